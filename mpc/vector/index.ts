@@ -1,0 +1,4 @@
+/** Vectors over F_p: the kernel interface and its two implementations. */
+export type { FieldArray, FieldBits, FieldSpec, Kernel, Region } from "./kernel.ts";
+export { fieldBits, fieldSpecs, randomBlock } from "./kernel.ts";
+export { createReferenceKernel } from "./reference.ts";
