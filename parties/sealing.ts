@@ -1,0 +1,237 @@
+/**
+ * Sealing shares to one reader: HPKE [RFC 9180] in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and
+ * AES-256-GCM. A seal is bound to its context (chain, contract, data set or job, reader, point): in another
+ * context it does not open, so nobody can list another's ciphertexts as their own.
+ *
+ * Base mode says nothing about the sender. Who made a seal follows from the chain, which holds the hash of
+ * its bytes: in a seller's offer, or in an attestation.
+ *
+ * Format: version (1 byte, 1), encapsulated key (32), length of the plaintext (8, big-endian), then the
+ * plaintext in chunks of 4 MiB, the last one shorter or, of an empty plaintext, empty; each chunk with its
+ * 16-byte tag. The nonce counts the chunks; the associated data of each holds context, total length, number of
+ * the chunk and whether it is the last, so that chunks cannot be dropped, added, exchanged or cut.
+ */
+import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";
+import { DhkemX25519HkdfSha256 } from "@hpke/dhkem-x25519";
+import { AbiCoder, getBytes } from "ethers";
+import { SymbolonError } from "../mpc/errors.ts";
+import type { PartyIndex } from "../mpc/transport/transport.ts";
+import { Secret } from "./secret.ts";
+
+/** Whose input share is sealed to whom. Addresses and hashes are 0x-hexadecimal. */
+export interface InputSealContext {
+  kind: "input-share";
+  chainId: bigint | number;
+  /** The offer registry, or for a buyer's validation data the escrow. */
+  registry: string;
+  /** The seller, or the buyer for validation data. */
+  owner: string;
+  /** 32 bytes drawn for this sharing. */
+  nonce: string;
+  schemaHash: string;
+  rows: number;
+  /** Shared columns, the label included. */
+  columns: number;
+  operator: string;
+  point: PartyIndex;
+}
+
+/** Which party's share of which job's result is sealed to the buyer. */
+export interface ResultSealContext {
+  kind: "result-share";
+  chainId: bigint | number;
+  escrow: string;
+  jobId: bigint | number;
+  buyer: string;
+  operator: string;
+  point: PartyIndex;
+  attempt: bigint | number;
+}
+
+export type SealContext = InputSealContext | ResultSealContext;
+
+/** Plaintext bytes of a chunk: large enough to amortise a call, small enough to pass through in memory. */
+export const chunkBytes = 4 * 1024 * 1024;
+
+const version = 1;
+const encapsulatedBytes = 32;
+const headerBytes = 1 + encapsulatedBytes + 8;
+const tagBytes = 16;
+
+/** The suite, one for all: it holds no keys. */
+export const hpkeSuite = new CipherSuite({
+  kem: new DhkemX25519HkdfSha256(),
+  kdf: new HkdfSha256(),
+  aead: new Aes256Gcm(),
+});
+
+/** HPKE's `info`: keeps seals of different purposes apart even if their contexts encoded alike. */
+const domains = {
+  "input-share": new TextEncoder().encode("symbolon/v1/input-share"),
+  "result-share": new TextEncoder().encode("symbolon/v1/result-share"),
+} as const;
+
+/** Bytes of the seal of a plaintext of `plaintextBytes` bytes. */
+export function sealedBytes(plaintextBytes: number): number {
+  return headerBytes + plaintextBytes + chunkCount(plaintextBytes) * tagBytes;
+}
+
+/**
+ * Seals `plaintext` to the X25519 public key (32 bytes, raw or 0x-hexadecimal) of its reader.
+ * @throws KEY_INVALID when the public key is none
+ */
+export async function seal(
+  recipientPublicKey: Uint8Array | string,
+  context: SealContext,
+  plaintext: Uint8Array,
+): Promise<Uint8Array> {
+  const binding = encodeContext(context);
+  const sender = await senderFor(rawPublicKey(recipientPublicKey), domains[context.kind]);
+  const sealed = new Uint8Array(sealedBytes(plaintext.length));
+  sealed[0] = version;
+  sealed.set(new Uint8Array(sender.enc), 1);
+  new DataView(sealed.buffer).setBigUint64(1 + encapsulatedBytes, BigInt(plaintext.length));
+  const chunks = chunkCount(plaintext.length);
+  let at = headerBytes;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const part = plaintext.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes);
+    const ciphertext = await sender.seal(part, associatedData(binding, plaintext.length, chunk, chunks));
+    sealed.set(new Uint8Array(ciphertext), at);
+    at += ciphertext.byteLength;
+  }
+  return sealed;
+}
+
+/**
+ * Opens what `seal` made for this key and this very context. Nothing is returned unless all of it is authentic.
+ * @throws SEAL_INVALID for anything else: another key, context, length, version, or altered bytes
+ */
+export async function unseal(
+  privateKey: Secret | Uint8Array,
+  context: SealContext,
+  sealed: Uint8Array,
+): Promise<Uint8Array> {
+  const binding = encodeContext(context);
+  if (sealed.length < headerBytes + tagBytes || sealed[0] !== version) throw sealInvalid();
+  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  const declared = view.getBigUint64(1 + encapsulatedBytes);
+  // Compared before anything is allocated: the length is not authentic yet.
+  if (declared > BigInt(sealed.length)) throw sealInvalid();
+  const length = Number(declared);
+  if (sealed.length !== sealedBytes(length)) throw sealInvalid();
+  const chunks = chunkCount(length);
+  const plaintext = new Uint8Array(length);
+  try {
+    const recipient = await hpkeSuite.createRecipientContext({
+      recipientKey: await hpkeSuite.kem.deserializePrivateKey(
+        privateKey instanceof Secret ? privateKey.reveal() : privateKey,
+      ),
+      enc: sealed.slice(1, 1 + encapsulatedBytes),
+      info: domains[context.kind],
+    });
+    let at = headerBytes;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const start = chunk * chunkBytes;
+      const size = Math.min(chunkBytes, length - start);
+      const opened = await recipient.open(
+        sealed.subarray(at, at + size + tagBytes),
+        associatedData(binding, length, chunk, chunks),
+      );
+      plaintext.set(new Uint8Array(opened), start);
+      at += size + tagBytes;
+    }
+  } catch {
+    plaintext.fill(0);
+    // No cause: what a library says about a key that failed is not ours to print.
+    throw sealInvalid();
+  }
+  return plaintext;
+}
+
+const chunkCount = (plaintextBytes: number): number => Math.max(1, Math.ceil(plaintextBytes / chunkBytes));
+
+function sealInvalid(): SymbolonError {
+  return new SymbolonError("SEAL_INVALID", "A sealed share does not open with this key in this context.", {
+    hint: "It was altered, sealed to another key, or belongs to another data set, job, party or chain.",
+  });
+}
+
+function rawPublicKey(key: Uint8Array | string): Uint8Array {
+  const raw = typeof key !== "string" ? key : /^0x[0-9a-fA-F]{64}$/.test(key) ? getBytes(key) : undefined;
+  if (raw?.length !== 32) throw publicKeyInvalid();
+  return raw;
+}
+
+function publicKeyInvalid(): SymbolonError {
+  return new SymbolonError(
+    "KEY_INVALID",
+    "The public key to seal to is not an X25519 public key of 32 bytes.",
+  );
+}
+
+async function senderFor(recipient: Uint8Array, info: Uint8Array) {
+  try {
+    return await hpkeSuite.createSenderContext({
+      recipientPublicKey: await hpkeSuite.kem.deserializePublicKey(recipient),
+      info,
+    });
+  } catch {
+    // A point of small order: the shared secret would be known to all.
+    throw publicKeyInvalid();
+  }
+}
+
+/** Canonical bytes of a context: ABI encoding, fixed widths. @throws USAGE when a value does not fit its type */
+export function encodeContext(context: SealContext): Uint8Array {
+  const [types, values] =
+    context.kind === "input-share"
+      ? [
+          ["uint256", "address", "address", "bytes32", "bytes32", "uint32", "uint16", "address", "uint8"],
+          [
+            context.chainId,
+            context.registry,
+            context.owner,
+            context.nonce,
+            context.schemaHash,
+            context.rows,
+            context.columns,
+            context.operator,
+            context.point,
+          ],
+        ]
+      : [
+          ["uint256", "address", "uint256", "address", "address", "uint8", "uint64"],
+          [
+            context.chainId,
+            context.escrow,
+            context.jobId,
+            context.buyer,
+            context.operator,
+            context.point,
+            context.attempt,
+          ],
+        ];
+  try {
+    return getBytes(AbiCoder.defaultAbiCoder().encode(types, values));
+  } catch (error) {
+    throw new SymbolonError("USAGE", "The context of a seal has a field that does not fit its type.", {
+      cause: error,
+    });
+  }
+}
+
+/** context, u64 total length, u32 number of the chunk, u8 last or not; all but the context of fixed size. */
+function associatedData(
+  binding: Uint8Array,
+  plaintextBytes: number,
+  chunk: number,
+  chunks: number,
+): Uint8Array {
+  const data = new Uint8Array(binding.length + 13);
+  data.set(binding);
+  const view = new DataView(data.buffer, binding.length);
+  view.setBigUint64(0, BigInt(plaintextBytes));
+  view.setUint32(8, chunk);
+  view.setUint8(12, chunk === chunks - 1 ? 1 : 0);
+  return data;
+}
