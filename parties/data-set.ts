@@ -1,0 +1,203 @@
+/**
+ * The bytes of one party's share of a matrix: of a data set, or of a result.
+ *
+ *     offset 0   "SYMS"
+ *            4   version (u8), 1
+ *            5   exponent k of the field 2^k - 1 (u8)
+ *            6   fractional bits (u8)
+ *            7   point, 1 to 3 (u8)
+ *            8   rows (u32, little-endian)
+ *           12   columns (u32, little-endian)
+ *           16   blocks of whole rows, each as `Kernel.encode` writes its elements
+ *
+ * A block holds as many rows as fit in 2^16 elements, at least one, and the last what is left: the writer
+ * and the reader of a large matrix need memory for one block besides the matrix itself.
+ *
+ * Sharing is Shamir's, degree 1: the share at point i is s + a i with a fresh uniform a for each element, so a
+ * single share is uniform whatever the secret is, and any two give the secret.
+ */
+import { createHash } from "node:crypto";
+import { SymbolonError } from "../mpc/errors.ts";
+import { randomBytes } from "../mpc/random.ts";
+import { type PartyIndex, partyIndices } from "../mpc/transport/transport.ts";
+import type { FieldArray, Kernel } from "../mpc/vector/index.ts";
+
+/** Shape and format of a shared matrix. */
+export interface MatrixFormat {
+  rows: number;
+  cols: number;
+  fracBits: number;
+}
+
+/** What a reader expects of a share. */
+export interface ShareFormat extends MatrixFormat {
+  point: PartyIndex;
+}
+
+const magic = Buffer.from("SYMS", "ascii");
+const version = 1;
+const headerBytes = 16;
+const blockElements = 2 ** 16;
+
+/** Bytes of a share of a rows x cols matrix. */
+export function shareBytes(kernel: Kernel, rows: number, cols: number): number {
+  return headerBytes + rows * cols * kernel.spec.elementBytes;
+}
+
+/** sha256 of the bytes as 0x-hexadecimal: the address of a blob and the hash that an offer commits to. */
+export function ciphertextHash(bytes: Uint8Array): string {
+  return `0x${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+/**
+ * Shares a row-major matrix of numbers, encoded in fixed point: the bytes for points 1, 2 and 3. Secret in
+ * pairs: send each to its party only, sealed.
+ * @throws SHAPE_MISMATCH; FIELD_ENCODING for a number that the format cannot hold
+ */
+export function shareMatrix(
+  kernel: Kernel,
+  matrix: Float64Array,
+  rows: number,
+  cols: number,
+  fracBits: number,
+): [Uint8Array, Uint8Array, Uint8Array] {
+  checkShape(rows, cols);
+  if (matrix.length !== rows * cols) {
+    throw new SymbolonError(
+      "SHAPE_MISMATCH",
+      `${matrix.length} numbers do not make a ${rows} x ${cols} matrix.`,
+    );
+  }
+  const shares = partyIndices.map((point) => newShare(kernel, { rows, cols, fracBits, point })) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
+  for (const { start, length, offset } of blocks(kernel, rows, cols)) {
+    const region = kernel.beginRegion();
+    try {
+      const share = kernel.allocate(length);
+      const slope = kernel.allocate(length);
+      kernel.fromNumbers(share, matrix.subarray(start, start + length), fracBits);
+      kernel.fromRandomBytes(slope, randomBytes(kernel.randomByteLength(length)));
+      for (const bytes of shares) {
+        kernel.add(share, share, slope);
+        bytes.set(kernel.encode(share), offset);
+      }
+      kernel.fill(slope, 0n);
+    } finally {
+      kernel.endRegion(region);
+    }
+  }
+  return shares;
+}
+
+/** The bytes of a share that a kernel holds, `rows * cols` elements. @throws SHAPE_MISMATCH */
+export function encodeShare(kernel: Kernel, share: FieldArray, format: ShareFormat): Uint8Array {
+  const { rows, cols } = format;
+  checkShape(rows, cols);
+  if (share.length !== rows * cols) {
+    throw new SymbolonError(
+      "SHAPE_MISMATCH",
+      `${share.length} elements do not make a ${rows} x ${cols} matrix.`,
+    );
+  }
+  const bytes = newShare(kernel, format);
+  for (const { start, length, offset } of blocks(kernel, rows, cols)) {
+    bytes.set(kernel.encode(kernel.slice(share, start, length)), offset);
+  }
+  return bytes;
+}
+
+/**
+ * Reads a share into a new array of the kernel, rows * cols elements, row-major.
+ * @throws FIELD_ENCODING for any other length, header or element than the format's; SHAPE_MISMATCH for an
+ * impossible shape
+ */
+export function decodeShare(kernel: Kernel, bytes: Uint8Array, format: ShareFormat): FieldArray {
+  const { rows, cols } = format;
+  checkShape(rows, cols);
+  checkHeader(kernel, bytes, format);
+  const share = kernel.allocate(rows * cols);
+  try {
+    for (const { start, length, offset } of blocks(kernel, rows, cols)) {
+      const end = offset + length * kernel.spec.elementBytes;
+      kernel.decode(kernel.slice(share, start, length), bytes.subarray(offset, end));
+    }
+  } catch (error) {
+    kernel.free(share);
+    throw error;
+  }
+  return share;
+}
+
+/**
+ * The numbers behind three shares, checked to lie on one line.
+ * @throws FIELD_ENCODING, SHAPE_MISMATCH; SHARES_INCONSISTENT when one of the three was altered
+ */
+export function reconstructMatrix(
+  kernel: Kernel,
+  shares: readonly [Uint8Array, Uint8Array, Uint8Array],
+  format: MatrixFormat,
+): Float64Array {
+  const region = kernel.beginRegion();
+  try {
+    const [one, two, three] = partyIndices.map((point) =>
+      decodeShare(kernel, shares[point - 1]!, { ...format, point }),
+    ) as [FieldArray, FieldArray, FieldArray];
+    // The line through points 1 and 2: its value at 0 is 2 s1 - s2, at 3 it is 2 s2 - s1.
+    const slope = kernel.allocate(one.length);
+    kernel.subtract(slope, two, one);
+    kernel.add(two, two, slope);
+    if (!kernel.equal(two, three)) {
+      throw new SymbolonError("SHARES_INCONSISTENT", "The three shares do not lie on one line.");
+    }
+    kernel.subtract(one, one, slope);
+    return kernel.toNumbers(one, format.fracBits);
+  } finally {
+    kernel.endRegion(region);
+  }
+}
+
+function checkShape(rows: number, cols: number): void {
+  if (!Number.isInteger(rows) || !Number.isInteger(cols) || rows < 1 || cols < 1 || rows * cols >= 2 ** 30) {
+    throw new SymbolonError(
+      "SHAPE_MISMATCH",
+      `A shared matrix has at least one row and column and fewer than 2^30 elements, not ${rows} x ${cols}.`,
+    );
+  }
+}
+
+function newShare(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat): Uint8Array {
+  const bytes = new Uint8Array(shareBytes(kernel, rows, cols));
+  bytes.set(magic);
+  bytes.set([version, kernel.spec.bits, fracBits, point], 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, rows, true);
+  view.setUint32(12, cols, true);
+  return bytes;
+}
+
+function checkHeader(kernel: Kernel, bytes: Uint8Array, format: ShareFormat): void {
+  const expect = (fits: boolean, what: string) => {
+    if (!fits)
+      throw new SymbolonError("FIELD_ENCODING", `The bytes are not the expected share: another ${what}.`);
+  };
+  expect(bytes.length >= headerBytes && magic.equals(bytes.subarray(0, 4)) && bytes[4] === version, "format");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  expect(bytes[5] === kernel.spec.bits, "field");
+  expect(bytes[6] === format.fracBits, "number of fractional bits");
+  expect(bytes[7] === format.point, "point");
+  expect(view.getUint32(8, true) === format.rows && view.getUint32(12, true) === format.cols, "shape");
+  expect(bytes.length === shareBytes(kernel, format.rows, format.cols), "length");
+}
+
+/** The blocks of a matrix: index of the first element, number of elements, offset in the bytes. */
+function* blocks(kernel: Kernel, rows: number, cols: number) {
+  const rowsPerBlock = Math.max(1, Math.floor(blockElements / cols));
+  for (let row = 0; row < rows; row += rowsPerBlock) {
+    const start = row * cols;
+    const length = Math.min(rowsPerBlock, rows - row) * cols;
+    yield { start, length, offset: headerBytes + start * kernel.spec.elementBytes };
+  }
+}
