@@ -1,0 +1,171 @@
+/** Element-wise kernels and the broadcasts that are made of them. */
+import type { Layout } from "./layout.ts";
+import {
+  canonical,
+  carry32,
+  carry64,
+  each,
+  load,
+  loadConstants,
+  negated,
+  pack,
+  parameters,
+  planes,
+  store,
+} from "./limbs.ts";
+import { columnsKaratsuba, columnsPlain, sums } from "./products.ts";
+
+const low = (t: number) => `l${t}`;
+const high = (t: number) => `h${t}`;
+
+/** A kernel over `out` and some inputs, four elements at a time; `body` turns limbs a0.., b0.. into r0... */
+function elementwise(
+  layout: Layout,
+  name: string,
+  inputs: readonly string[],
+  extra: string,
+  prologue: string,
+  body: string,
+): string {
+  return `
+export function ${name}(${parameters("out", ...inputs)}${extra}, n: usize): void {
+${planes(layout, "out")}
+${inputs.map((input) => planes(layout, input)).join("\n")}
+${prologue}
+const end = n << 2;
+for (let i: usize = 0; i < end; i += 16) {
+${inputs.map((input) => load(layout, input)).join("\n")}
+${body}
+${store(layout, "out", (j) => `r${j}`)}
+}
+}`;
+}
+
+const masks = loadConstants("mask32", "topMask32");
+const masks64 = loadConstants("mask64", "topMask64");
+const twice = loadConstants("twice32", "twiceTop32");
+
+/** Carries the columns of both halves and packs them into r0... */
+function finish(layout: Layout): string {
+  return `${carry64(layout, low)}
+${carry64(layout, high)}
+${each(layout.limbs, (j) => `const r${j} = ${pack(low(j), high(j))};`)}`;
+}
+
+function product(layout: Layout, karatsuba: boolean): string {
+  const columns = karatsuba ? columnsKaratsuba : columnsPlain;
+  return `${columns(layout, "low", "a", "b", low)}
+${columns(layout, "high", "a", "b", high)}`;
+}
+
+/** Parameters c0.. of a scalar, and its limbs b0.. in every lane. */
+const scalarParameters = ({ limbs }: Layout) =>
+  Array.from({ length: limbs }, (_, j) => `, c${j}: u32`).join("");
+const scalarArguments = ({ limbs }: Layout) => Array.from({ length: limbs }, (_, j) => `c${j}`).join(", ");
+const scalarLimbs = ({ limbs }: Layout) => each(limbs, (j) => `const b${j} = i32x4.splat(c${j});`);
+
+export function emitElementwise(layout: Layout, karatsuba: boolean): string {
+  const { limbs } = layout;
+  const added = each(limbs, (j) => `const t${j} = i32x4.add(a${j}, b${j});`);
+  const aSums = karatsuba ? sums(layout, "a", "as", false) : "";
+  const bSums = karatsuba ? sums(layout, "b", "bs", true) : "";
+  const scalar = `${scalarLimbs(layout)}\n${bSums}`;
+  const plusD = each(
+    limbs,
+    (t) => `${low(t)} = i64x2.add(${low(t)}, i64x2.extend_low_i32x4_u(d${t}));
+${high(t)} = i64x2.add(${high(t)}, i64x2.extend_high_i32x4_u(d${t}));`,
+  );
+  return [
+    elementwise(layout, "add", ["a", "b"], "", masks, `${added}\n${carry32(layout, "t", "r")}`),
+    elementwise(
+      layout,
+      "subtract",
+      ["a", "b"],
+      "",
+      masks + twice,
+      `${negated(layout, "b", "n")}
+${each(limbs, (j) => `const t${j} = i32x4.add(a${j}, n${j});`)}
+${carry32(layout, "t", "r")}`,
+    ),
+    elementwise(
+      layout,
+      "negate",
+      ["a"],
+      "",
+      masks + twice,
+      `${negated(layout, "a", "n")}\n${carry32(layout, "n", "r")}`,
+    ),
+    elementwise(
+      layout,
+      "multiply",
+      ["a", "b"],
+      "",
+      masks64,
+      `${aSums}\n${bSums}\n${product(layout, karatsuba)}\n${finish(layout)}`,
+    ),
+    elementwise(
+      layout,
+      "addScalar",
+      ["a"],
+      scalarParameters(layout),
+      masks + scalarLimbs(layout),
+      `${added}\n${carry32(layout, "t", "r")}`,
+    ),
+    elementwise(
+      layout,
+      "multiplyScalar",
+      ["a"],
+      scalarParameters(layout),
+      masks64 + scalar,
+      `${aSums}\n${product(layout, karatsuba)}\n${finish(layout)}`,
+    ),
+    elementwise(
+      layout,
+      "multiplyAdd",
+      ["a", "d"],
+      scalarParameters(layout),
+      masks64 + scalar,
+      `${aSums}\n${product(layout, karatsuba)}\n${plusD}\n${finish(layout)}`,
+    ),
+    emitBroadcasts(layout),
+    emitCanonicalise(layout),
+  ].join("\n");
+}
+
+function emitBroadcasts(layout: Layout): string {
+  const { limbs } = layout;
+  const byRow = (name: string, kernel: string) => `
+export function ${name}(${parameters("out", "a", "b")}, rows: usize, cols: usize): void {
+for (let r: usize = 0; r < rows; r++) {
+  ${kernel}(out, outStride, a, aStride, b, bStride, cols);
+  out += cols << 2;
+  a += cols << 2;
+}
+}`;
+  return `${byRow("addRow", "add")}
+${byRow("multiplyRow", "multiply")}
+export function multiplyColumn(${parameters("out", "a", "b")}, rows: usize, cols: usize): void {
+for (let r: usize = 0; r < rows; r++) {
+${each(limbs, (j) => `const c${j} = load<u32>(b + ${j} * bStride);`)}
+  multiplyScalar(out, outStride, a, aStride, ${scalarArguments(layout)}, cols);
+  out += cols << 2;
+  a += cols << 2;
+  b += 4;
+}
+}`;
+}
+
+/** Makes an array canonical in place; the value does not change. */
+function emitCanonicalise(layout: Layout): string {
+  return `
+export function canonicalise(${parameters("a")}, n: usize): void {
+${planes(layout, "a")}
+${masks}
+const end = n << 2;
+for (let i: usize = 0; i < end; i += 16) {
+${each(layout.limbs, (j) => `let a${j} = v128.load(a_${j} + i);`)}
+${canonical(layout, "a")}
+${store(layout, "a", (j) => `a${j}`)}
+}
+}`;
+}

@@ -1,0 +1,587 @@
+/**
+ * The kernel in WebAssembly with SIMD. `generator/` writes its arithmetic; this file checks shapes, keeps the
+ * memory and moves numbers in and out.
+ *
+ * A FieldArray's `ptr` is the byte address of its lowest limb plane, `stride` the elements from one plane to
+ * the next. Elements rest in the loose form of `generator/layout.ts` and are made canonical, in place, before
+ * anything but a kernel reads them.
+ */
+import { readFile } from "node:fs/promises";
+import { buildKernel, kernelPath } from "./build.ts";
+import {
+  type FieldArray,
+  type FieldBits,
+  type FieldSpec,
+  fieldSpecs,
+  type Kernel,
+  type Region,
+  randomBlock,
+} from "./kernel.ts";
+import { LinearMemory } from "./memory.ts";
+import { RegionBook } from "./regions.ts";
+import {
+  checkBytes,
+  checkCount,
+  checkIndices,
+  checkLength,
+  checkMatrix,
+  checkRange,
+  checkSlice,
+  notCanonical,
+  notRepresentable,
+} from "./shapes.ts";
+
+/** What a compiled kernel exports. Pointers and strides in bytes, lengths in elements. */
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  init(): void;
+  preparedPlanes(): number;
+  rowsPerCarry(): number;
+  readonly [name: string]: ((...args: number[]) => number) | WebAssembly.Memory;
+}
+
+type Call = (...args: number[]) => number;
+
+/** Columns of a matrix that are worked on at a time when sums run down the columns: their sums stay in L1. */
+const columnChunk = 512;
+
+/** Bytes at the start of memory that hold the kernel's constants. */
+const constantBytes = 1024;
+
+const modules = new Map<FieldBits, Promise<WebAssembly.Module>>();
+
+/** Compiles a field's module once per process; builds it first where it is missing or out of date. */
+function loadModule(bits: FieldBits): Promise<WebAssembly.Module> {
+  let module = modules.get(bits);
+  if (module === undefined) {
+    module = buildKernel(bits)
+      .then(() => readFile(kernelPath(bits)))
+      .then((bytes) => WebAssembly.compile(bytes));
+    // A failed build may be repaired: do not keep the failure.
+    module.catch(() => modules.delete(bits));
+    modules.set(bits, module);
+  }
+  return module;
+}
+
+/** A kernel in WebAssembly with its own memory, which lives as long as the kernel. */
+export async function createKernel(bits: FieldBits): Promise<Kernel> {
+  const module = await loadModule(bits);
+  const instance = await WebAssembly.instantiate(module, {
+    env: {
+      abort: () => {
+        throw new Error("kernel aborted");
+      },
+    },
+  });
+  return new WasmKernel(bits, instance.exports as unknown as Exports);
+}
+
+class WasmKernel implements Kernel {
+  readonly spec: FieldSpec;
+  readonly #x: Record<string, Call>;
+  readonly #memory: LinearMemory;
+  readonly #book = new RegionBook();
+  readonly #preparedPlanes: number;
+  readonly #rowsPerCarry: number;
+
+  constructor(bits: FieldBits, exports: Exports) {
+    this.spec = fieldSpecs[bits];
+    this.#x = exports as unknown as Record<string, Call>;
+    exports.init();
+    this.#preparedPlanes = exports.preparedPlanes();
+    this.#rowsPerCarry = exports.rowsPerCarry();
+    this.#memory = new LinearMemory(exports.memory, constantBytes);
+  }
+
+  allocate(length: number): FieldArray {
+    checkCount("allocate", "length", length);
+    const a = this.#take(length);
+    this.#memory.bytes.fill(0, a.ptr, a.ptr + 4 * a.stride * this.spec.limbs);
+    this.#book.allocated(a.ptr, 4 * Math.max(1, length));
+    return a;
+  }
+
+  free(a: FieldArray): void {
+    this.#book.freed(a);
+    this.#memory.free(a.ptr);
+  }
+
+  beginRegion(): Region {
+    return this.#book.begin();
+  }
+
+  endRegion(region: Region, keep: readonly FieldArray[] = []): void {
+    for (const ptr of this.#book.end(region, keep)) this.#memory.free(ptr);
+  }
+
+  slice(a: FieldArray, start: number, length: number): FieldArray {
+    checkSlice(a, start, length);
+    return { length, ptr: a.ptr + 4 * start, stride: a.stride };
+  }
+
+  copy(out: FieldArray, a: FieldArray): void {
+    checkLength("copy", "a", a, out.length);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.#x.copyPlane!(this.#plane(out, j), this.#plane(a, j), out.length);
+  }
+
+  fill(out: FieldArray, value: bigint): void {
+    this.#limbsOf(value).forEach((limb, j) => {
+      this.#x.fillPlane!(this.#plane(out, j), limb, out.length);
+    });
+  }
+
+  add(out: FieldArray, a: FieldArray, b: FieldArray): void {
+    this.#binary("add", out, a, b);
+  }
+
+  subtract(out: FieldArray, a: FieldArray, b: FieldArray): void {
+    this.#binary("subtract", out, a, b);
+  }
+
+  negate(out: FieldArray, a: FieldArray): void {
+    checkLength("negate", "a", a, out.length);
+    this.#x.negate!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, out.length);
+  }
+
+  multiply(out: FieldArray, a: FieldArray, b: FieldArray): void {
+    this.#binary("multiply", out, a, b);
+  }
+
+  addScalar(out: FieldArray, a: FieldArray, c: bigint): void {
+    checkLength("addScalar", "a", a, out.length);
+    this.#x.addScalar!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, ...this.#limbsOf(c), out.length);
+  }
+
+  multiplyScalar(out: FieldArray, a: FieldArray, c: bigint): void {
+    checkLength("multiplyScalar", "a", a, out.length);
+    this.#x.multiplyScalar!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, ...this.#limbsOf(c), out.length);
+  }
+
+  multiplyAdd(out: FieldArray, a: FieldArray, c: bigint, b: FieldArray): void {
+    checkLength("multiplyAdd", "a", a, out.length);
+    checkLength("multiplyAdd", "b", b, out.length);
+    this.#x.multiplyAdd!(
+      out.ptr,
+      4 * out.stride,
+      a.ptr,
+      4 * a.stride,
+      b.ptr,
+      4 * b.stride,
+      ...this.#limbsOf(c),
+      out.length,
+    );
+  }
+
+  sum(out: FieldArray, a: FieldArray): void {
+    checkLength("sum", "out", out, 1);
+    this.#x.sum!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, a.length);
+  }
+
+  dot(out: FieldArray, a: FieldArray, b: FieldArray): void {
+    checkLength("dot", "out", out, 1);
+    checkLength("dot", "b", b, a.length);
+    this.#x.dot!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, a.length);
+  }
+
+  matvec(out: FieldArray, A: FieldArray, rows: number, cols: number, x: FieldArray): void {
+    checkMatrix("matvec", "A", A, rows, cols);
+    checkLength("matvec", "x", x, cols);
+    checkLength("matvec", "out", out, rows);
+    const prepared = this.#prepare(x);
+    this.#rowSums(out, 1, A, rows, cols, prepared);
+    this.#memory.free(prepared.ptr);
+  }
+
+  matvecTransposed(out: FieldArray, A: FieldArray, rows: number, cols: number, v: FieldArray): void {
+    checkMatrix("matvecTransposed", "A", A, rows, cols);
+    checkLength("matvecTransposed", "v", v, rows);
+    checkLength("matvecTransposed", "out", out, cols);
+    const prepared = this.#prepare(v);
+    this.#columnSums(out, A, rows, cols, this.#rowsPerCarry, (work, a, row, block, width) =>
+      this.#x.accumulateRows!(
+        a,
+        4 * A.stride,
+        prepared.ptr + 4 * row,
+        4 * prepared.stride,
+        work,
+        block,
+        width,
+        4 * cols,
+      ),
+    );
+    this.#memory.free(prepared.ptr);
+  }
+
+  matmul(out: FieldArray, A: FieldArray, n: number, m: number, B: FieldArray, q: number): void {
+    checkMatrix("matmul", "A", A, n, m);
+    checkMatrix("matmul", "B", B, m, q);
+    checkMatrix("matmul", "out", out, n, q);
+    if (out.length === 0) return;
+    if (q >= 4) {
+      // Row i of the result is B' times row i of A.
+      for (let i = 0; i < n; i++)
+        this.matvecTransposed(this.slice(out, i * q, q), B, m, q, this.slice(A, i * m, m));
+      return;
+    }
+    // Too narrow for vectors along q: column j of the result is A times column j of B.
+    const columns = this.#take(m * q);
+    this.transpose(columns, B, m, q);
+    for (let j = 0; j < q; j++) {
+      const prepared = this.#prepare(this.slice(columns, j * m, m));
+      this.#rowSums(this.slice(out, j, out.length - j), q, A, n, m, prepared);
+      this.#memory.free(prepared.ptr);
+    }
+    this.#memory.free(columns.ptr);
+  }
+
+  sumColumns(out: FieldArray, A: FieldArray, rows: number, cols: number): void {
+    checkMatrix("sumColumns", "A", A, rows, cols);
+    checkLength("sumColumns", "out", out, cols);
+    // A billion limbs fit a 64-bit column; the block only has to stay in the cache.
+    this.#columnSums(out, A, rows, cols, 16, (work, a, _row, block, width) =>
+      this.#x.sumDown!(a, 4 * A.stride, work, block, width, 4 * cols),
+    );
+  }
+
+  columnDots(out: FieldArray, A: FieldArray, B: FieldArray, rows: number, cols: number): void {
+    checkMatrix("columnDots", "A", A, rows, cols);
+    checkMatrix("columnDots", "B", B, rows, cols);
+    checkLength("columnDots", "out", out, cols);
+    this.#columnSums(out, A, rows, cols, this.#rowsPerCarry, (work, a, _row, block, width) =>
+      this.#x.accumulateProducts!(
+        a,
+        4 * A.stride,
+        B.ptr + a - A.ptr,
+        4 * B.stride,
+        work,
+        block,
+        width,
+        4 * cols,
+      ),
+    );
+  }
+
+  addRow(out: FieldArray, A: FieldArray, rows: number, cols: number, row: FieldArray): void {
+    checkLength("addRow", "row", row, cols);
+    this.#broadcast("addRow", out, A, rows, cols, row);
+  }
+
+  multiplyRow(out: FieldArray, A: FieldArray, rows: number, cols: number, row: FieldArray): void {
+    checkLength("multiplyRow", "row", row, cols);
+    this.#broadcast("multiplyRow", out, A, rows, cols, row);
+  }
+
+  multiplyColumn(out: FieldArray, A: FieldArray, rows: number, cols: number, column: FieldArray): void {
+    checkLength("multiplyColumn", "column", column, rows);
+    this.#broadcast("multiplyColumn", out, A, rows, cols, column);
+  }
+
+  transpose(out: FieldArray, A: FieldArray, rows: number, cols: number): void {
+    checkMatrix("transpose", "A", A, rows, cols);
+    checkLength("transpose", "out", out, A.length);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.#x.transposePlane!(this.#plane(out, j), this.#plane(A, j), rows, cols);
+  }
+
+  gather(out: FieldArray, a: FieldArray, indices: Uint32Array): void {
+    checkLength("gather", "indices", indices, out.length);
+    checkIndices(a, indices);
+    const table = this.#memory.allocate(4 * indices.length);
+    this.#memory.words.set(indices, table / 4);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.#x.gatherPlane!(this.#plane(out, j), this.#plane(a, j), table, out.length);
+    this.#memory.free(table);
+  }
+
+  shiftRight(out: FieldArray, a: FieldArray, bits: number): void {
+    checkRange("shiftRight", "bits", bits, 0, this.spec.bits);
+    checkLength("shiftRight", "a", a, out.length);
+    this.#canonicalise(a);
+    const { limbs, limbBits } = this.spec;
+    const skip = Math.floor(bits / limbBits);
+    for (let j = 0; j < limbs; j++) {
+      if (j + skip >= limbs) this.#x.fillPlane!(this.#plane(out, j), 0, out.length);
+      else {
+        const above = j + skip + 1 < limbs ? this.#plane(a, j + skip + 1) : 0;
+        this.#x.shiftPlane!(
+          this.#plane(out, j),
+          this.#plane(a, j + skip),
+          above,
+          bits % limbBits,
+          out.length,
+        );
+      }
+    }
+  }
+
+  randomByteLength(n: number): number {
+    return this.spec.elementBytes * n;
+  }
+
+  fromRandomBytes(out: FieldArray, bytes: Uint8Array, bitLength: number = this.spec.bits): void {
+    const { bits, limbs, limbBits } = this.spec;
+    checkRange("fromRandomBytes", "bitLength", bitLength, 1, bits);
+    checkBytes("fromRandomBytes", bytes, this.randomByteLength(out.length));
+    // p itself, all ones, is a loose form of 0 and needs no replacing here.
+    const masks = Array.from({ length: limbs }, (_, j) => {
+      const width = Math.min(limbBits, Math.max(0, bitLength - j * limbBits));
+      return 2 ** width - 1;
+    });
+    const memory = this.#memory.bytes;
+    for (let start = 0; start < out.length; start += randomBlock) {
+      const n = Math.min(randomBlock, out.length - start);
+      for (let j = 0; j < limbs; j++) {
+        const from = 4 * (start * limbs + j * n);
+        const plane = this.#plane(out, j) + 4 * start;
+        memory.set(bytes.subarray(from, from + 4 * n), plane);
+        this.#x.maskPlane!(plane, masks[j]!, n);
+      }
+    }
+  }
+
+  extractBits(a: FieldArray, from: number, count: number): Uint32Array[] {
+    const { bits, limbBits } = this.spec;
+    checkRange("extractBits", "from", from, 0, bits);
+    checkRange("extractBits", "count", count, 0, bits - from);
+    this.#canonicalise(a);
+    const words = Math.ceil(a.length / 32);
+    const work = this.#memory.allocate(4 * words * Math.max(1, count));
+    // Runs of at most 8 bits inside one limb.
+    for (let bit = from; bit < from + count; ) {
+      const limb = Math.floor(bit / limbBits);
+      const run = Math.min(8, from + count - bit, (limb + 1) * limbBits - bit);
+      this.#x.extractByte!(
+        work + 4 * words * (bit - from),
+        4 * words,
+        this.#plane(a, limb),
+        bit - limb * limbBits,
+        run,
+        words,
+      );
+      bit += run;
+    }
+    const unused = a.length % 32 === 0 ? -1 : (1 << (a.length % 32)) - 1;
+    const result = Array.from({ length: count }, (_, j) => {
+      const plane = this.#memory.words.slice(work / 4 + words * j, work / 4 + words * (j + 1));
+      if (words > 0) plane[words - 1]! &= unused;
+      return plane;
+    });
+    this.#memory.free(work);
+    return result;
+  }
+
+  fromBits(out: FieldArray, plane: Uint32Array): void {
+    checkLength("fromBits", "plane", plane, Math.ceil(out.length / 32));
+    const packed = this.#memory.allocate(4 * plane.length);
+    this.#memory.words.set(plane, packed / 4);
+    this.#x.expandBits!(out.ptr, packed, out.length);
+    for (let j = 1; j < this.spec.limbs; j++) this.#x.fillPlane!(this.#plane(out, j), 0, out.length);
+    this.#memory.free(packed);
+  }
+
+  encode(a: FieldArray): Uint8Array {
+    const bytes = new Uint8Array(this.spec.elementBytes * a.length);
+    this.wireParts(a).forEach((part, j) => {
+      bytes.set(part, 4 * j * a.length);
+    });
+    return bytes;
+  }
+
+  wireParts(a: FieldArray): Uint8Array[] {
+    this.#canonicalise(a);
+    const memory = this.#memory.bytes;
+    return Array.from({ length: this.spec.limbs }, (_, j) => {
+      const plane = this.#plane(a, j);
+      return memory.subarray(plane, plane + 4 * a.length);
+    });
+  }
+
+  decode(out: FieldArray, bytes: Uint8Array): void {
+    checkBytes("decode", bytes, this.spec.elementBytes * out.length);
+    const planeBytes = 4 * out.length;
+    const memory = this.#memory.bytes;
+    for (let j = 0; j < this.spec.limbs; j++)
+      memory.set(bytes.subarray(j * planeBytes, (j + 1) * planeBytes), this.#plane(out, j));
+    if (this.#x.isCanonical!(out.ptr, 4 * out.stride, out.length) === 0) {
+      // Nothing out of range may stay in memory: the arithmetic is proved for loose limbs only.
+      this.fill(out, 0n);
+      throw notCanonical();
+    }
+  }
+
+  toBigints(a: FieldArray): bigint[] {
+    this.#canonicalise(a);
+    const { limbs, limbBits } = this.spec;
+    const words = this.#memory.words;
+    const result = new Array<bigint>(a.length);
+    const width = BigInt(limbBits);
+    for (let i = 0; i < a.length; i++) {
+      let value = 0n;
+      for (let j = limbs - 1; j >= 0; j--)
+        value = (value << width) | BigInt(words[this.#plane(a, j) / 4 + i]!);
+      result[i] = value;
+    }
+    return result;
+  }
+
+  fromBigints(out: FieldArray, values: readonly bigint[]): void {
+    checkLength("fromBigints", "values", values, out.length);
+    const words = this.#memory.words;
+    values.forEach((value, i) => {
+      this.#limbsOf(value).forEach((limb, j) => {
+        words[this.#plane(out, j) / 4 + i] = limb;
+      });
+    });
+  }
+
+  fromNumbers(out: FieldArray, values: Float64Array | readonly number[], fracBits: number): void {
+    const { bits, limbs, limbBits } = this.spec;
+    checkLength("fromNumbers", "values", values, out.length);
+    checkRange("fromNumbers", "fracBits", fracBits, 0, bits);
+    const words = this.#memory.words;
+    const scale = 2 ** fracBits;
+    const limit = 2 ** (bits - 2);
+    const base = 2 ** limbBits;
+    const topMask = 2 ** (bits - limbBits * (limbs - 1)) - 1;
+    // All values are checked before any is written.
+    for (let i = 0; i < values.length; i++)
+      if (!(Math.abs(values[i]!) * scale < limit)) throw notRepresentable(i, bits, fracBits);
+    const first = out.ptr / 4;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      // Every step is exact: the quotients and remainders are by powers of two.
+      let rest = Math.round(Math.abs(value) * scale);
+      for (let j = 0; j < limbs; j++) {
+        const quotient = Math.floor(rest / base);
+        const limb = rest - quotient * base;
+        // p - v flips every bit of v; of 0 it makes p, a loose form of 0.
+        words[first + j * out.stride + i] = value >= 0 ? limb : (j === limbs - 1 ? topMask : base - 1) - limb;
+        rest = quotient;
+      }
+    }
+  }
+
+  toNumbers(a: FieldArray, fracBits: number): Float64Array {
+    checkRange("toNumbers", "fracBits", fracBits, 0, this.spec.bits);
+    this.#canonicalise(a);
+    const { bits, limbs, limbBits, modulus } = this.spec;
+    const words = this.#memory.words;
+    const scale = 2 ** -fracBits;
+    const base = 2 ** limbBits;
+    const topBits = bits - limbBits * (limbs - 1);
+    const first = a.ptr / 4;
+    const result = new Float64Array(a.length);
+    for (let i = 0; i < a.length; i++) {
+      // The top bit says that the value is above p / 2; -(p - v) then flips the bits.
+      const negative = words[first + (limbs - 1) * a.stride + i]! >= 2 ** (topBits - 1);
+      let magnitude = 0;
+      for (let j = limbs - 1; j >= 0; j--) {
+        const limb = words[first + j * a.stride + i]!;
+        magnitude = magnitude * base + (negative ? (j === limbs - 1 ? 2 ** topBits : base) - 1 - limb : limb);
+      }
+      if (magnitude >= 2 ** 53) {
+        // The sum above may have been rounded more than once: round once.
+        const [value] = this.toBigints(this.slice(a, i, 1)) as [bigint];
+        magnitude = Number(negative ? modulus - value : value);
+      }
+      result[i] = (negative ? -magnitude : magnitude) * scale;
+    }
+    return result;
+  }
+
+  isZero(a: FieldArray): boolean {
+    this.#canonicalise(a);
+    for (let j = 0; j < this.spec.limbs; j++)
+      if (this.#x.isZeroPlane!(this.#plane(a, j), a.length) === 0) return false;
+    return true;
+  }
+
+  equal(a: FieldArray, b: FieldArray): boolean {
+    checkLength("equal", "b", b, a.length);
+    this.#canonicalise(a);
+    this.#canonicalise(b);
+    for (let j = 0; j < this.spec.limbs; j++)
+      if (this.#x.isEqualPlane!(this.#plane(a, j), this.#plane(b, j), a.length) === 0) return false;
+    return true;
+  }
+
+  /** An array outside the book of regions, with undefined content; given back through #memory.free. */
+  #take(length: number, planes: number = this.spec.limbs): FieldArray {
+    let stride = Math.max(4, Math.ceil(length / 4) * 4);
+    // Planes whose distance is a multiple of 4096 bytes fall into the same sets of the L1 cache; with three
+    // arrays of five planes each they would evict one another.
+    if ((4 * stride) % 4096 < 64 && length >= 512) stride += 16;
+    return { length, ptr: this.#memory.allocate(4 * stride * planes), stride };
+  }
+
+  #plane(a: FieldArray, j: number): number {
+    return a.ptr + 4 * a.stride * j;
+  }
+
+  #limbsOf(value: bigint): number[] {
+    const { bits, limbs, limbBits, modulus } = this.spec;
+    // Below 2^k is enough: p is a loose form of 0. Only what lies outside needs the division.
+    let rest = value >= 0n && value >> BigInt(bits) === 0n ? value : ((value % modulus) + modulus) % modulus;
+    const result: number[] = [];
+    for (let j = 0; j < limbs; j++) {
+      result.push(Number(BigInt.asUintN(limbBits, rest)));
+      rest >>= BigInt(limbBits);
+    }
+    return result;
+  }
+
+  #canonicalise(a: FieldArray): void {
+    this.#x.canonicalise!(a.ptr, 4 * a.stride, a.length);
+  }
+
+  #binary(name: string, out: FieldArray, a: FieldArray, b: FieldArray): void {
+    checkLength(name, "a", a, out.length);
+    checkLength(name, "b", b, out.length);
+    this.#x[name]!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, out.length);
+  }
+
+  #broadcast(name: string, out: FieldArray, A: FieldArray, rows: number, cols: number, b: FieldArray): void {
+    checkMatrix(name, "A", A, rows, cols);
+    checkLength(name, "out", out, A.length);
+    this.#x[name]!(out.ptr, 4 * out.stride, A.ptr, 4 * A.stride, b.ptr, 4 * b.stride, rows, cols);
+  }
+
+  /** The table of a vector's limbs and pair sums that products read (see generator/products.ts). */
+  #prepare(x: FieldArray): FieldArray {
+    const prepared = this.#take(x.length, this.#preparedPlanes);
+    this.#x.prepare!(prepared.ptr, 4 * prepared.stride, x.ptr, 4 * x.stride, x.length);
+    return prepared;
+  }
+
+  /** out[i * step] = row i of A times the prepared vector. */
+  #rowSums(out: FieldArray, step: number, A: FieldArray, rows: number, cols: number, x: FieldArray): void {
+    this.#x.matvec!(out.ptr, 4 * out.stride, 4 * step, A.ptr, 4 * A.stride, x.ptr, 4 * x.stride, rows, cols);
+  }
+
+  /**
+   * Sums down the columns of A, a chunk of columns and a block of at most `blockRows` rows at a time.
+   * `accumulate(work, a, row, block, width)` adds the rows row .. row + block - 1 of the columns at a to work.
+   */
+  #columnSums(
+    out: FieldArray,
+    A: FieldArray,
+    rows: number,
+    cols: number,
+    blockRows: number,
+    accumulate: (work: number, a: number, row: number, block: number, width: number) => void,
+  ): void {
+    const widest = Math.min(columnChunk, cols);
+    const workBytes = 32 * this.spec.limbs * Math.ceil(widest / 4);
+    const work = this.#memory.allocate(workBytes);
+    for (let col = 0; col < cols; col += columnChunk) {
+      const width = Math.min(columnChunk, cols - col);
+      this.#memory.bytes.fill(0, work, work + workBytes);
+      for (let row = 0; row < rows; row += blockRows)
+        accumulate(work, A.ptr + 4 * (row * cols + col), row, Math.min(blockRows, rows - row), width);
+      this.#x.finishColumns!(out.ptr + 4 * col, 4 * out.stride, work, width);
+    }
+    this.#memory.free(work);
+  }
+}
