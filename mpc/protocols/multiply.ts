@@ -1,0 +1,37 @@
+import type { Cost } from "../cost.ts";
+import type { Party } from "../party.ts";
+import { degree2Coefficient } from "../shamir.ts";
+import type { FieldArray } from "../vector/index.ts";
+
+/**
+ * Degree reduction: turns each party's local product (its value of a degree-2 polynomial) into a degree-1
+ * sharing of the same secret. Products, inner products and matrix products all cost one element an output.
+ *
+ * Party i adds its summand of a zero sharing to l_i d_i (l = 3, -3, 1 interpolates at 0) and sends the sum
+ * to the next party. Each summand is then known to exactly one pair and embeds in a line with no message.
+ *
+ * Input: d[n], local products. Output: shares[n].
+ * Cost: 1 round, 3 n elements over all links. Opened: nothing; a summand is uniform to its receiver because
+ * of the zero sharing.
+ * Adversary: passive. Source: [CDI05], [GRR98]; one message a party as in [AFLNO16].
+ */
+export async function reduceDegree(party: Party, d: FieldArray): Promise<FieldArray> {
+  const { kernel } = party;
+  return party.round(async (operation) => {
+    const own = party.zeroVector(operation, d.length);
+    kernel.multiplyAdd(own, d, degree2Coefficient[party.index], own);
+    party.sendVector(party.next, operation, own);
+    const received = await party.receiveVector(party.previous, operation, d.length);
+    const out = kernel.allocate(d.length);
+    kernel.multiplyScalar(out, own, party.embed(party.previous));
+    kernel.multiplyAdd(out, received, party.embed(party.next), out);
+    kernel.free(own);
+    kernel.free(received);
+    return out;
+  });
+}
+
+/** Declared cost of `reduceDegree`. */
+export function reduceDegreeCost(n: number, elementBytes: number): Cost {
+  return { rounds: 1, frames: 3, bytes: 3 * n * elementBytes };
+}
