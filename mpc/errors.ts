@@ -31,13 +31,21 @@ export const errorCodes = {
   CSV_NOT_A_NUMBER: ["input", "a cell is not a finite decimal number"],
   CSV_OUT_OF_RANGE: ["input", "a cell is outside the range that the schema declares"],
   CSV_LABEL_INVALID: ["input", "a label is not 0 or 1"],
+  UPDATE_INVALID: [
+    "input",
+    "a file is not a model update: an array of numbers, or an object of rows and update",
+  ],
+  UPDATE_INVALID: ["input", "a file is not a model update, an array of numbers"],
   SCHEMA_INVALID: ["input", "the schema is malformed"],
   SCHEMA_MISMATCH: ["input", "data sets of one job have different schemas"],
   KEY_INVALID: ["input", "a key file is malformed, of another role, or does not fit what it should open"],
   ALGORITHM_UNKNOWN: ["input", "no algorithm of this name and version"],
   PARAMETER_INVALID: ["input", "an algorithm parameter is unknown or out of its range"],
   NOT_FOUND: ["input", "no such job, offer, operator or blob"],
-  RANGE_EXCEEDED: ["input", "the declared ranges would overflow the field or exceed the statistical distance limit"],
+  RANGE_EXCEEDED: [
+    "input",
+    "the declared ranges would overflow the field or exceed the statistical distance limit",
+  ],
   SHAPE_MISMATCH: ["input", "shapes of vectors or matrices do not fit"],
   FIELD_ENCODING: ["input", "bytes or numbers that do not encode field elements canonically"],
   CONTRACT_REVERTED: ["refused", "the contract refused the transaction"],
@@ -49,7 +57,10 @@ export const errorCodes = {
   NOT_AUTHORISED: ["refused", "the signature is missing, wrong, or of someone who may not do this"],
   LIMIT_EXCEEDED: ["refused", "a size, rate or count limit was exceeded"],
   STATE_INVALID: ["refused", "the job is not in a state that allows this"],
-  RESULT_TAMPERED: ["refused", "result shares do not match the attested root or are not consistent with each other"],
+  RESULT_TAMPERED: [
+    "refused",
+    "result shares do not match the attested root or are not consistent with each other",
+  ],
   JOB_EXPIRED: ["aborted", "the deadline passed before the job was done"],
   JOB_FAILED: ["aborted", "the operators reported that the job failed"],
   PEER_LOST: ["aborted", "a compute party vanished or closed its connection"],
@@ -95,11 +106,19 @@ export class SymbolonError extends Error {
 
   /** HTTP status of the bridge. */
   get httpStatus(): number {
-    return this.code === "NOT_FOUND" ? 404 : this.code === "LIMIT_EXCEEDED" ? 429 : errorKinds[this.kind].http;
+    return this.code === "NOT_FOUND"
+      ? 404
+      : this.code === "LIMIT_EXCEEDED"
+        ? 429
+        : errorKinds[this.kind].http;
   }
 
   toJSON(): { code: ErrorCode; message: string; hint?: string } {
-    return { code: this.code, message: this.message, ...(this.hint === undefined ? {} : { hint: this.hint }) };
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+    };
   }
 }
 
