@@ -15,13 +15,20 @@ const slabBytes = 262144;
 const guardBytes = 64;
 const growBytes = 4 << 20;
 
+/** The part of WebAssembly.Memory that is used. TypeScript declares it in its browser library only. */
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+  /** Throws RangeError when the memory cannot grow by so many pages. */
+  grow(pages: number): number;
+}
+
 interface Block {
   ptr: number;
   size: number;
 }
 
 export class LinearMemory {
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: WasmMemory;
   #bytes: Uint8Array;
   #words: Uint32Array;
   /** Size of each block that is handed out. */
@@ -32,7 +39,7 @@ export class LinearMemory {
   #slab: Block = { ptr: 0, size: 0 };
 
   /** Manages everything from `start` on. */
-  constructor(memory: WebAssembly.Memory, start: number) {
+  constructor(memory: WasmMemory, start: number) {
     this.#memory = memory;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);

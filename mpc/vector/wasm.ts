@@ -17,7 +17,7 @@ import {
   type Region,
   randomBlock,
 } from "./kernel.ts";
-import { LinearMemory } from "./memory.ts";
+import { LinearMemory, type WasmMemory } from "./memory.ts";
 import { RegionBook } from "./regions.ts";
 import {
   checkBytes,
@@ -31,15 +31,14 @@ import {
   notRepresentable,
 } from "./shapes.ts";
 
-/** What a compiled kernel exports. Pointers and strides in bytes, lengths in elements. */
-interface Exports {
-  readonly memory: WebAssembly.Memory;
-  init(): void;
-  preparedPlanes(): number;
-  rowsPerCarry(): number;
-  readonly [name: string]: ((...args: number[]) => number) | WebAssembly.Memory;
-}
+/** The part of WebAssembly that is used; its types are in TypeScript's browser library only. */
+declare const WebAssembly: {
+  compile(bytes: Uint8Array): Promise<WasmModule>;
+  instantiate(module: WasmModule, imports: object): Promise<{ readonly exports: unknown }>;
+};
+type WasmModule = { readonly wasmModule: unique symbol };
 
+/** A function of a kernel. Pointers and strides in bytes, lengths in elements. */
 type Call = (...args: number[]) => number;
 
 /** Columns of a matrix that are worked on at a time when sums run down the columns: their sums stay in L1. */
@@ -48,10 +47,10 @@ const columnChunk = 512;
 /** Bytes at the start of memory that hold the kernel's constants. */
 const constantBytes = 1024;
 
-const modules = new Map<FieldBits, Promise<WebAssembly.Module>>();
+const modules = new Map<FieldBits, Promise<WasmModule>>();
 
 /** Compiles a field's module once per process; builds it first where it is missing or out of date. */
-function loadModule(bits: FieldBits): Promise<WebAssembly.Module> {
+function loadModule(bits: FieldBits): Promise<WasmModule> {
   let module = modules.get(bits);
   if (module === undefined) {
     module = buildKernel(bits)
@@ -74,7 +73,8 @@ export async function createKernel(bits: FieldBits): Promise<Kernel> {
       },
     },
   });
-  return new WasmKernel(bits, instance.exports as unknown as Exports);
+  const { memory, ...functions } = instance.exports as { memory: WasmMemory } & Record<string, Call>;
+  return new WasmKernel(bits, memory, functions);
 }
 
 class WasmKernel implements Kernel {
@@ -85,13 +85,13 @@ class WasmKernel implements Kernel {
   readonly #preparedPlanes: number;
   readonly #rowsPerCarry: number;
 
-  constructor(bits: FieldBits, exports: Exports) {
+  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>) {
     this.spec = fieldSpecs[bits];
-    this.#x = exports as unknown as Record<string, Call>;
-    exports.init();
-    this.#preparedPlanes = exports.preparedPlanes();
-    this.#rowsPerCarry = exports.rowsPerCarry();
-    this.#memory = new LinearMemory(exports.memory, constantBytes);
+    this.#x = functions;
+    this.#x.init!();
+    this.#preparedPlanes = this.#x.preparedPlanes!();
+    this.#rowsPerCarry = this.#x.rowsPerCarry!();
+    this.#memory = new LinearMemory(memory, constantBytes);
   }
 
   allocate(length: number): FieldArray {
