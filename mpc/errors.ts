@@ -31,10 +31,6 @@ export const errorCodes = {
   CSV_NOT_A_NUMBER: ["input", "a cell is not a finite decimal number"],
   CSV_OUT_OF_RANGE: ["input", "a cell is outside the range that the schema declares"],
   CSV_LABEL_INVALID: ["input", "a label is not 0 or 1"],
-  UPDATE_INVALID: [
-    "input",
-    "a file is not a model update: an array of numbers, or an object of rows and update",
-  ],
   UPDATE_INVALID: ["input", "a file is not a model update, an array of numbers"],
   SCHEMA_INVALID: ["input", "the schema is malformed"],
   SCHEMA_MISMATCH: ["input", "data sets of one job have different schemas"],

@@ -2,7 +2,7 @@
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
-import { createReferenceKernel, type Kernel } from "../../mpc/vector/index.ts";
+import { createKernel, type Kernel } from "../../mpc/vector/index.ts";
 import { conform } from "../data/conform.ts";
 import type { Table } from "../data/csv.ts";
 import { scaleMatrix, scalingOf } from "../data/scaling.ts";
@@ -56,7 +56,7 @@ export interface PreparedDataSet {
 export async function prepareDataSet(options: PrepareOptions): Promise<PreparedDataSet> {
   const { table, schema } = options;
   const operators = orderedOperators(options.operators);
-  const kernel = options.kernel ?? createReferenceKernel(schema.fieldBits);
+  const kernel = options.kernel ?? (await createKernel(schema.fieldBits));
   if (kernel.spec.bits !== schema.fieldBits) {
     throw new SymbolonError("FIELD_ENCODING", "The kernel is of another field than the schema.");
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
-import { createReferenceKernel, type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
+import { createKernel, createReferenceKernel, type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
 import {
   ciphertextHash,
   decodeShare,
@@ -118,6 +118,21 @@ describe("a shared matrix", () => {
     const bytes = shareMatrix(kernel, new Float64Array(6).fill(0.5), 3, 2, 12)[1];
     expect(encodeShare(kernel, decodeShare(kernel, bytes, format), format)).toEqual(bytes);
     expect(() => encodeShare(kernel, kernel.allocate(5), format)).toThrow(shape);
+  });
+
+  it.each(fieldBits)("means the same to both kernels, in the field of %i bits", async (bits) => {
+    const fast = await createKernel(bits);
+    const slow = kernels[bits];
+    const format = { rows: 41, cols: 3, fracBits: 16 };
+    const matrix = Float64Array.from({ length: 123 }, (_, at) => (at - 61) / 64);
+    for (const [writer, reader] of [
+      [fast, slow],
+      [slow, fast],
+    ] as const) {
+      const shares = shareMatrix(writer, matrix, 41, 3, 16);
+      expect(reconstructMatrix(reader, shares, format)).toEqual(matrix);
+      expect(() => decodeShare(fast, shares[0].subarray(0, -4), { ...format, point: 1 })).toThrow(encoding);
+    }
   });
 
   it("refuses impossible shapes and numbers that do not fit the field", () => {

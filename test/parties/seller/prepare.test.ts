@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createReferenceKernel } from "../../../mpc/vector/index.ts";
+import { createKernel, type Kernel } from "../../../mpc/vector/index.ts";
 import { conform } from "../../../parties/data/conform.ts";
 import { parseTable, readTable, type Table } from "../../../parties/data/csv.ts";
 import { scalingOf, unscaleMatrix } from "../../../parties/data/scaling.ts";
@@ -51,9 +51,10 @@ describe("preparing a data set", () => {
   let table: Table;
   let schema: DataSetSchema;
   let prepared: PreparedDataSet;
-  const kernel = createReferenceKernel(127);
+  let kernel: Kernel;
 
   beforeAll(async () => {
+    kernel = await createKernel(127);
     const file = fileURLToPath(new URL("../../../parties/data/examples/breast-cancer.csv", import.meta.url));
     table = await readTable(file);
     schema = deriveSchema([table], { label: "benign" });
