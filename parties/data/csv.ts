@@ -103,6 +103,16 @@ function asTableError(error: unknown, file: string): SymbolonError {
 const numberWithPoint = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const numberWithComma = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$/;
 
+/**
+ * Whether the numbers in a header of `width` cells are a numbering 0, 1, 2 ... or 1, 2, 3 ... of the columns,
+ * as programs write that have no names. A short row of data may look like one: two cells alone do not pass.
+ */
+function isNumbering(numbers: number[], width: number): boolean {
+  const [first] = numbers;
+  if (first !== 0 && first !== 1) return false;
+  return (width > numbers.length || width > 2) && numbers.every((value, index) => value === first + index);
+}
+
 /** Collects records; grows its array by doubling and hands out a view of it. */
 class TableBuilder {
   readonly #file: string;
@@ -180,8 +190,9 @@ class TableBuilder {
         hint: "The first line must hold the column names.",
       });
     }
-    // Without this check, the first row of a file without a header would be published as column names.
-    if (names.filter((name) => this.#number(name) !== undefined).length * 2 >= names.length) {
+    // Without this check, the first row of a file without a header would be taken for names, which are public.
+    const numbers = names.map((name) => this.#number(name)).filter((value) => value !== undefined);
+    if (numbers.length * 2 >= names.length && !isNumbering(numbers, names.length)) {
       throw new SymbolonError("CSV_MALFORMED", `${this.#file}, line 1: the header is missing.`, {
         hint: "The first line must hold the column names, and most of them must not be numbers.",
       });
@@ -191,6 +202,7 @@ class TableBuilder {
         throw new SymbolonError(
           "CSV_MALFORMED",
           `${this.#file}, line 1: column ${index + 1} needs a name of 1 to 128 printable characters in UTF-8.`,
+          { hint: "A file written with its row numbers has a first column without a name: leave them out." },
         );
       }
       if (names.indexOf(name) !== index) {

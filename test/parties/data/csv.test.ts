@@ -148,6 +148,15 @@ describe("reading a CSV file", () => {
     await refused("s3cr3t,31337,66642\n1,2,3\n", "CSV_MALFORMED", /line 1: the header is missing/);
   });
 
+  it("takes columns that are only numbered", async () => {
+    expect((await parseTable("0,1,2,label\n5,6,7,1\n")).columns).toEqual(["0", "1", "2", "label"]);
+    expect((await parseTable("1,2,3\n5,6,7\n")).columns).toEqual(["1", "2", "3"]);
+    expect((await parseTable("y,0\n5,6\n")).columns).toEqual(["y", "0"]);
+    await refused("0,1\n31337,1\n", "CSV_MALFORMED", /the header is missing/);
+    await refused("0,2,1\n31337,1,1\n", "CSV_MALFORMED", /the header is missing/);
+    await refused("2,3,4\n31337,1,1\n", "CSV_MALFORMED", /the header is missing/);
+  });
+
   it("refuses impossible dialects", async () => {
     await refused("a\n1\n", "USAGE", /cannot be the same/, { delimiter: ",", decimal: "," });
     await refused("a\n1\n", "USAGE", /one character/, { delimiter: "::" });
