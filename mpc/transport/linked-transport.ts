@@ -140,6 +140,8 @@ export class LinkedTransport implements Transport {
     this.stats.framesSent += 1;
     this.stats.bytesSent += byteLength;
     inbox.link.send(operation, parts);
+    // The link may have found that the peer no longer takes anything.
+    if (this.#error !== undefined) throw this.#error;
   }
 
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {

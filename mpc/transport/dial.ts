@@ -1,0 +1,108 @@
+/**
+ * Reaching a peer's listener. The peer may start later, restart, or be reached through a network that loses
+ * or forges connections, so every failure is tried again until the deadline; the last telling one is reported.
+ */
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SymbolonError, toSymbolonError } from "../errors.ts";
+import { Channel } from "./channel.ts";
+import { Handshake, handshakeMessageBytes, handshakePrologue } from "./handshake.ts";
+import { encodeHello, readExactly } from "./hello.ts";
+import type { PartyIndex } from "./transport.ts";
+
+const firstPauseMs = 20;
+const longestPauseMs = 250;
+/** One try may take this long: a connection that is accepted and then ignored is given up. */
+const tryTimeoutMs = 5_000;
+
+export interface DialOptions {
+  host: string;
+  port: number;
+  contextId: Uint8Array;
+  from: PartyIndex;
+  to: PartyIndex;
+  staticPrivateKey: Uint8Array;
+  peerPublicKey: Uint8Array;
+  maxFrameBytes?: number;
+  delayMs?: number;
+  /** On the clock of `performance.now()`. */
+  deadline: number;
+  /** Ends the trying; the promise then rejects with the signal's reason. */
+  signal: AbortSignal;
+}
+
+/**
+ * Connects and shakes hands with the peer.
+ * @throws CHANNEL_AUTH when who answered did not hold the pinned key; PEER_TIMEOUT when nobody did.
+ */
+export async function dialPeer(options: DialOptions): Promise<{ channel: Channel; pairSecret: Uint8Array }> {
+  let telling: SymbolonError | undefined;
+  let reason = "no answer";
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      return await dialOnce(options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      const named = toSymbolonError(error, "PEER_LOST");
+      reason = named.message;
+      if (named.code === "CHANNEL_AUTH") telling = named;
+      else if (named.code !== "PEER_LOST") throw named;
+    }
+    if (performance.now() + pauseMs >= options.deadline) break;
+    await sleep(pauseMs, undefined, { signal: options.signal });
+  }
+  if (telling !== undefined) throw telling;
+  const text = `party ${options.to} at ${options.host}:${options.port} was not reached in time: ${reason}`;
+  throw new SymbolonError("PEER_TIMEOUT", text);
+}
+
+async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairSecret: Uint8Array }> {
+  const { contextId, from, to, signal } = options;
+  const socket = connect({ host: options.host, port: options.port, noDelay: true });
+  socket.on("error", () => {});
+  const remainingMs = Math.max(1, options.deadline - performance.now());
+  const timer = setTimeout(() => socket.destroy(), Math.min(tryTimeoutMs, remainingMs));
+  const stop = () => socket.destroy();
+  signal.addEventListener("abort", stop);
+  try {
+    signal.throwIfAborted();
+    await connected(socket);
+    const handshake = new Handshake({
+      role: "initiator",
+      prologue: handshakePrologue(contextId, from, to),
+      staticPrivateKey: options.staticPrivateKey,
+      peerPublicKey: options.peerPublicKey,
+    });
+    socket.write(encodeHello({ contextId, from, to, message: handshake.writeMessage() }));
+    handshake.readMessage(await readExactly(socket, handshakeMessageBytes));
+    const secrets = handshake.secrets();
+    const channel = new Channel({
+      socket,
+      secrets,
+      contextId,
+      partyIndex: from,
+      peer: to,
+      role: "initiator",
+      maxFrameBytes: options.maxFrameBytes,
+      delayMs: options.delayMs,
+    });
+    return { channel, pairSecret: secrets.pairSecret };
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let why = "the connection was closed or took too long";
+    socket.once("connect", resolve);
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      why = error.code ?? "the connection failed";
+    });
+    socket.once("close", () => reject(new SymbolonError("PEER_LOST", why)));
+  });
+}
