@@ -2,9 +2,9 @@
  * The schema of a data set: which columns, between which bounds, in which fixed point format. It is public
  * and part of the offer: its hash stands on chain, and a job takes only data sets of one schema.
  */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import canonicalize from "canonicalize";
-import { keccak256, toUtf8Bytes } from "ethers";
 import { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
@@ -109,9 +109,9 @@ export function schemaJson(schema: DataSetSchema): string {
   return text;
 }
 
-/** keccak256 of the canonical JSON, as 0x and 64 hexadecimal digits. */
+/** SHA-256 of the canonical JSON, as 0x and 64 hexadecimal digits: also its address as a blob. */
 export function schemaHash(schema: DataSetSchema): string {
-  return keccak256(toUtf8Bytes(schemaJson(schema)));
+  return `0x${createHash("sha256").update(schemaJson(schema)).digest("hex")}`;
 }
 
 /** Names of the shared columns in the order of the shared matrix: the features, then the label if any. */

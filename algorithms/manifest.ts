@@ -1,0 +1,94 @@
+/**
+ * What an algorithm of the market is: a manifest that people and contracts can read, a program over secret
+ * tensors, and the buyer's decoding of its result. The same program runs on shares, in the clear and on the
+ * plan, so its declared rounds, bytes, openings and ranges follow from the sizes alone.
+ */
+import canonicalize from "canonicalize";
+import { keccak256, toUtf8Bytes } from "ethers";
+import type { z } from "zod";
+import { SymbolonError } from "../mpc/errors.ts";
+import type { Session, Tensor } from "../mpc/session/session.ts";
+import type { FieldBits } from "../mpc/vector/index.ts";
+
+/** Shape and format of one input matrix; public. Columns include the label, which is last. */
+export interface InputShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly hasLabel: boolean;
+  /** Weight of this input in averages; the row count unless the seller declared another. */
+  readonly weight: number;
+}
+
+/** The public facts of a job that its program, its plan and its decoding depend on. */
+export interface JobShape {
+  readonly fieldBits: FieldBits;
+  readonly fracBits: number;
+  /** One for each data set, in the order of the offers. */
+  readonly inputs: readonly InputShape[];
+  /** The buyer's own data, for metrics. */
+  readonly validation?: InputShape;
+}
+
+/** Secret inputs: values scaled to [-1, 1] by the schema's public bounds, labels 0 or 1. */
+export interface JobInputs<D> {
+  readonly inputs: readonly Tensor<D>[];
+  readonly validation?: Tensor<D>;
+}
+
+/** A named part of the result. The parts and their shapes depend on the job's shape alone. */
+export interface ResultPart<D> {
+  readonly name: string;
+  readonly tensor: Tensor<D>;
+}
+
+/** A column of the schema with its public bounds; raw = center + halfRange * scaled. */
+export interface ColumnScale {
+  readonly name: string;
+  readonly center: number;
+  readonly halfRange: number;
+}
+
+/** What the buyer's decoding knows besides the values. */
+export interface DecodeContext {
+  readonly shape: JobShape;
+  readonly parameters: Record<string, unknown>;
+  /** Features, without the label. */
+  readonly columns: readonly ColumnScale[];
+}
+
+export interface DecodedResult {
+  /** What `model` holds in the result file. */
+  model: Record<string, unknown>;
+  metrics: Record<string, unknown>;
+}
+
+export interface Manifest {
+  readonly id: string;
+  readonly version: string;
+  readonly title: string;
+  readonly description: string;
+  /** "session": written on tensors. "jiff": an ordinary JIFF program. */
+  readonly engine: "session" | "jiff";
+  readonly input: { readonly label: "required" | "optional" | "none"; readonly description: string };
+  readonly output: string;
+  /** Labels of everything that is opened to the parties, and why it is safe. */
+  readonly openings: Readonly<Record<string, string>>;
+  readonly privacy: string;
+}
+
+export interface SessionAlgorithm<P extends Record<string, unknown> = Record<string, unknown>> {
+  readonly manifest: Manifest;
+  /** Unknown parameters are refused; defaults are filled in. */
+  readonly parameters: z.ZodType<P>;
+  /** @throws SHAPE_MISMATCH when the inputs do not fit. Sees nothing but the shape. */
+  checkShape(shape: JobShape, parameters: P): void;
+  run<D>(session: Session<D>, inputs: JobInputs<D>, shape: JobShape, parameters: P): Promise<ResultPart<D>[]>;
+  decode(values: Readonly<Record<string, Float64Array>>, context: DecodeContext): DecodedResult;
+}
+
+/** The manifest, its parameters' JSON schema and the code, in one hash that operators approve. */
+export function algorithmHash(manifest: Manifest, codeHash: string): string {
+  const text = canonicalize({ manifest, codeHash });
+  if (text === undefined) throw new SymbolonError("INTERNAL", "a manifest has no canonical form");
+  return keccak256(toUtf8Bytes(text));
+}

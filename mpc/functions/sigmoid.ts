@@ -1,0 +1,93 @@
+import type { Session, Tensor } from "../session/session.ts";
+
+/**
+ * Clamped piecewise linear approximations of 1 / (1 + exp(-x)). A bare polynomial diverges where |x| is
+ * large, and on real data it is; these are constant 0 and 1 outside and continuous everywhere.
+ *
+ * `slopes[i]` holds from `knots[i]` to `knots[i + 1]` on the positive side, 0 after the last knot; the
+ * function is odd about (0, 1/2). Slopes are multiples of 1/256, chosen with the knots by minimising the
+ * largest error over the whole line.
+ */
+export interface SigmoidPreset {
+  readonly knots: readonly number[];
+  readonly slopes: readonly number[];
+  /** Largest absolute difference from the true sigmoid. */
+  readonly maxError: number;
+}
+
+/** The last knot is where the value reaches 1. */
+function preset(slopes: readonly number[], inner: readonly number[], maxError: number): SigmoidPreset {
+  const knots = [0, ...inner];
+  let value = 0.5;
+  for (let i = 0; i < inner.length; i++) value += slopes[i] * (knots[i + 1] - knots[i]);
+  const last = knots[knots.length - 1] + (1 - value) / slopes[slopes.length - 1];
+  return { knots: [...knots, last], slopes, maxError };
+}
+
+export const sigmoidPresets = {
+  "clamped-3": preset([45 / 256], [], 0.0577),
+  "clamped-5": preset([56 / 256, 15 / 256], [1.625], 0.0196),
+  "clamped-7": preset([59 / 256, 34 / 256, 8 / 256], [1.125, 2.375], 0.0104),
+} as const;
+
+export type SigmoidName = keyof typeof sigmoidPresets;
+
+/**
+ * Comparison bits that count. A value nearer than 2^-9 to a knot may take the neighbouring piece, which
+ * differs there by less than 2^-9 times the change of slope: 0.0005.
+ */
+const resolutionBits = 10;
+
+/** Knots from left to right, and by how much the slope changes at each. */
+export function sigmoidPieces({ knots, slopes }: SigmoidPreset): { thresholds: number[]; changes: number[] } {
+  const positive = knots.slice(1).map((at, i) => ({ at, change: (slopes[i + 1] ?? 0) - slopes[i] }));
+  const pieces = [...positive.map(({ at, change }) => ({ at: -at, change: -change })).reverse(), ...positive];
+  return { thresholds: pieces.map((p) => p.at), changes: pieces.map((p) => p.change) };
+}
+
+/** The preset's value in the clear. */
+export function sigmoidPlain(x: number, name: SigmoidName): number {
+  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
+  return thresholds.reduce((sum, t, j) => sum + (x >= t ? changes[j] * (x - t) : 0), 0);
+}
+
+/**
+ * sigmoid(X w) for X[n, d], w[d, 1] -> [n, 1], with the comparisons made on the opening of the product.
+ *
+ * Error against the true sigmoid: the preset's maxError + 0.0005 + 4 units in the last place.
+ * Rounds: 1 for the product, those of a comparison without its first, 1 for the pieces.
+ */
+export async function sigmoidOfProduct<D>(
+  session: Session<D>,
+  X: Tensor<D>,
+  w: Tensor<D>,
+  name: SigmoidName,
+): Promise<Tensor<D>> {
+  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
+  const { value, bits } = await session.matmulAtLeast(X, w, thresholds, resolutionBits);
+  return pieces(session, value, bits, thresholds, changes);
+}
+
+/** sigmoid(z), element by element; error as for `sigmoidOfProduct`. */
+export async function sigmoid<D>(session: Session<D>, z: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
+  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
+  const bits = await session.atLeast(z, thresholds, resolutionBits);
+  return pieces(session, z, bits, thresholds, changes);
+}
+
+/** sum_j [z >= t_j] change_j (z - t_j): one product, one truncation. */
+async function pieces<D>(
+  session: Session<D>,
+  z: Tensor<D>,
+  bits: readonly Tensor<D>[],
+  thresholds: readonly number[],
+  changes: readonly number[],
+): Promise<Tensor<D>> {
+  const summands = bits.map((bit, j) => ({
+    a: session.addPublic(z, -thresholds[j]),
+    b: bit,
+    scale: changes[j],
+  }));
+  // The value lies in [0, 1]; the error of judging a knot wrongly and of rounding stays below 2^-8.
+  return session.assume(await session.sumOfProducts(summands, z.fracBits), 1 + 2 ** -8);
+}

@@ -1,0 +1,60 @@
+/**
+ * What a session needs underneath: data without shapes or bounds, in units of the last place ("raw"
+ * integers). Three backends exist: shares at one of three parties (`secure.ts`), numbers in the clear
+ * (`plaintext.ts`) and nothing at all, for predicting costs and ranges (`plan.ts`).
+ */
+import type { CompareRequest } from "../protocols/compare.ts";
+
+/** One summand of a product; the output has rows * cols elements. */
+export type ProductTerm<D> =
+  | { kind: "elementwise"; a: D; b: D; rows: number; cols: number; scale: bigint }
+  /** a[rows, inner] b[inner, cols] */
+  | { kind: "matmul"; a: D; b: D; rows: number; inner: number; cols: number; scale: bigint }
+  /** a' b with a[inner, rows], b[inner, cols] */
+  | { kind: "transposed-matmul"; a: D; b: D; rows: number; inner: number; cols: number; scale: bigint }
+  /** sum over the rows of a_ij b_ij, a and b [inner, cols]; rows = 1 */
+  | { kind: "column-dots"; a: D; b: D; rows: number; inner: number; cols: number; scale: bigint }
+  /** a_ij b_j, b [1, cols] */
+  | { kind: "times-row"; a: D; b: D; rows: number; cols: number; scale: bigint };
+
+/** Drop `shift` bits of raw values below 2^bitLength in absolute value. */
+export interface Truncation {
+  readonly shift: number;
+  readonly bitLength: number;
+}
+
+export interface Backend<D> {
+  readonly kind: "three-party" | "plaintext" | "plan";
+
+  constant(values: readonly bigint[]): D;
+  add(a: D, b: D): D;
+  subtract(a: D, b: D): D;
+  /** a * c for a public integer. */
+  scale(a: D, c: bigint): D;
+  /** a + c for a public integer. */
+  addConstant(a: D, c: bigint): D;
+  /** a[rows, cols] + row[1, cols] in every row. */
+  addRow(a: D, row: D, rows: number, cols: number): D;
+  slice(a: D, start: number, length: number): D;
+  concat(list: readonly D[], lengths: readonly number[]): D;
+  gather(a: D, indices: Uint32Array): D;
+  transpose(a: D, rows: number, cols: number): D;
+  sumColumns(a: D, rows: number, cols: number): D;
+
+  /** The sum of products, truncated or (shift 0) exactly; with a comparison of the untruncated sum. */
+  product(terms: readonly ProductTerm<D>[], length: number, truncation: Truncation | undefined): Promise<D>;
+  productAndCompare(
+    terms: readonly ProductTerm<D>[],
+    length: number,
+    truncation: Truncation,
+    request: CompareRequest,
+  ): Promise<{ value: D; bits: D }>;
+  truncate(a: D, length: number, truncation: Truncation): Promise<D>;
+  /** Bits [a >= t], threshold after threshold. */
+  compare(a: D, length: number, request: CompareRequest): Promise<D>;
+  /** Raw values in units of the last place; exact integers except in plaintext. */
+  open(a: D, length: number, label: string): Promise<number[]>;
+
+  /** Runs the body and frees all data that it made, except what `keep` names of its result. */
+  scope<T>(body: () => Promise<T>, keep: (result: T) => readonly D[]): Promise<T>;
+}

@@ -1,0 +1,148 @@
+import type { CompareRequest } from "../protocols/compare.ts";
+import type { Backend, ProductTerm, Truncation } from "./backend.ts";
+
+/**
+ * The plaintext twin: the same programs on numbers in the clear, in double precision and without rounding,
+ * so that what differs from a secure run is the fixed-point error alone. Values are in units of the last
+ * place, not rounded to integers.
+ */
+export class PlaintextBackend implements Backend<Float64Array> {
+  readonly kind = "plaintext";
+
+  constant(values: readonly bigint[]): Float64Array {
+    return Float64Array.from(values, Number);
+  }
+
+  add(a: Float64Array, b: Float64Array): Float64Array {
+    return a.map((x, i) => x + b[i]);
+  }
+
+  subtract(a: Float64Array, b: Float64Array): Float64Array {
+    return a.map((x, i) => x - b[i]);
+  }
+
+  scale(a: Float64Array, c: bigint): Float64Array {
+    const factor = Number(c);
+    return a.map((x) => x * factor);
+  }
+
+  addConstant(a: Float64Array, c: bigint): Float64Array {
+    const term = Number(c);
+    return a.map((x) => x + term);
+  }
+
+  addRow(a: Float64Array, row: Float64Array, _rows: number, cols: number): Float64Array {
+    return a.map((x, i) => x + row[i % cols]);
+  }
+
+  slice(a: Float64Array, start: number, length: number): Float64Array {
+    return a.subarray(start, start + length);
+  }
+
+  concat(list: readonly Float64Array[], lengths: readonly number[]): Float64Array {
+    const out = new Float64Array(lengths.reduce((sum, n) => sum + n, 0));
+    let at = 0;
+    list.forEach((a, i) => {
+      out.set(a, at);
+      at += lengths[i];
+    });
+    return out;
+  }
+
+  gather(a: Float64Array, indices: Uint32Array): Float64Array {
+    return Float64Array.from(indices, (i) => a[i]);
+  }
+
+  transpose(a: Float64Array, rows: number, cols: number): Float64Array {
+    const out = new Float64Array(a.length);
+    for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) out[j * rows + i] = a[i * cols + j];
+    return out;
+  }
+
+  sumColumns(a: Float64Array, _rows: number, cols: number): Float64Array {
+    const out = new Float64Array(cols);
+    for (let i = 0; i < a.length; i++) out[i % cols] += a[i];
+    return out;
+  }
+
+  async product(
+    terms: readonly ProductTerm<Float64Array>[],
+    length: number,
+    truncation: Truncation | undefined,
+  ): Promise<Float64Array> {
+    return divide(sumOfProducts(terms, length), truncation?.shift ?? 0);
+  }
+
+  async productAndCompare(
+    terms: readonly ProductTerm<Float64Array>[],
+    length: number,
+    truncation: Truncation,
+    request: CompareRequest,
+  ): Promise<{ value: Float64Array; bits: Float64Array }> {
+    const product = sumOfProducts(terms, length);
+    return { value: divide(product, truncation.shift), bits: atLeast(product, request) };
+  }
+
+  async truncate(a: Float64Array, _length: number, truncation: Truncation): Promise<Float64Array> {
+    return divide(a, truncation.shift);
+  }
+
+  async compare(a: Float64Array, _length: number, request: CompareRequest): Promise<Float64Array> {
+    return atLeast(a, request);
+  }
+
+  async open(a: Float64Array): Promise<number[]> {
+    return Array.from(a);
+  }
+
+  scope<T>(body: () => Promise<T>): Promise<T> {
+    return body();
+  }
+}
+
+function divide(a: Float64Array, shift: number): Float64Array {
+  const factor = 2 ** -shift;
+  return a.map((x) => x * factor);
+}
+
+function atLeast(a: Float64Array, { thresholds }: CompareRequest): Float64Array {
+  const out = new Float64Array(a.length * thresholds.length);
+  thresholds.forEach((t, j) => {
+    a.forEach((x, i) => {
+      out[j * a.length + i] = x >= Number(t) ? 1 : 0;
+    });
+  });
+  return out;
+}
+
+function sumOfProducts(terms: readonly ProductTerm<Float64Array>[], length: number): Float64Array {
+  const out = new Float64Array(length);
+  for (const term of terms) {
+    const { a, b, cols } = term;
+    const scale = Number(term.scale);
+    switch (term.kind) {
+      case "elementwise":
+        for (let i = 0; i < length; i++) out[i] += scale * a[i] * b[i];
+        break;
+      case "times-row":
+        for (let i = 0; i < length; i++) out[i] += scale * a[i] * b[i % cols];
+        break;
+      case "column-dots":
+        for (let i = 0; i < a.length; i++) out[i % cols] += scale * a[i] * b[i];
+        break;
+      case "matmul":
+        for (let i = 0; i < term.rows; i++)
+          for (let l = 0; l < term.inner; l++)
+            for (let j = 0; j < cols; j++)
+              out[i * cols + j] += scale * a[i * term.inner + l] * b[l * cols + j];
+        break;
+      case "transposed-matmul":
+        for (let l = 0; l < term.inner; l++)
+          for (let i = 0; i < term.rows; i++)
+            for (let j = 0; j < cols; j++)
+              out[i * cols + j] += scale * a[l * term.rows + i] * b[l * cols + j];
+        break;
+    }
+  }
+  return out;
+}

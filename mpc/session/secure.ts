@@ -1,0 +1,182 @@
+import type { Party } from "../party.ts";
+import type { CompareRequest } from "../protocols/compare.ts";
+import { compare, compareDeal, compareOpened } from "../protocols/compare.ts";
+import { freeMaskedOpening } from "../protocols/masked-opening.ts";
+import { reduceDegree } from "../protocols/multiply.ts";
+import { open } from "../protocols/open.ts";
+import { truncate, truncateKeepingOpening, truncationOffset } from "../protocols/truncate.ts";
+import type { FieldArray } from "../vector/index.ts";
+import type { Backend, ProductTerm, Truncation } from "./backend.ts";
+
+/** Degree-1 Shamir shares at one party. Every public constant is shared as itself. */
+export class SecureBackend implements Backend<FieldArray> {
+  readonly kind = "three-party";
+  readonly party: Party;
+
+  constructor(party: Party) {
+    this.party = party;
+  }
+
+  constant(values: readonly bigint[]): FieldArray {
+    const out = this.party.kernel.allocate(values.length);
+    this.party.kernel.fromBigints(out, values);
+    return out;
+  }
+
+  add(a: FieldArray, b: FieldArray): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.add(out, a, b);
+    return out;
+  }
+
+  subtract(a: FieldArray, b: FieldArray): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.subtract(out, a, b);
+    return out;
+  }
+
+  scale(a: FieldArray, c: bigint): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.multiplyScalar(out, a, c);
+    return out;
+  }
+
+  addConstant(a: FieldArray, c: bigint): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.addScalar(out, a, c);
+    return out;
+  }
+
+  addRow(a: FieldArray, row: FieldArray, rows: number, cols: number): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.addRow(out, a, rows, cols, row);
+    return out;
+  }
+
+  slice(a: FieldArray, start: number, length: number): FieldArray {
+    return this.party.kernel.slice(a, start, length);
+  }
+
+  concat(list: readonly FieldArray[], lengths: readonly number[]): FieldArray {
+    const { kernel } = this.party;
+    const out = kernel.allocate(lengths.reduce((sum, n) => sum + n, 0));
+    let at = 0;
+    list.forEach((a, i) => {
+      kernel.copy(kernel.slice(out, at, lengths[i]), a);
+      at += lengths[i];
+    });
+    return out;
+  }
+
+  gather(a: FieldArray, indices: Uint32Array): FieldArray {
+    const out = this.party.kernel.allocate(indices.length);
+    this.party.kernel.gather(out, a, indices);
+    return out;
+  }
+
+  transpose(a: FieldArray, rows: number, cols: number): FieldArray {
+    const out = this.party.kernel.allocate(a.length);
+    this.party.kernel.transpose(out, a, rows, cols);
+    return out;
+  }
+
+  sumColumns(a: FieldArray, rows: number, cols: number): FieldArray {
+    const out = this.party.kernel.allocate(cols);
+    this.party.kernel.sumColumns(out, a, rows, cols);
+    return out;
+  }
+
+  async product(
+    terms: readonly ProductTerm<FieldArray>[],
+    length: number,
+    truncation: Truncation | undefined,
+  ): Promise<FieldArray> {
+    const values = this.#localProduct(terms, length);
+    const out =
+      truncation === undefined
+        ? await reduceDegree(this.party, values)
+        : await truncate(this.party, { values, degree: 2, ...truncation });
+    this.party.kernel.free(values);
+    return out;
+  }
+
+  async productAndCompare(
+    terms: readonly ProductTerm<FieldArray>[],
+    length: number,
+    truncation: Truncation,
+    request: CompareRequest,
+  ): Promise<{ value: FieldArray; bits: FieldArray }> {
+    const { party } = this;
+    const values = this.#localProduct(terms, length);
+    const { value, opening } = await truncateKeepingOpening(
+      party,
+      { values, degree: 2, ...truncation },
+      compareDeal(request),
+    );
+    const offset = truncationOffset(truncation.shift, truncation.bitLength);
+    const bits = await compareOpened(party, opening, length, offset, request);
+    freeMaskedOpening(party, opening);
+    party.kernel.free(values);
+    return { value, bits };
+  }
+
+  truncate(a: FieldArray, _length: number, truncation: Truncation): Promise<FieldArray> {
+    return truncate(this.party, { values: a, degree: 1, ...truncation });
+  }
+
+  compare(a: FieldArray, _length: number, request: CompareRequest): Promise<FieldArray> {
+    return compare(this.party, a, request);
+  }
+
+  async open(a: FieldArray, _length: number, label: string): Promise<number[]> {
+    const opened = await open(this.party, a, label);
+    const values = Array.from(this.party.kernel.toNumbers(opened, 0));
+    this.party.kernel.free(opened);
+    return values;
+  }
+
+  async scope<T>(body: () => Promise<T>, keep: (result: T) => readonly FieldArray[]): Promise<T> {
+    const { kernel } = this.party;
+    const region = kernel.beginRegion();
+    const result = await body();
+    kernel.endRegion(region, keep(result));
+    return result;
+  }
+
+  #localProduct(terms: readonly ProductTerm<FieldArray>[], length: number): FieldArray {
+    const { kernel } = this.party;
+    const out = kernel.allocate(length);
+    const part = terms.length === 1 ? out : kernel.allocate(length);
+    for (const term of terms) {
+      const { a, b, rows, cols } = term;
+      switch (term.kind) {
+        case "elementwise":
+          kernel.multiply(part, a, b);
+          break;
+        case "matmul":
+          if (cols === 1) kernel.matvec(part, a, rows, term.inner, b);
+          else kernel.matmul(part, a, rows, term.inner, b, cols);
+          break;
+        case "transposed-matmul": {
+          if (cols === 1) kernel.matvecTransposed(part, a, term.inner, rows, b);
+          else {
+            const transposed = this.transpose(a, term.inner, rows);
+            kernel.matmul(part, transposed, rows, term.inner, b, cols);
+            kernel.free(transposed);
+          }
+          break;
+        }
+        case "column-dots":
+          kernel.columnDots(part, a, b, term.inner, cols);
+          break;
+        case "times-row":
+          kernel.multiplyRow(part, a, rows, cols, b);
+          break;
+      }
+      if (part !== out) kernel.multiplyAdd(out, part, term.scale, out);
+      else if (term.scale !== 1n) kernel.multiplyScalar(out, out, term.scale);
+    }
+    if (part !== out) kernel.free(part);
+    return out;
+  }
+}
