@@ -48,8 +48,9 @@ export async function dialPeer(options: DialOptions): Promise<{ channel: Channel
       if (named.code === "CHANNEL_AUTH") telling = named;
       else if (named.code !== "PEER_LOST") throw named;
     }
-    if (performance.now() + pauseMs >= options.deadline) break;
-    await sleep(pauseMs, undefined, { signal: options.signal });
+    const remainingMs = options.deadline - performance.now();
+    if (remainingMs <= 0) break;
+    await sleep(Math.min(pauseMs, remainingMs), undefined, { signal: options.signal });
   }
   if (telling !== undefined) throw telling;
   const text = `party ${options.to} at ${options.host}:${options.port} was not reached in time: ${reason}`;
