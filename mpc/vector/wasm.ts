@@ -44,6 +44,9 @@ type Call = (...args: number[]) => number;
 /** Columns of a matrix that are worked on at a time when sums run down the columns: their sums stay in L1. */
 const columnChunk = 512;
 
+/** A matrix above this size does not stay in the L2 cache. */
+const cacheBytes = 512 * 1024;
+
 /** Bytes at the start of memory that hold the kernel's constants. */
 const constantBytes = 1024;
 
@@ -199,7 +202,7 @@ class WasmKernel implements Kernel {
     checkLength("matvecTransposed", "v", v, rows);
     checkLength("matvecTransposed", "out", out, cols);
     const prepared = this.#prepare(v);
-    this.#columnSums(out, A, rows, cols, this.#rowsPerCarry, (work, a, row, block, width) =>
+    this.#columnSums(out, A, rows, cols, this.#rowsPerCarry, (work, a, row, block, width, ahead) =>
       this.#x.accumulateRows!(
         a,
         4 * A.stride,
@@ -209,6 +212,7 @@ class WasmKernel implements Kernel {
         block,
         width,
         4 * cols,
+        ahead,
       ),
     );
     this.#memory.free(prepared.ptr);
@@ -562,7 +566,8 @@ class WasmKernel implements Kernel {
 
   /**
    * Sums down the columns of A, a chunk of columns and a block of at most `blockRows` rows at a time.
-   * `accumulate(work, a, row, block, width)` adds the rows row .. row + block - 1 of the columns at a to work.
+   * `accumulate(work, a, row, block, width, ahead)` adds the rows row .. row + block - 1 of the columns at a to
+   * work, and touches what lies `ahead` bytes further, unless that is 0.
    */
   #columnSums(
     out: FieldArray,
@@ -570,16 +575,20 @@ class WasmKernel implements Kernel {
     rows: number,
     cols: number,
     blockRows: number,
-    accumulate: (work: number, a: number, row: number, block: number, width: number) => void,
+    accumulate: (work: number, a: number, row: number, block: number, width: number, ahead: number) => void,
   ): void {
     const widest = Math.min(columnChunk, cols);
     const workBytes = 32 * this.spec.limbs * Math.ceil(widest / 4);
     const work = this.#memory.allocate(workBytes);
+    // The next block is touched line after line only where its rows are next to one another.
+    const outOfCache = cols <= columnChunk && this.spec.elementBytes * rows * cols > cacheBytes;
     for (let col = 0; col < cols; col += columnChunk) {
       const width = Math.min(columnChunk, cols - col);
       this.#memory.bytes.fill(0, work, work + workBytes);
-      for (let row = 0; row < rows; row += blockRows)
-        accumulate(work, A.ptr + 4 * (row * cols + col), row, Math.min(blockRows, rows - row), width);
+      for (let row = 0; row < rows; row += blockRows) {
+        const ahead = outOfCache && row + 2 * blockRows <= rows ? 4 * blockRows * cols : 0;
+        accumulate(work, A.ptr + 4 * (row * cols + col), row, Math.min(blockRows, rows - row), width, ahead);
+      }
       this.#x.finishColumns!(out.ptr + 4 * col, 4 * out.stride, work, width);
     }
     this.#memory.free(work);

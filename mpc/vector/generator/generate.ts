@@ -11,7 +11,7 @@ export function generateKernel(bits: FieldBits): string {
   return [
     `// Field of 2^${bits} - 1: ${layout.limbs} limbs of ${layout.limbBits} bits. Generated; do not edit.`,
     emitInit(layout),
-    emitElementwise(layout, true),
+    emitElementwise(layout),
     emitLinear(layout),
     emitIntegers(layout),
     "",

@@ -79,3 +79,18 @@ export function layoutOf(spec: FieldSpec): Layout {
     throw new Error(`limbs of ${limbBits} bits do not suit a field of ${bits} bits`);
   return { bits, limbs, limbBits, topBits, fold, widths, termsPerCarry };
 }
+
+/**
+ * Whether the columns of one product, plus one element, may be carried all at once in 32 bits: each carry
+ * c_t >> w_t and a limb together stay below 2^32. The second carry of 32-bit limbs is then as after an
+ * addition, with carries of at most 2^(32 - w_j), which obeys (1).
+ */
+export function carriesFit32({ widths, fold, limbs }: Layout): boolean {
+  return widths.every((width, t) => {
+    const above = widths[(t + 1) % limbs]!;
+    const column = columnMax(widths, fold, t) + looseMax(widths, t);
+    return (
+      (column >> BigInt(width)) + (1n << BigInt(above)) < 1n << 32n && 1n << BigInt(32 - width) <= looseSlack
+    );
+  });
+}

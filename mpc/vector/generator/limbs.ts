@@ -22,6 +22,7 @@ export const constants = {
   topMask64: 64,
   twice32: 80,
   twiceTop32: 96,
+  touched: 112,
 } as const;
 
 /** Writes the constants; called once per instance. */

@@ -2,6 +2,7 @@
 import type { Layout } from "./layout.ts";
 import {
   carry64,
+  constants,
   each,
   load,
   loadConstants,
@@ -199,12 +200,18 @@ ${storeOne(layout, c, "out")}
 /**
  * Sums of products down columns. Four columns of a block of rows are summed in registers, first their low
  * pair, then their high pair, then added to the columns kept in `work` (16 bytes per half and limb, for each
- * group of four columns). `operand` says how the second factor of row r is loaded.
+ * group of four columns). `row` says how the factors of a row are loaded.
+ *
+ * A block is read with a stride, which the processor does not fetch ahead. Where the matrix is larger than the
+ * cache, `ahead` is the distance in bytes to the next block, which is touched meanwhile, line after line; what
+ * is read is stored, or the compiler would drop the reads. Without it 10000 x 100 takes 6.2 instead of 3.1 ns
+ * a product in the field of 107 bits.
  */
 function emitDown(
   layout: Layout,
   name: string,
   secondParameters: string,
+  operands: readonly string[],
   setUp: string,
   row: (half: Half) => string,
   next: string,
@@ -234,16 +241,24 @@ ${each(limbs, (t) => `v128.store(${at(t)}, ${c(t)});`)}
   };
   // `block` is at most termsPerCarry; what `work` holds is the residue that its proof allows for.
   return `
-export function ${name}(${parameters("a")}, ${secondParameters}, work: usize, block: usize, cols: usize, rowBytes: usize): void {
+export function ${name}(${parameters("a")}, ${secondParameters}, work: usize, block: usize, cols: usize, rowBytes: usize, ahead: usize): void {
 ${planes(layout, "a")}
 ${masks64}
 const end = cols << 2;
 let work_g = work;
+let touched: u32 = 0;
 for (let i: usize = 0; i < end; i += 16) {
+if (ahead != 0) {
+  for (let s: usize = 0; s < block; s += 4) {
+${operands.map((name) => each(limbs, (j) => `touched |= load<u32>(${name} + ${j} * ${name}Stride + ahead);`)).join("\n")}
+    ahead += 64;
+  }
+}
 ${half("low")}
 ${half("high")}
 work_g += ${groupBytes};
 }
+store<u32>(${constants.touched}, touched);
 }`;
 }
 
@@ -326,6 +341,7 @@ ${sums(layout, "a", "as", false)}`;
       layout,
       "accumulateRows",
       "v: usize, vStride: usize",
+      ["a"],
       "let w: usize = v;",
       (half) => `${loadA}
 ${names.map((name, j) => `const ${name} = v128.load32_splat(w + ${j} * vStride);`).join("\n")}
@@ -336,6 +352,7 @@ ${down(half)}`,
       layout,
       "accumulateProducts",
       "v: usize, vStride: usize",
+      ["a", "v"],
       each(layout.limbs, (j) => `let w${j} = v + ${j} * vStride + i;`),
       (half) => `${loadA}
 ${each(layout.limbs, (j) => `const v${j} = v128.load(w${j});`)}
