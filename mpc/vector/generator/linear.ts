@@ -333,7 +333,7 @@ export function emitLinear(layout: Layout): string {
 ${sums(layout, "a", "as", false)}`;
   return [
     `export function preparedPlanes(): i32 { return ${preparedPlanes(layout)}; }`,
-    `export function rowsPerCarry(): i32 { return ${Math.min(layout.termsPerCarry, 16)}; }`,
+    `export function rowsPerCarry(): i32 { return ${Math.min(layout.termsPerCarry, 32)}; }`,
     emitPrepare(layout),
     emitMatvec(layout),
     emitDot(layout),
