@@ -41,6 +41,17 @@ type WasmModule = { readonly wasmModule: unique symbol };
 /** A function of a kernel. Pointers and strides in bytes, lengths in elements. */
 type Call = (...args: number[]) => number;
 
+interface Scalar {
+  readonly limbs: readonly number[];
+  /** The scalar as a signed integer where a short product exists for it, otherwise (and for 0) 0. */
+  readonly small: number;
+  /** 1 for 1/2, -1 for -1/2, otherwise 0. */
+  readonly half: number;
+}
+
+/** Scalars whose limbs are remembered: turning a bigint into limbs takes 300 ns. */
+const scalarCacheSize = 256;
+
 /** Columns of a matrix that are worked on at a time when sums run down the columns: their sums stay in L1. */
 const columnChunk = 512;
 
@@ -87,6 +98,8 @@ class WasmKernel implements Kernel {
   readonly #book = new RegionBook();
   readonly #preparedPlanes: number;
   readonly #rowsPerCarry: number;
+  readonly #smallFactor: number;
+  readonly #scalars = new Map<bigint, Scalar>();
 
   constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>) {
     this.spec = fieldSpecs[bits];
@@ -94,6 +107,7 @@ class WasmKernel implements Kernel {
     this.#x.init!();
     this.#preparedPlanes = this.#x.preparedPlanes!();
     this.#rowsPerCarry = this.#x.rowsPerCarry!();
+    this.#smallFactor = this.#x.smallFactor!();
     this.#memory = new LinearMemory(memory, constantBytes);
   }
 
@@ -130,17 +144,20 @@ class WasmKernel implements Kernel {
   }
 
   fill(out: FieldArray, value: bigint): void {
-    this.#limbsOf(value).forEach((limb, j) => {
-      this.#x.fillPlane!(this.#plane(out, j), limb, out.length);
-    });
+    const { limbs } = this.#scalar(value);
+    for (let j = 0; j < limbs.length; j++) this.#x.fillPlane!(this.#plane(out, j), limbs[j]!, out.length);
   }
 
   add(out: FieldArray, a: FieldArray, b: FieldArray): void {
-    this.#binary("add", out, a, b);
+    checkLength("add", "a", a, out.length);
+    checkLength("add", "b", b, out.length);
+    this.#x.add!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, out.length);
   }
 
   subtract(out: FieldArray, a: FieldArray, b: FieldArray): void {
-    this.#binary("subtract", out, a, b);
+    checkLength("subtract", "a", a, out.length);
+    checkLength("subtract", "b", b, out.length);
+    this.#x.subtract!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, out.length);
   }
 
   negate(out: FieldArray, a: FieldArray): void {
@@ -149,32 +166,43 @@ class WasmKernel implements Kernel {
   }
 
   multiply(out: FieldArray, a: FieldArray, b: FieldArray): void {
-    this.#binary("multiply", out, a, b);
+    checkLength("multiply", "a", a, out.length);
+    checkLength("multiply", "b", b, out.length);
+    this.#x.multiply!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, out.length);
   }
 
   addScalar(out: FieldArray, a: FieldArray, c: bigint): void {
     checkLength("addScalar", "a", a, out.length);
-    this.#x.addScalar!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, ...this.#limbsOf(c), out.length);
+    this.#x.addScalar!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, ...this.#scalar(c).limbs, out.length);
   }
 
   multiplyScalar(out: FieldArray, a: FieldArray, c: bigint): void {
     checkLength("multiplyScalar", "a", a, out.length);
-    this.#x.multiplyScalar!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, ...this.#limbsOf(c), out.length);
+    const { limbs, small, half } = this.#scalar(c);
+    const [o, oStride, x, xStride, n] = [out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, out.length];
+    if (small === 1) this.copy(out, a);
+    else if (small === -1) this.negate(out, a);
+    else if (small > 0) this.#x.multiplySmall!(o, oStride, x, xStride, small, n);
+    else if (small < 0) this.#x.multiplySmallNegative!(o, oStride, x, xStride, -small, n);
+    else if (half !== 0) {
+      this.#x.halve!(o, oStride, x, xStride, n);
+      if (half < 0) this.negate(out, out);
+    } else this.#x.multiplyScalar!(o, oStride, x, xStride, ...limbs, n);
   }
 
   multiplyAdd(out: FieldArray, a: FieldArray, c: bigint, b: FieldArray): void {
     checkLength("multiplyAdd", "a", a, out.length);
     checkLength("multiplyAdd", "b", b, out.length);
-    this.#x.multiplyAdd!(
-      out.ptr,
-      4 * out.stride,
-      a.ptr,
-      4 * a.stride,
-      b.ptr,
-      4 * b.stride,
-      ...this.#limbsOf(c),
-      out.length,
-    );
+    const { limbs, small, half } = this.#scalar(c);
+    const [o, oStride, n] = [out.ptr, 4 * out.stride, out.length];
+    const [x, xStride, y, yStride] = [a.ptr, 4 * a.stride, b.ptr, 4 * b.stride];
+    if (small === 1) this.#x.add!(o, oStride, x, xStride, y, yStride, n);
+    else if (small === -1) this.#x.subtract!(o, oStride, y, yStride, x, xStride, n);
+    else if (half === 1) this.#x.addHalf!(o, oStride, x, xStride, y, yStride, n);
+    else if (half === -1) this.#x.subtractHalf!(o, oStride, x, xStride, y, yStride, n);
+    else if (small > 0) this.#x.multiplyAddSmall!(o, oStride, x, xStride, y, yStride, small, n);
+    else if (small < 0) this.#x.multiplySubtractSmall!(o, oStride, x, xStride, y, yStride, -small, n);
+    else this.#x.multiplyAdd!(o, oStride, x, xStride, y, yStride, ...limbs, n);
   }
 
   sum(out: FieldArray, a: FieldArray): void {
@@ -329,20 +357,19 @@ class WasmKernel implements Kernel {
     checkRange("fromRandomBytes", "bitLength", bitLength, 1, bits);
     checkBytes("fromRandomBytes", bytes, this.randomByteLength(out.length));
     // p itself, all ones, is a loose form of 0 and needs no replacing here.
-    const masks = Array.from({ length: limbs }, (_, j) => {
-      const width = Math.min(limbBits, Math.max(0, bitLength - j * limbBits));
-      return 2 ** width - 1;
-    });
+    const blockBytes = 4 * limbs * Math.min(randomBlock, out.length);
+    const work = this.#memory.allocate(blockBytes);
     const memory = this.#memory.bytes;
     for (let start = 0; start < out.length; start += randomBlock) {
       const n = Math.min(randomBlock, out.length - start);
+      const from = 4 * limbs * start;
+      memory.set(blockBytes === bytes.length ? bytes : bytes.subarray(from, from + 4 * limbs * n), work);
       for (let j = 0; j < limbs; j++) {
-        const from = 4 * (start * limbs + j * n);
-        const plane = this.#plane(out, j) + 4 * start;
-        memory.set(bytes.subarray(from, from + 4 * n), plane);
-        this.#x.maskPlane!(plane, masks[j]!, n);
+        const width = Math.min(limbBits, Math.max(0, bitLength - j * limbBits));
+        this.#x.maskPlane!(this.#plane(out, j) + 4 * start, work + 4 * j * n, 2 ** width - 1, n);
       }
     }
+    this.#memory.free(work);
   }
 
   extractBits(a: FieldArray, from: number, count: number): Uint32Array[] {
@@ -366,13 +393,14 @@ class WasmKernel implements Kernel {
       );
       bit += run;
     }
-    const unused = a.length % 32 === 0 ? -1 : (1 << (a.length % 32)) - 1;
-    const result = Array.from({ length: count }, (_, j) => {
-      const plane = this.#memory.words.slice(work / 4 + words * j, work / 4 + words * (j + 1));
-      if (words > 0) plane[words - 1]! &= unused;
-      return plane;
-    });
+    const copy = this.#memory.words.slice(work / 4, work / 4 + words * count);
     this.#memory.free(work);
+    const unused = a.length % 32 === 0 ? -1 : (1 << (a.length % 32)) - 1;
+    const result = new Array<Uint32Array>(count);
+    for (let j = 0; j < count; j++) {
+      if (words > 0) copy[words * (j + 1) - 1]! &= unused;
+      result[j] = new Uint32Array(copy.buffer, 4 * words * j, words);
+    }
     return result;
   }
 
@@ -386,10 +414,14 @@ class WasmKernel implements Kernel {
   }
 
   encode(a: FieldArray): Uint8Array {
-    const bytes = new Uint8Array(this.spec.elementBytes * a.length);
-    this.wireParts(a).forEach((part, j) => {
-      bytes.set(part, 4 * j * a.length);
-    });
+    this.#canonicalise(a);
+    const { limbs, elementBytes } = this.spec;
+    const planeBytes = 4 * a.length;
+    if (a.stride === a.length) return this.#memory.bytes.slice(a.ptr, a.ptr + limbs * planeBytes);
+    const work = this.#memory.allocate(elementBytes * a.length);
+    for (let j = 0; j < limbs; j++) this.#x.copyPlane!(work + j * planeBytes, this.#plane(a, j), a.length);
+    const bytes = this.#memory.bytes.slice(work, work + limbs * planeBytes);
+    this.#memory.free(work);
     return bytes;
   }
 
@@ -435,7 +467,7 @@ class WasmKernel implements Kernel {
     const words = this.#memory.words;
     values.forEach((value, i) => {
       this.#limbsOf(value).forEach((limb, j) => {
-        words[this.#plane(out, j) / 4 + i] = limb;
+        words[out.ptr / 4 + out.stride * j + i] = limb;
       });
     });
   }
@@ -536,14 +568,27 @@ class WasmKernel implements Kernel {
     return result;
   }
 
-  #canonicalise(a: FieldArray): void {
-    this.#x.canonicalise!(a.ptr, 4 * a.stride, a.length);
+  /** Limbs of a scalar, and whether there is a short way to multiply by it. Protocols use a few over and over. */
+  #scalar(value: bigint): Scalar {
+    let scalar = this.#scalars.get(value);
+    if (scalar === undefined) {
+      const { modulus } = this.spec;
+      const element = ((value % modulus) + modulus) % modulus;
+      const near = element > modulus >> 1n ? element - modulus : element;
+      const inverse = (modulus + 1n) >> 1n;
+      scalar = {
+        limbs: this.#limbsOf(element),
+        small: near >= -this.#smallFactor && near <= this.#smallFactor ? Number(near) : 0,
+        half: element === inverse ? 1 : element === modulus - inverse ? -1 : 0,
+      };
+      if (this.#scalars.size >= scalarCacheSize) this.#scalars.clear();
+      this.#scalars.set(value, scalar);
+    }
+    return scalar;
   }
 
-  #binary(name: string, out: FieldArray, a: FieldArray, b: FieldArray): void {
-    checkLength(name, "a", a, out.length);
-    checkLength(name, "b", b, out.length);
-    this.#x[name]!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, b.ptr, 4 * b.stride, out.length);
+  #canonicalise(a: FieldArray): void {
+    this.#x.canonicalise!(a.ptr, 4 * a.stride, a.length);
   }
 
   #broadcast(name: string, out: FieldArray, A: FieldArray, rows: number, cols: number, b: FieldArray): void {

@@ -1,5 +1,5 @@
 /** Element-wise kernels and the broadcasts that are made of them. */
-import { carriesFit32, type Layout } from "./layout.ts";
+import { carriesFit32, type Layout, smallFactor } from "./layout.ts";
 import {
   canonical,
   carry32,
@@ -146,9 +146,88 @@ ${carry32(layout, "t", "r")}`,
       masks64 + masks + scalar,
       `${aSums}\n${product(layout, karatsuba)}\n${plusD}\n${finish(layout)}`,
     ),
+    emitSimpleScalars(layout),
     emitBroadcasts(layout),
     emitCanonicalise(layout),
   ].join("\n");
+}
+
+/**
+ * The factors that interpolation and embedding need most cost no product: 1/2 moves every limb's lowest bit
+ * to the limb below (limb 0's to bit k - 1, because 2^k = 1), and factors up to `smallFactor` fit 32 bits.
+ */
+function emitSimpleScalars(layout: Layout): string {
+  const { limbs, widths } = layout;
+  const one = "const one = i32x4.splat(1);";
+  const half = each(limbs, (j) => {
+    const above = `a${(j + 1) % limbs}`;
+    return `const t${j} = i32x4.add(i32x4.shr_u(a${j}, 1), i32x4.shl(v128.and(${above}, one), ${widths[j]! - 1}));`;
+  });
+  const kernels = [
+    elementwise(layout, "halve", ["a"], "", one, `${half}\n${each(limbs, (j) => `const r${j} = t${j};`)}`),
+    elementwise(
+      layout,
+      "addHalf",
+      ["a", "b"],
+      "",
+      one + masks,
+      `${half}
+${each(limbs, (j) => `const u${j} = i32x4.add(t${j}, b${j});`)}
+${carry32(layout, "u", "r")}`,
+    ),
+    elementwise(
+      layout,
+      "subtractHalf",
+      ["a", "b"],
+      "",
+      one + masks + twice,
+      `${half}
+${negated(layout, "t", "n")}
+${each(limbs, (j) => `const u${j} = i32x4.add(n${j}, b${j});`)}
+${carry32(layout, "u", "r")}`,
+    ),
+  ];
+  if (smallFactor(layout) > 1) {
+    const factor = "const factor = i32x4.splat(c);";
+    const times = (x: string) =>
+      each(limbs, (j) => `const t${j} = i32x4.add(i32x4.mul(${x}${j}, factor), b${j});`);
+    const scaled = (x: string) => each(limbs, (j) => `const t${j} = i32x4.mul(${x}${j}, factor);`);
+    kernels.push(
+      elementwise(
+        layout,
+        "multiplySmall",
+        ["a"],
+        ", c: u32",
+        factor + masks,
+        `${scaled("a")}\n${carry32(layout, "t", "r")}`,
+      ),
+      elementwise(
+        layout,
+        "multiplySmallNegative",
+        ["a"],
+        ", c: u32",
+        factor + masks + twice,
+        `${negated(layout, "a", "n")}\n${scaled("n")}\n${carry32(layout, "t", "r")}`,
+      ),
+      elementwise(
+        layout,
+        "multiplyAddSmall",
+        ["a", "b"],
+        ", c: u32",
+        factor + masks,
+        `${times("a")}\n${carry32(layout, "t", "r")}`,
+      ),
+      elementwise(
+        layout,
+        "multiplySubtractSmall",
+        ["a", "b"],
+        ", c: u32",
+        factor + masks + twice,
+        `${negated(layout, "a", "n")}\n${times("n")}\n${carry32(layout, "t", "r")}`,
+      ),
+    );
+  }
+  return `export function smallFactor(): i32 { return ${smallFactor(layout)}; }\n${kernels.join("\n")}`;
 }
 
 function emitBroadcasts(layout: Layout): string {

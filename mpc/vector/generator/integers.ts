@@ -6,7 +6,7 @@ const masks = loadConstants("mask32", "topMask32");
 
 /**
  * shiftPlane: out = ((low >> r) | (high << (w - r))) mod 2^w over one plane; `high` = 0 where there is none.
- * maskPlane: out = in AND mask. Both are called plane by plane, with the lowest plane first, so that `out` may
+ * maskPlane: out = a AND mask. Both are called plane by plane, with the lowest plane first, so that `out` may
  * be the input.
  */
 function emitPlanes({ limbBits }: Layout): string {
@@ -20,11 +20,11 @@ for (let i: usize = 0; i < end; i += 16) {
   if (end - i >= 16) v128.store(out + i, v); else storeSome(out + i, v, end - i);
 }
 }
-export function maskPlane(out: usize, mask: u32, n: usize): void {
+export function maskPlane(out: usize, a: usize, mask: u32, n: usize): void {
 const m = i32x4.splat(mask);
 const end = n << 2;
 for (let i: usize = 0; i < end; i += 16) {
-  const v = v128.and(v128.load(out + i), m);
+  const v = v128.and(v128.load(a + i), m);
   if (end - i >= 16) v128.store(out + i, v); else storeSome(out + i, v, end - i);
 }
 }
@@ -47,12 +47,35 @@ for (let i: usize = 0; i < n; i++) largest = max(largest, load<u32>(indices + (i
 return largest;
 }
 export function transposePlane(out: usize, a: usize, rows: usize, cols: usize): void {
-for (let r0: usize = 0; r0 < rows; r0 += 16) {
-  const r1 = min(r0 + 16, rows);
-  for (let c: usize = 0; c < cols; c++) {
-    for (let r = r0; r < r1; r++) store<u32>(out + ((c * rows + r) << 2), load<u32>(a + ((r * cols + c) << 2)));
+const r4 = rows & ~3;
+const c4 = cols & ~3;
+const across = cols << 2;
+const down = rows << 2;
+// Strips of 16 rows keep the lines that are written in the L1 cache.
+for (let strip: usize = 0; strip < r4; strip += 16) {
+  const last = min(strip + 16, r4);
+  for (let c: usize = 0; c < c4; c += 4) {
+    for (let r = strip; r < last; r += 4) {
+      const from = a + ((r * cols + c) << 2);
+      const to = out + ((c * rows + r) << 2);
+      const x0 = v128.load(from);
+      const x1 = v128.load(from + across);
+      const x2 = v128.load(from + 2 * across);
+      const x3 = v128.load(from + 3 * across);
+      const y0 = v128.shuffle<u32>(x0, x1, 0, 4, 1, 5);
+      const y1 = v128.shuffle<u32>(x0, x1, 2, 6, 3, 7);
+      const y2 = v128.shuffle<u32>(x2, x3, 0, 4, 1, 5);
+      const y3 = v128.shuffle<u32>(x2, x3, 2, 6, 3, 7);
+      v128.store(to, v128.shuffle<u64>(y0, y2, 0, 2));
+      v128.store(to + down, v128.shuffle<u64>(y0, y2, 1, 3));
+      v128.store(to + 2 * down, v128.shuffle<u64>(y1, y3, 0, 2));
+      v128.store(to + 3 * down, v128.shuffle<u64>(y1, y3, 1, 3));
+    }
   }
 }
+for (let r: usize = 0; r < rows; r++)
+  for (let c: usize = r < r4 ? c4 : 0; c < cols; c++)
+    store<u32>(out + ((c * rows + r) << 2), load<u32>(a + ((r * cols + c) << 2)));
 }`;
 }
 

@@ -94,3 +94,18 @@ export function carriesFit32({ widths, fold, limbs }: Layout): boolean {
     );
   });
 }
+
+/**
+ * The largest factor c <= 15 such that c (2p - a) + b, the larger of the two sums of limbs that are built with
+ * it, stays below 2^32 in every limb and is carried into (1). 1 where there is no room.
+ */
+export function smallFactor({ widths, limbBits }: Layout): number {
+  if (limbBits === 31) return 1;
+  let factor = 15;
+  const fits = (width: number, j: number) => {
+    const sum = BigInt(factor) * (1n << BigInt(width + 1)) + looseMax(widths, j);
+    return sum < 1n << 32n && (sum >> BigInt(width)) + 1n <= looseSlack;
+  };
+  while (factor > 1 && !widths.every(fits)) factor--;
+  return factor;
+}

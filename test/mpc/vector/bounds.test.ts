@@ -80,6 +80,16 @@ describe.each(fieldBits)("lazy reduction in the field of 2^%i - 1", (bits) => {
       expectAll(out, 0n);
       kernel.multiplyAdd(out, a, p, b);
       expectAll(out, value);
+      for (const c of [1n, 2n, 3n, 14n, 15n, 16n, (p + 1n) / 2n].flatMap((c) => [c, -c])) {
+        kernel.multiplyAdd(out, a, c, b);
+        for (let j = 0; j < limbs; j++)
+          for (const word of rawPlane(out, j)) expect(BigInt(word)).toBeLessThanOrEqual(largest[j]!);
+        expectAll(out, value * c + value);
+        kernel.multiplyScalar(out, a, c);
+        for (let j = 0; j < limbs; j++)
+          for (const word of rawPlane(out, j)) expect(BigInt(word)).toBeLessThanOrEqual(largest[j]!);
+        expectAll(out, value * c);
+      }
       kernel.shiftRight(out, a, limbBits + 1);
       expectAll(out, (value % p) >> BigInt(limbBits + 1));
       expect(kernel.equal(a, b)).toBe(true);

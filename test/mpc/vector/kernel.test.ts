@@ -26,7 +26,13 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
       edges.push((1n << BigInt(j)) - 1n, 1n << BigInt(j), (1n << BigInt(j)) + 1n);
   const element = fc.oneof(fc.bigInt({ min: 0n, max: p - 1n }), fc.constantFrom(...edges));
   const elements = (length: number) => fc.array(element, { minLength: length, maxLength: length });
-  const scalar = fc.oneof(element, fc.bigInt({ min: -(p * p), max: p * p }), fc.constantFrom(p, -p, -1n));
+  // Factors with a short way of their own, and those next to them.
+  const half = (p + 1n) / 2n;
+  const short = [0n, 1n, 2n, 3n, 4n, 8n, 14n, 15n, 16n, half, 2n * half, half + 1n, p].flatMap((c) => [
+    c,
+    -c,
+  ]);
+  const scalar = fc.oneof(element, fc.bigInt({ min: -(p * p), max: p * p }), fc.constantFrom(...short));
 
   /** Runs the same work on both kernels and returns both results as bigints. */
   function both(
@@ -112,6 +118,24 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
           }),
           { numRuns: 5 },
         );
+    });
+
+    it("every factor that has a short way of its own", () => {
+      const n = 7;
+      fc.assert(
+        fc.property(elements(n), elements(n), (a, b) => {
+          for (const c of short)
+            agree((k, put) => {
+              const [x, y, out] = [put(a), put(b), k.allocate(n)];
+              k.multiplyAdd(out, x, c, y);
+              k.multiplyScalar(x, x, c);
+              k.multiplyAdd(y, x, c, y);
+              k.add(out, out, y);
+              return out;
+            });
+        }),
+        { numRuns: 10 },
+      );
     });
 
     it("stays right over a long chain of operations that never canonicalises", () => {
