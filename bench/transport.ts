@@ -5,19 +5,17 @@
  *     node bench/transport.ts [delayMs]
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { sha256 } from "ethers";
-import { generateX25519, publicKeyOf } from "../mpc/transport/keys.ts";
+import { generateX25519 } from "../mpc/transport/keys.ts";
 import { connectMesh, MeshListener } from "../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices, type Transport } from "../mpc/transport/transport.ts";
 
 interface Task {
   partyIndex: PartyIndex;
-  privateKey: string;
   peers: Record<number, { host: string; port: number; publicKey: string }>;
   delayMs: number;
 }
 
-const sizes = process.env.ONE ? [{ payloadBytes: Number(process.env.ONE), rounds: 400 }] : [
+const sizes = [
   { payloadBytes: 16, rounds: 2000 },
   { payloadBytes: 1_500, rounds: 2000 },
   { payloadBytes: 16_000, rounds: 1000 },
@@ -51,13 +49,10 @@ async function measure(transport: Transport, delayMs: number): Promise<number[][
 }
 
 async function runParty(): Promise<void> {
-  const privateKey = process.argv[3]!;
+  const { privateKey, publicKey } = generateX25519();
   const listener = new MeshListener();
   const { port } = await listener.listen({ host: "127.0.0.1", port: 0 });
-  process.send!({
-    port,
-    publicKey: Buffer.from(publicKeyOf(Buffer.from(privateKey, "hex"))).toString("hex"),
-  });
+  process.send!({ port, publicKey: Buffer.from(publicKey).toString("hex") });
   process.once("message", async (task: Task) => {
     const peers = Object.fromEntries(
       Object.entries(task.peers).map(([index, peer]) => [
@@ -67,9 +62,9 @@ async function runParty(): Promise<void> {
     );
     const { transport } = await connectMesh({
       listener,
-      contextId: Buffer.from(sha256("0x00").slice(2), "hex"),
+      contextId: Buffer.alloc(32, 1),
       partyIndex: task.partyIndex,
-      staticPrivateKey: Buffer.from(privateKey, "hex"),
+      staticPrivateKey: privateKey,
       peers,
       deadlineMs: 10_000,
       delayMs: task.delayMs,
@@ -88,9 +83,7 @@ async function main(): Promise<void> {
     new Promise<{ port: number; publicKey: string; results: number[][] }>((resolve) =>
       child.once("message", resolve),
     );
-  const children = partyIndices.map(() =>
-    fork(import.meta.filename, ["party", Buffer.from(generateX25519().privateKey).toString("hex")]),
-  );
+  const children = partyIndices.map(() => fork(import.meta.filename, ["party"]));
   const infos = await Promise.all(children.map(next));
   const answers = children.map(next);
   for (const [i, child] of children.entries()) {

@@ -1,4 +1,5 @@
 /** One channel over one loopback connection, its two ends with keys of our choosing. */
+import { createCipheriv } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
@@ -214,5 +215,117 @@ describe("channel", () => {
     one.send(0, [Buffer.alloc(30_000_000)]);
     two.close("SHARES_INCONSISTENT");
     expect(await logOne.count(1)).toEqual([["abort", "SHARES_INCONSISTENT"]]);
+  });
+
+  test("a connection lost before the channel exists is reported", async () => {
+    const [dialled, accepted] = await socketPair();
+    const closed = new Promise((resolve) => dialled.once("close", resolve));
+    dialled.destroy();
+    await closed;
+    const contextId = Buffer.alloc(32, 7);
+    const log = new Log();
+    new Channel({
+      socket: dialled,
+      secrets: keys(),
+      contextId,
+      partyIndex: 1,
+      peer: 2,
+      role: "initiator",
+    }).observe(log);
+    expect(await log.count(1)).toEqual([["failure", "PEER_LOST"]]);
+    accepted.destroy();
+  });
+});
+
+describe("channel toward a peer that holds the keys and misbehaves", () => {
+  /** A frame as the format says, with any header. */
+  function seal(sequence: number, kind: number, payload: Buffer, change: { unused?: number } = {}): Buffer {
+    const header = Buffer.alloc(12);
+    header.writeUInt32BE(payload.length + 16, 0);
+    header[4] = kind;
+    header[5] = change.unused ?? 0;
+    header[11] = 9;
+    const nonce = Buffer.alloc(12);
+    nonce[11] = sequence;
+    const associated = Buffer.concat([Buffer.alloc(32, 7), Buffer.of(1, 2), header, nonce.subarray(4)]);
+    const cipher = createCipheriv("aes-256-gcm", Buffer.alloc(32, 1), nonce).setAAD(associated);
+    return Buffer.concat([header, cipher.update(payload), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  async function hostile(delayMs = 0) {
+    const [dialled, accepted] = await socketPair();
+    const contextId = Buffer.alloc(32, 7);
+    const two = new Channel({
+      socket: accepted,
+      secrets: opposite(),
+      contextId,
+      partyIndex: 2,
+      peer: 1,
+      role: "responder",
+      delayMs,
+    });
+    const log = new Log();
+    two.awaitConfirmation(() => two.observe(log));
+    return { dialled, log };
+  }
+
+  const [data, end, abort, confirm] = [0, 1, 2, 3];
+  const nothing = Buffer.alloc(0);
+
+  test("the format is the one that is written down", async () => {
+    const { dialled, log } = await hostile();
+    dialled.write(
+      Buffer.concat([
+        seal(0, confirm, nothing),
+        seal(1, data, Buffer.from("payload")),
+        seal(2, end, nothing),
+      ]),
+    );
+    expect(await log.count(2)).toEqual([["frame", 9, "payload"], ["end"]]);
+  });
+
+  test("frames in single bytes are put together", async () => {
+    const { dialled, log } = await hostile();
+    dialled.setNoDelay(true);
+    const bytes = Buffer.concat([
+      seal(0, confirm, nothing),
+      seal(1, data, Buffer.from("payload")),
+      seal(2, end, nothing),
+    ]);
+    for (const byte of bytes) {
+      dialled.write(Buffer.of(byte));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await log.count(2)).toEqual([["frame", 9, "payload"], ["end"]]);
+  });
+
+  test.each([
+    ["an unknown kind", [seal(1, 4, nothing)]],
+    ["a header of another form", [seal(1, data, nothing, { unused: 1 })]],
+    ["a second confirmation", [seal(1, confirm, nothing)]],
+    ["an end with a payload", [seal(1, end, Buffer.from("x"))]],
+    ["an abort of excessive length", [seal(1, abort, Buffer.alloc(65))]],
+  ])("%s is PEER_MISBEHAVED", async (_, frames) => {
+    const { dialled, log } = await hostile();
+    dialled.write(Buffer.concat([seal(0, confirm, nothing), ...frames]));
+    expect(await log.count(1)).toEqual([["failure", "PEER_MISBEHAVED"]]);
+  });
+
+  test("a frame after the end is PEER_MISBEHAVED", async () => {
+    const { dialled, log } = await hostile();
+    dialled.write(Buffer.concat([seal(0, confirm, nothing), seal(1, end, nothing), seal(2, data, nothing)]));
+    expect(await log.count(2)).toEqual([["end"], ["failure", "PEER_MISBEHAVED"]]);
+  });
+
+  test("a failed frame is the last, also while its report is delayed", async () => {
+    const { dialled, log } = await hostile(20);
+    const altered = seal(1, data, Buffer.from("x"));
+    altered[12]! ^= 1;
+    dialled.write(Buffer.concat([seal(0, confirm, nothing), altered]));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    dialled.write(seal(2, data, Buffer.from("y")));
+    await log.count(1);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(log.events).toEqual([["failure", "CHANNEL_AUTH"]]);
   });
 });
