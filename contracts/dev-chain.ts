@@ -1,0 +1,49 @@
+/**
+ * A development chain inside this process: Hardhat's, on 127.0.0.1, mining each transaction at once. Its
+ * accounts come from the public development mnemonic: worthless anywhere else.
+ */
+import { HDNodeWallet } from "ethers";
+import { createHardhatRuntimeEnvironment } from "hardhat/hre";
+
+const mnemonic = "test test test test test test test test test test test junk";
+const accountCount = 20;
+
+export interface DevAccount {
+  address: string;
+  privateKey: string;
+}
+
+export interface DevChain {
+  url: string;
+  /** Twenty accounts with 10,000 ETH each. */
+  accounts: DevAccount[];
+  close(): Promise<void>;
+}
+
+/** Starts the chain; port 0 or none takes a free one. */
+export async function startDevChain(options: { port?: number } = {}): Promise<DevChain> {
+  const hre = await createHardhatRuntimeEnvironment({
+    networks: {
+      dev: {
+        type: "edr-simulated",
+        chainType: "l1",
+        hardfork: "osaka",
+        accounts: { mnemonic, count: accountCount },
+        // Wall-clock tests and restarts send blocks within one second.
+        allowBlocksWithSameTimestamp: true,
+      },
+    },
+  });
+  const server = await hre.network.createServer({ network: "dev" }, "127.0.0.1", options.port ?? 0);
+  const { address, port } = await server.listen();
+  return { url: `http://${address}:${port}`, accounts: devAccounts(), close: () => server.close() };
+}
+
+/** The accounts of every development chain. */
+export function devAccounts(): DevAccount[] {
+  const parent = HDNodeWallet.fromPhrase(mnemonic, "", "m/44'/60'/0'/0");
+  return Array.from({ length: accountCount }, (_, index) => {
+    const { address, privateKey } = parent.deriveChild(index);
+    return { address, privateKey };
+  });
+}

@@ -1,0 +1,187 @@
+/**
+ * The messages that operators sign, as EIP-712 typed data in the domain of one JobEscrow on one chain: a
+ * signature holds for no other chain, contract or job.
+ */
+import {
+  encodeBytes32String,
+  Signature,
+  type Signer,
+  type TypedDataDomain,
+  TypedDataEncoder,
+  type TypedDataField,
+  verifyTypedData,
+} from "ethers";
+import { SymbolonError } from "../mpc/errors.ts";
+import type { Deployment } from "./deployment.ts";
+
+/** What a domain needs of a deployment. */
+export type SigningDomain = Pick<Deployment, "chainId" | "jobEscrow">;
+
+export interface JoinMessage {
+  job: bigint;
+  /** The job's specHash. */
+  spec: string;
+}
+
+export interface AttestationMessage {
+  job: bigint;
+  algorithm: string;
+  inputRoot: string;
+  resultRoot: string;
+  payoutRoot: string;
+  budgetSpent: bigint;
+}
+
+export interface FailureMessage {
+  job: bigint;
+  /** An error code of at most 31 bytes; it stands as bytes32 on chain. */
+  reason: string;
+}
+
+/** Never sent to the chain: it lets the bridge tell whose progress report it is. */
+export interface ProgressMessage {
+  job: bigint;
+  phase: string;
+  done: bigint;
+  total: bigint;
+}
+
+type Types = Record<string, TypedDataField[]>;
+
+const joinTypes: Types = {
+  Join: [
+    { name: "job", type: "uint256" },
+    { name: "spec", type: "bytes32" },
+  ],
+};
+const attestationTypes: Types = {
+  Attestation: [
+    { name: "job", type: "uint256" },
+    { name: "algorithm", type: "bytes32" },
+    { name: "inputRoot", type: "bytes32" },
+    { name: "resultRoot", type: "bytes32" },
+    { name: "payoutRoot", type: "bytes32" },
+    { name: "budgetSpent", type: "uint256" },
+  ],
+};
+const failureTypes: Types = {
+  Failure: [
+    { name: "job", type: "uint256" },
+    { name: "reason", type: "bytes32" },
+  ],
+};
+const progressTypes: Types = {
+  Progress: [
+    { name: "job", type: "uint256" },
+    { name: "phase", type: "string" },
+    { name: "done", type: "uint64" },
+    { name: "total", type: "uint64" },
+  ],
+};
+
+export function signingDomain(deployment: SigningDomain): TypedDataDomain {
+  return {
+    name: "Symbolon",
+    version: "1",
+    chainId: deployment.chainId,
+    verifyingContract: deployment.jobEscrow,
+  };
+}
+
+/** 65-byte signatures, 0x-hex, as the four functions that follow give. */
+export function signJoin(signer: Signer, deployment: SigningDomain, message: JoinMessage): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), joinTypes, message);
+}
+
+export function signAttestation(
+  signer: Signer,
+  deployment: SigningDomain,
+  message: AttestationMessage,
+): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), attestationTypes, message);
+}
+
+export function signFailure(
+  signer: Signer,
+  deployment: SigningDomain,
+  message: FailureMessage,
+): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), failureTypes, failureValue(message));
+}
+
+export function signProgress(
+  signer: Signer,
+  deployment: SigningDomain,
+  message: ProgressMessage,
+): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), progressTypes, message);
+}
+
+/** Addresses that signed, as the four functions that follow give. @throws NOT_AUTHORISED when malformed */
+export function recoverJoin(deployment: SigningDomain, message: JoinMessage, signature: string): string {
+  return recover(deployment, joinTypes, message, signature);
+}
+
+export function recoverAttestation(
+  deployment: SigningDomain,
+  message: AttestationMessage,
+  signature: string,
+): string {
+  return recover(deployment, attestationTypes, message, signature);
+}
+
+export function recoverFailure(
+  deployment: SigningDomain,
+  message: FailureMessage,
+  signature: string,
+): string {
+  return recover(deployment, failureTypes, failureValue(message), signature);
+}
+
+export function recoverProgress(
+  deployment: SigningDomain,
+  message: ProgressMessage,
+  signature: string,
+): string {
+  return recover(deployment, progressTypes, message, signature);
+}
+
+/** The digest that a party signs once for a job; it is written to disk before. */
+export function attestationDigest(deployment: SigningDomain, message: AttestationMessage): string {
+  return TypedDataEncoder.hash(signingDomain(deployment), attestationTypes, message);
+}
+
+/** A reason as it stands on chain. @throws PARAMETER_INVALID beyond 31 bytes */
+export function reasonBytes(reason: string): string {
+  try {
+    return encodeBytes32String(reason);
+  } catch (cause) {
+    throw new SymbolonError("PARAMETER_INVALID", "the reason of a failure has at most 31 bytes", { cause });
+  }
+}
+
+/** A signature in the two words (EIP-2098) that the contract takes. @throws NOT_AUTHORISED when malformed */
+export function compactSignature(signature: string): [string, string] {
+  const { r, yParityAndS } = parse(signature);
+  return [r, yParityAndS];
+}
+
+/**
+ * Refuses what the contract would refuse: the other half of a malleable signature above all. Otherwise a
+ * bridge could collect three signatures that it can never submit.
+ */
+function parse(signature: string): Signature {
+  try {
+    return Signature.from(signature);
+  } catch (cause) {
+    throw new SymbolonError("NOT_AUTHORISED", "the signature is malformed", { cause });
+  }
+}
+
+function recover(deployment: SigningDomain, types: Types, message: object, signature: string): string {
+  return verifyTypedData(signingDomain(deployment), types, message, parse(signature));
+}
+
+function failureValue({ job, reason }: FailureMessage) {
+  return { job, reason: reasonBytes(reason) };
+}

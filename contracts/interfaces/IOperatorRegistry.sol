@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title Registry of the operators of compute parties
+/// @notice An operator is an account that posts a bond, publishes its keys, names the algorithms that it is
+/// willing to run and its fee for a job. Three operators in an order are an operator set.
+interface IOperatorRegistry {
+    enum OperatorStatus {
+        None,
+        Active,
+        Leaving
+    }
+
+    /// @notice The public keys of an operator.
+    struct OperatorKeys {
+        /// Account that signs joins, attestations and failure notices (secp256k1, EIP-712).
+        address signer;
+        /// X25519 key to which sellers seal shares.
+        bytes32 sealKey;
+        /// X25519 key that authenticates the channels between parties.
+        bytes32 channelKey;
+        /// X25519 key that JIFF pins.
+        bytes32 jiffKey;
+    }
+
+    /// @notice Everything about an operator.
+    struct Operator {
+        OperatorStatus status;
+        OperatorKeys keys;
+        /// What the operator is paid for a job.
+        uint88 feeWei;
+        uint96 bondWei;
+        /// Since when the bond can be withdrawn; 0 while the operator has not asked for it.
+        uint40 withdrawableAtSec;
+        /// host:port where its node listens for the other parties.
+        string endpoint;
+    }
+
+    event OperatorRegistered(
+        address indexed operator,
+        address indexed signer,
+        bytes32 sealKey,
+        bytes32 channelKey,
+        bytes32 jiffKey,
+        string endpoint,
+        uint256 feeWei,
+        uint256 bondWei
+    );
+    event OperatorUpdated(
+        address indexed operator,
+        address indexed signer,
+        bytes32 sealKey,
+        bytes32 channelKey,
+        bytes32 jiffKey,
+        string endpoint,
+        uint256 feeWei
+    );
+    /// @notice The operator takes no new jobs and can withdraw its bond from `withdrawableAtSec` on.
+    event OperatorRetired(address indexed operator, uint256 withdrawableAtSec);
+    event BondWithdrawn(address indexed operator, uint256 amountWei);
+    event AlgorithmApproved(address indexed operator, bytes32 indexed algorithm);
+    event AlgorithmRevoked(address indexed operator, bytes32 indexed algorithm);
+    event SetCreated(bytes32 indexed operatorSet, address[3] members);
+
+    error BondTooSmall(uint256 sentWei, uint256 minBondWei);
+    error AlreadyRegistered(address operator);
+    error NotRegistered(address operator);
+    /// @notice The operator is not registered or is leaving, and takes no jobs.
+    error OperatorInactive(address operator);
+    error AlgorithmNotApproved(address operator, bytes32 algorithm);
+    /// @notice A signing key belongs to one operator for ever, so that one key never signs for two.
+    error SignerTaken(address signer, address operator);
+    error KeyMissing();
+    error EndpointInvalid(uint256 length);
+    error MembersNotDistinct(address member);
+    error SetUnknown(bytes32 operatorSet);
+    error AlreadyLeaving(address operator);
+    error BondLocked(uint256 withdrawableAtSec);
+    error PaymentFailed(address account, uint256 amountWei);
+
+    /// @notice Registers the caller with the sent bond.
+    /// @param keys None of them zero; the signer never used by another operator.
+    /// @param endpoint host:port, 1 to 255 bytes.
+    /// @param feeWei What the operator is paid for a job.
+    function register(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external payable;
+
+    /// @notice Replaces keys, endpoint and fee of the caller. Jobs that are funded keep the old signer and fee.
+    function update(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external;
+
+    /// @notice Adds an algorithm (the hash of its code and manifest) to those that the caller runs.
+    function approve(bytes32 algorithm) external;
+
+    /// @notice Takes an algorithm away. Jobs that are funded are not affected.
+    function revoke(bytes32 algorithm) external;
+
+    /// @notice Ends taking jobs and starts the delay after which the bond can be withdrawn.
+    function requestUnbond() external;
+
+    /// @notice Pays the caller its bond after the delay and removes it from the registry.
+    function withdrawBond() external;
+
+    /// @notice Makes three registered operators an operator set, in the order of their Shamir points 1, 2, 3.
+    /// Anyone may do it; a second time changes nothing.
+    /// @return operatorSet keccak256 of the three addresses.
+    function createSet(address[3] calldata members) external returns (bytes32 operatorSet);
+
+    /// @notice The members of a set; reverts for an unknown one.
+    function setMembers(bytes32 operatorSet) external view returns (address[3] memory);
+
+    function setExists(bytes32 operatorSet) external view returns (bool);
+
+    function operators(address operator) external view returns (Operator memory);
+
+    function isApproved(address operator, bytes32 algorithm) external view returns (bool);
+
+    /// @notice The operator that a signing key belongs to, also after the key was replaced; 0 for none.
+    function operatorOf(address signer) external view returns (address);
+
+    /// @notice The signers of three operators now, and the sum of their fees for a job. Reverts unless all three
+    /// are distinct and active and approve the algorithm.
+    function quoteSet(address[3] calldata members, bytes32 algorithm)
+        external
+        view
+        returns (address[3] memory signers, uint256 feesWei);
+
+    function minBondWei() external view returns (uint256);
+
+    function unbondingSec() external view returns (uint256);
+}

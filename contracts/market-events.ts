@@ -1,0 +1,239 @@
+/** The events of the three contracts as typed values, in the order of the chain. */
+import type { Log, LogDescription, Provider, Result } from "ethers";
+import { SymbolonError } from "../mpc/errors.ts";
+import { artifact, type ContractName, contractNames } from "./artifacts.ts";
+import type { Deployment } from "./deployment.ts";
+import { reasonText } from "./revert-reasons.ts";
+
+/** Where an event stands. */
+export interface EventPosition {
+  blockNumber: number;
+  blockHash: string;
+  /** Time stamp of its block. */
+  timestampSec: number;
+  txHash: string;
+  logIndex: number;
+}
+
+export interface OperatorDetails {
+  operator: string;
+  signer: string;
+  sealKey: string;
+  channelKey: string;
+  jiffKey: string;
+  endpoint: string;
+  feeWei: bigint;
+}
+
+export interface PublishedOffer {
+  offer: bigint;
+  seller: string;
+  operatorSet: string;
+  schemaHash: string;
+  rows: number;
+  columns: number;
+  nonce: string;
+  ciphertextHashes: [string, string, string];
+  /** Price at publication. */
+  priceWei: bigint;
+  dataRoot: string;
+}
+
+export interface FundedJob {
+  job: bigint;
+  buyer: string;
+  operatorSet: string;
+  algorithm: string;
+  deadlineSec: number;
+  resultKey: string;
+  offers: bigint[];
+  /** The bytes of the specification, 0x-hex. */
+  spec: string;
+  amountWei: bigint;
+  specHash: string;
+  inputRoot: string;
+  /** By point: who must sign for this job, whatever the registry says later. */
+  signers: [string, string, string];
+}
+
+export type MarketEventBody =
+  | ({ type: "OperatorRegistered"; bondWei: bigint } & OperatorDetails)
+  | ({ type: "OperatorUpdated" } & OperatorDetails)
+  | { type: "OperatorRetired"; operator: string; withdrawableAtSec: number }
+  | { type: "BondWithdrawn"; operator: string; amountWei: bigint }
+  | { type: "AlgorithmApproved"; operator: string; algorithm: string }
+  | { type: "AlgorithmRevoked"; operator: string; algorithm: string }
+  | { type: "SetCreated"; operatorSet: string; members: [string, string, string] }
+  | ({ type: "OfferPublished" } & PublishedOffer)
+  | { type: "OfferPriceSet"; offer: bigint; priceWei: bigint }
+  | { type: "OfferWithdrawn"; offer: bigint }
+  | ({ type: "JobFunded" } & FundedJob)
+  | { type: "JobJoined"; job: bigint }
+  | {
+      type: "JobAttested";
+      job: bigint;
+      resultRoot: string;
+      payoutRoot: string;
+      inputRoot: string;
+      budgetSpent: bigint;
+    }
+  | { type: "JobSettled"; job: bigint; payoutRoot: string }
+  | { type: "JobFailed"; job: bigint; reasons: [string, string] }
+  | { type: "JobRefunded"; job: bigint; buyer: string; amountWei: bigint }
+  | { type: "PayoutClaimed"; job: bigint; index: bigint; account: string; amountWei: bigint };
+
+export type MarketEvent = EventPosition & MarketEventBody;
+export type MarketEventType = MarketEvent["type"];
+export type EventOf<Type extends MarketEventType> = Extract<MarketEvent, { type: Type }>;
+
+/** How each event's arguments become its typed value. A test holds this against the compiled contracts. */
+export const eventDecoders: {
+  readonly [Type in MarketEventType]: (
+    args: Result,
+  ) => Omit<Extract<MarketEventBody, { type: Type }>, "type">;
+} = {
+  OperatorRegistered: (args) => ({ ...operatorDetails(args), bondWei: args.bondWei }),
+  OperatorUpdated: operatorDetails,
+  OperatorRetired: (args) => ({
+    operator: args.operator,
+    withdrawableAtSec: Number(args.withdrawableAtSec),
+  }),
+  BondWithdrawn: (args) => ({ operator: args.operator, amountWei: args.amountWei }),
+  AlgorithmApproved: (args) => ({ operator: args.operator, algorithm: args.algorithm }),
+  AlgorithmRevoked: (args) => ({ operator: args.operator, algorithm: args.algorithm }),
+  SetCreated: (args) => ({ operatorSet: args.operatorSet, members: args.members.toArray() }),
+  OfferPublished: (args) => ({
+    offer: args.offerId,
+    seller: args.seller,
+    operatorSet: args.operatorSet,
+    schemaHash: args.schemaHash,
+    rows: Number(args.rows),
+    columns: Number(args.columns),
+    nonce: args.nonce,
+    ciphertextHashes: args.ciphertextHashes.toArray(),
+    priceWei: args.priceWei,
+    dataRoot: args.dataRoot,
+  }),
+  OfferPriceSet: (args) => ({ offer: args.offerId, priceWei: args.priceWei }),
+  OfferWithdrawn: (args) => ({ offer: args.offerId }),
+  JobFunded: (args) => ({
+    job: args.jobId,
+    buyer: args.buyer,
+    operatorSet: args.operatorSet,
+    algorithm: args.algorithm,
+    deadlineSec: Number(args.deadlineSec),
+    resultKey: args.resultKey,
+    offers: args.offers.toArray(),
+    spec: args.spec,
+    amountWei: args.amountWei,
+    specHash: args.specHash,
+    inputRoot: args.inputRoot,
+    signers: args.signers.toArray(),
+  }),
+  JobJoined: (args) => ({ job: args.jobId }),
+  JobAttested: (args) => ({
+    job: args.jobId,
+    resultRoot: args.resultRoot,
+    payoutRoot: args.payoutRoot,
+    inputRoot: args.inputRoot,
+    budgetSpent: args.budgetSpent,
+  }),
+  JobSettled: (args) => ({ job: args.jobId, payoutRoot: args.payoutRoot }),
+  JobFailed: (args) => ({ job: args.jobId, reasons: args.reasons.toArray().map(reasonText) }),
+  JobRefunded: (args) => ({ job: args.jobId, buyer: args.buyer, amountWei: args.amountWei }),
+  PayoutClaimed: (args) => ({
+    job: args.jobId,
+    index: args.index,
+    account: args.account,
+    amountWei: args.amountWei,
+  }),
+};
+
+function operatorDetails(args: Result): OperatorDetails {
+  return {
+    operator: args.operator,
+    signer: args.signer,
+    sealKey: args.sealKey,
+    channelKey: args.channelKey,
+    jiffKey: args.jiffKey,
+    endpoint: args.endpoint,
+    feeWei: args.feeWei,
+  };
+}
+
+export function addressOf(deployment: Deployment, contract: ContractName): string {
+  const addresses: Record<ContractName, string> = {
+    OperatorRegistry: deployment.operatorRegistry,
+    OfferRegistry: deployment.offerRegistry,
+    JobEscrow: deployment.jobEscrow,
+  };
+  return addresses[contract];
+}
+
+/** The contract that emits an event. */
+export function emitterOf(type: MarketEventType): ContractName {
+  const name = contractNames.find((contract) => artifact(contract).abi.hasEvent(type));
+  if (name === undefined) throw new SymbolonError("INTERNAL", `no contract emits ${type}`);
+  return name;
+}
+
+/** Decodes a log of one of the market's contracts; null for an event that is not the market's own. */
+export function decodeMarketLog(
+  deployment: Deployment,
+  log: Pick<Log, "address" | "topics" | "data">,
+): MarketEventBody | null {
+  const contract = contractNames.find(
+    (name) => addressOf(deployment, name).toLowerCase() === log.address.toLowerCase(),
+  );
+  if (contract === undefined) return null;
+  const parsed: LogDescription | null = artifact(contract).abi.parseLog(log);
+  if (parsed === null || !(parsed.name in eventDecoders)) return null;
+  const type = parsed.name as MarketEventType;
+  return { type, ...eventDecoders[type](parsed.args) } as MarketEventBody;
+}
+
+/**
+ * Fetches logs and decodes them, in the chain's order.
+ * @throws what the provider throws
+ */
+export async function fetchMarketEvents(
+  provider: Provider,
+  deployment: Deployment,
+  filter: {
+    address: string | string[];
+    topics?: (string | string[] | null)[];
+    fromBlock: number;
+    toBlock: number;
+  },
+): Promise<MarketEvent[]> {
+  if (filter.toBlock < filter.fromBlock) return [];
+  const logs = await provider.getLogs(filter);
+  const times = new Map<string, Promise<number>>();
+  const events = logs
+    .toSorted((a, b) => a.blockNumber - b.blockNumber || a.index - b.index)
+    .map(async (log): Promise<MarketEvent | null> => {
+      const body = decodeMarketLog(deployment, log);
+      if (body === null) return null;
+      const time = times.get(log.blockHash) ?? blockTime(provider, log.blockHash);
+      times.set(log.blockHash, time);
+      return {
+        ...body,
+        blockNumber: log.blockNumber,
+        blockHash: log.blockHash,
+        timestampSec: await time,
+        txHash: log.transactionHash,
+        logIndex: log.index,
+      };
+    });
+  return (await Promise.all(events)).filter((event) => event !== null);
+}
+
+async function blockTime(provider: Provider, blockHash: string): Promise<number> {
+  const block = await provider.getBlock(blockHash);
+  if (block === null) {
+    throw new SymbolonError("CHAIN_UNREACHABLE", "the chain was reorganised while it was read", {
+      hint: "try again",
+    });
+  }
+  return block.timestamp;
+}

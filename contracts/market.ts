@@ -1,0 +1,259 @@
+/**
+ * A market on its chain, typed: the reads of MarketReader, and the transactions of one account. Every
+ * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
+ * mined.
+ */
+import { type BytesLike, hexlify, type Signer, type TransactionReceipt } from "ethers";
+import { SymbolonError } from "../mpc/errors.ts";
+import { artifact, type ContractName } from "./artifacts.ts";
+import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
+import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "./market-events.ts";
+import { MarketReader } from "./market-reader.ts";
+import type { Payout } from "./payouts.ts";
+
+export type {
+  EventOf,
+  EventPosition,
+  FundedJob,
+  MarketEvent,
+  MarketEventType,
+  PublishedOffer,
+} from "./market-events.ts";
+export type { Job, JobPrices, Offer, Operator, OperatorSet, QuoteRequest } from "./market-reader.ts";
+
+export interface OperatorInput {
+  /** Account that signs for the operator. */
+  signer: string;
+  /** X25519 public keys, 32 bytes as 0x-hex. */
+  sealKey: string;
+  channelKey: string;
+  jiffKey: string;
+  /** host:port of the operator's node. */
+  endpoint: string;
+  feeWei: bigint;
+}
+
+export interface OfferInput {
+  operatorSet: string;
+  schemaHash: string;
+  rows: number;
+  columns: number;
+  nonce: string;
+  /** sha256 of the sealed share of each point. */
+  ciphertextHashes: readonly [string, string, string];
+  priceWei: bigint;
+}
+
+export interface JobInput {
+  algorithm: string;
+  operatorSet: string;
+  deadlineSec: number;
+  /** X25519 public key, 32 bytes as 0x-hex. */
+  resultKey: string;
+  /** Offer ids, ascending. */
+  offers: readonly bigint[];
+  /** Canonical JSON. */
+  spec: BytesLike;
+  /** What the buyer agreed to pay; without it, what {@link MarketReader.quote} says now. */
+  amountWei?: bigint;
+}
+
+/** What happened by point: who signed a join or an attestation. 65-byte signatures as 0x-hex. */
+export type ThreeSignatures = readonly [string, string, string];
+
+export interface FailureNotice {
+  point: 1 | 2 | 3;
+  /** An error code. */
+  reason: string;
+  signature: string;
+}
+
+/** One payout of one job. */
+export interface ClaimInput extends Payout {
+  job: bigint;
+}
+
+/** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
+const gasMarginPercent = 15n;
+const minedTimeoutMs = 180_000;
+
+export class Market extends MarketReader {
+  /** One broadcast at a time, so that two calls never draw the same nonce. */
+  #broadcasting: Promise<unknown> = Promise.resolve();
+
+  // ---- operators -----------------------------------------------------------------------------------
+
+  /** Registers the account as an operator with a bond, by default the smallest one. */
+  async registerOperator(input: OperatorInput & { bondWei?: bigint }): Promise<TransactionReceipt> {
+    const bondWei = input.bondWei ?? (await this.settings()).minBondWei;
+    return this.#send("OperatorRegistry", "register", operatorArguments(input), bondWei);
+  }
+
+  updateOperator(input: OperatorInput): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "update", operatorArguments(input));
+  }
+
+  approve(algorithm: string): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "approve", [algorithm]);
+  }
+
+  revoke(algorithm: string): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "revoke", [algorithm]);
+  }
+
+  requestUnbond(): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "requestUnbond", []);
+  }
+
+  withdrawBond(): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "withdrawBond", []);
+  }
+
+  /** Makes three operators a set; the first stands at point 1. */
+  createSet(members: readonly [string, string, string]): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "createSet", [members]);
+  }
+
+  // ---- sellers -------------------------------------------------------------------------------------
+
+  async publishOffer(
+    input: OfferInput,
+  ): Promise<{ receipt: TransactionReceipt; offer: bigint; dataRoot: string }> {
+    const { operatorSet, ...rest } = input;
+    const { members } = await this.set(operatorSet);
+    const receipt = await this.#send("OfferRegistry", "publish", [{ members, ...rest }]);
+    const { offer, dataRoot } = this.#emitted(receipt, "OfferPublished");
+    return { receipt, offer, dataRoot };
+  }
+
+  async withdrawOffer(id: bigint): Promise<TransactionReceipt> {
+    const { operatorSet, dataRoot } = await this.#ownOffer(id);
+    return this.#send("OfferRegistry", "withdraw", [operatorSet, dataRoot]);
+  }
+
+  async setPrice(id: bigint, priceWei: bigint): Promise<TransactionReceipt> {
+    const { operatorSet, dataRoot } = await this.#ownOffer(id);
+    return this.#send("OfferRegistry", "setPrice", [operatorSet, dataRoot, priceWei]);
+  }
+
+  // ---- buyers --------------------------------------------------------------------------------------
+
+  async createJob(
+    input: JobInput,
+  ): Promise<{ receipt: TransactionReceipt; job: bigint; specHash: string; amountWei: bigint }> {
+    const [{ members }, offers, quoted] = await Promise.all([
+      this.set(input.operatorSet),
+      this.offerRefs(input.offers),
+      input.amountWei ?? this.quote(input),
+    ]);
+    const { algorithm, deadlineSec, resultKey } = input;
+    const request = { algorithm, members, deadlineSec, resultKey, offers, spec: hexlify(input.spec) };
+    const receipt = await this.#send("JobEscrow", "createJob", [request], quoted);
+    const { job, specHash, amountWei } = this.#emitted(receipt, "JobFunded");
+    return { receipt, job, specHash, amountWei };
+  }
+
+  async accept(id: bigint): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "accept", [id, await this.outcome(id)]);
+  }
+
+  // ---- anyone --------------------------------------------------------------------------------------
+
+  async join(id: bigint, signatures: ThreeSignatures): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "join", [id, await this.terms(id), signatures.map(compactSignature)]);
+  }
+
+  async attest(attestation: AttestationMessage, signatures: ThreeSignatures): Promise<TransactionReceipt> {
+    const terms = await this.terms(attestation.job);
+    return this.#send("JobEscrow", "attest", [terms, attestation, signatures.map(compactSignature)]);
+  }
+
+  async settle(id: bigint): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "settle", [id, await this.outcome(id)]);
+  }
+
+  async fail(id: bigint, notices: readonly [FailureNotice, FailureNotice]): Promise<TransactionReceipt> {
+    const encoded = notices.map(({ point, reason, signature }) => ({
+      point,
+      reason: reasonBytes(reason),
+      signature: compactSignature(signature),
+    }));
+    return this.#send("JobEscrow", "fail", [id, await this.terms(id), encoded]);
+  }
+
+  async refund(id: bigint): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "refund", [id, await this.terms(id)]);
+  }
+
+  async claim(claim: ClaimInput): Promise<TransactionReceipt> {
+    const { job, proof, ...payout } = claim;
+    return this.#send("JobEscrow", "claim", [job, await this.outcome(job), payoutArgument(payout), proof]);
+  }
+
+  async claimMany(claims: readonly ClaimInput[]): Promise<TransactionReceipt> {
+    const encoded = claims.map(async ({ job, proof, ...payout }) => ({
+      job,
+      outcome: await this.outcome(job),
+      payout: payoutArgument(payout),
+      proof,
+    }));
+    return this.#send("JobEscrow", "claimMany", [await Promise.all(encoded)]);
+  }
+
+  // ---- sending -------------------------------------------------------------------------------------
+
+  get #signer(): Signer {
+    if (!("signTransaction" in this.runner)) {
+      throw new SymbolonError("CONFIG_INVALID", "this connection has no account to send from");
+    }
+    return this.runner;
+  }
+
+  async #send(
+    contract: ContractName,
+    method: string,
+    args: readonly unknown[],
+    valueWei = 0n,
+  ): Promise<TransactionReceipt> {
+    const signer = this.#signer;
+    return this.guard(async () => {
+      const data = artifact(contract).abi.encodeFunctionData(method, args);
+      const request = { to: addressOf(this.deployment, contract), data, value: valueWei };
+      const estimate = await signer.estimateGas(request);
+      const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
+      const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
+      this.#broadcasting = sending.catch(() => undefined);
+      const receipt = await (await sending).wait(1, minedTimeoutMs);
+      if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
+      return receipt;
+    });
+  }
+
+  async #ownOffer(id: bigint): Promise<{ operatorSet: string; dataRoot: string }> {
+    const offer = await this.offer(id);
+    if (offer.seller !== (await this.#signer.getAddress())) {
+      throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of another seller`);
+    }
+    return offer;
+  }
+
+  #emitted<Type extends MarketEventType>(
+    receipt: TransactionReceipt,
+    type: Type,
+  ): Omit<EventOf<Type>, keyof TransactionReceipt> {
+    for (const log of receipt.logs) {
+      const body = decodeMarketLog(this.deployment, log);
+      if (body?.type === type) return body as EventOf<Type>;
+    }
+    throw new SymbolonError("INTERNAL", `the transaction has no ${type} event`);
+  }
+}
+
+function operatorArguments(input: OperatorInput): unknown[] {
+  const { signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = input;
+  return [{ signer, sealKey, channelKey, jiffKey }, endpoint, feeWei];
+}
+
+function payoutArgument({ index, account, amountWei }: Omit<Payout, "proof">) {
+  return { index, account, amountWei };
+}

@@ -1,0 +1,298 @@
+/**
+ * What the contracts or an endpoint refused, in words: which rule, which value, what to change. Every custom
+ * error of the contracts has an entry; a test compares the list with the compiled contracts.
+ */
+import { decodeBytes32String, formatEther, type Result } from "ethers";
+import { type ErrorCode, SymbolonError } from "../mpc/errors.ts";
+import { allInterfaces } from "./artifacts.ts";
+import { jobStates } from "./job-states.ts";
+
+interface Words {
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+}
+
+/** By name of the custom error. Arguments come in the order of the declaration. */
+export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = {
+  // OperatorRegistry
+  BondTooSmall: ([sent, minimum]) => ({
+    code: "FUNDS_MISSING",
+    message: `the bond of ${eth(sent)} is not between the minimum of ${eth(minimum)} and the maximum`,
+    hint: `send a bond of at least ${eth(minimum)}`,
+  }),
+  AlreadyRegistered: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} is registered already`,
+    hint: "change keys, endpoint or fee with an update",
+  }),
+  NotRegistered: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} is not registered`,
+    hint: "register first",
+  }),
+  OperatorInactive: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} is not registered or is leaving, and takes no new jobs`,
+    hint: "use offers of another operator set",
+  }),
+  AlgorithmNotApproved: ([operator, algorithm]) => ({
+    code: "ALGORITHM_NOT_APPROVED",
+    message: `operator ${operator} does not run algorithm ${algorithm}`,
+    hint: "choose another algorithm, or ask the operator to approve it",
+  }),
+  SignerTaken: ([signer, operator]) => ({
+    code: "KEY_INVALID",
+    message: `signing key ${signer} belongs to operator ${operator}`,
+    hint: "make a new signing key; each operator has its own",
+  }),
+  KeyMissing: () => ({
+    code: "KEY_INVALID",
+    message: "one of the four public keys is zero",
+    hint: "give signing, sealing, channel and JIFF key",
+  }),
+  EndpointInvalid: ([length]) => ({
+    code: "PARAMETER_INVALID",
+    message: `the endpoint has ${length} bytes, not 1 to 255`,
+    hint: "give host:port",
+  }),
+  MembersNotDistinct: ([member]) => ({
+    code: "PARAMETER_INVALID",
+    message: `operator ${member} stands twice in the operator set`,
+    hint: "name three different operators",
+  }),
+  SetUnknown: ([operatorSet]) => ({
+    code: "NOT_FOUND",
+    message: `no operator set ${operatorSet}`,
+    hint: "create the set of three registered operators first",
+  }),
+  AlreadyLeaving: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} is leaving already`,
+  }),
+  BondLocked: ([withdrawableAtSec]) =>
+    BigInt(withdrawableAtSec) > 1n << 48n
+      ? {
+          code: "STATE_INVALID",
+          message: "the bond is locked while the operator takes jobs",
+          hint: "ask for the end of the bond first, then wait for the delay",
+        }
+      : {
+          code: "STATE_INVALID",
+          message: `the bond is locked until ${time(withdrawableAtSec)}`,
+          hint: "try again after that time",
+        },
+  PaymentFailed: ([account, amount]) => ({
+    code: "CONTRACT_REVERTED",
+    message: `account ${account} refused a payment of ${eth(amount)}`,
+    hint: "the receiving contract must accept plain transfers",
+  }),
+  // OfferRegistry
+  DataSetKnown: ([offer]) => ({
+    code: "TERMS_REFUSED",
+    message: `these share commitments were published before, as offer ${offer}`,
+    hint: "share the data anew, or set the price of that offer",
+  }),
+  OfferUnknown: ([seller, dataRoot]) => ({
+    code: "NOT_FOUND",
+    message: `seller ${seller} has no offer of data ${dataRoot} to this operator set`,
+    hint: "offers of one job are of one operator set",
+  }),
+  OfferInactive: ([offer]) => ({
+    code: "TERMS_REFUSED",
+    message: `offer ${offer} was withdrawn by its seller`,
+    hint: "leave it out of the job",
+  }),
+  OffersEmpty: () => ({ code: "PARAMETER_INVALID", message: "a job uses at least one offer" }),
+  OffersNotAscending: ([previous, offer]) => ({
+    code: "PARAMETER_INVALID",
+    message: `offer ${offer} comes after offer ${previous}`,
+    hint: "name each offer once, in ascending order",
+  }),
+  ShapeInvalid: ([rows, columns]) => ({
+    code: "SHAPE_MISMATCH",
+    message: `a data set of ${rows} rows and ${columns} columns`,
+    hint: "a data set has at least one row and one column",
+  }),
+  // JobEscrow
+  TransitionRefused: ([job, from, to]) => ({
+    code: from === 0n ? "NOT_FOUND" : "STATE_INVALID",
+    message:
+      from === 0n
+        ? `no job ${job}`
+        : from === to
+          ? `job ${job} is ${stateName(from)} already`
+          : `job ${job} is ${stateName(from)} and cannot become ${stateName(to)}`,
+  }),
+  DeadlineOutOfRange: ([deadline, earliest, latest]) => ({
+    code: "PARAMETER_INVALID",
+    message: `the deadline ${time(deadline)} is not between ${time(earliest)} and ${time(latest)}`,
+    hint: "choose a deadline within a minute and 30 days from now",
+  }),
+  DeadlinePassed: ([job, deadline]) => ({
+    code: "JOB_EXPIRED",
+    message: `the deadline of job ${job}, ${time(deadline)}, has passed`,
+    hint: "the buyer is refunded",
+  }),
+  DeadlineNotPassed: ([job, deadline]) => ({
+    code: "STATE_INVALID",
+    message: `job ${job} can be refunded after its deadline, ${time(deadline)}, unless two operators report its failure`,
+    hint: "try again after that time",
+  }),
+  AmountWrong: ([sent, needed]) => ({
+    code: "FUNDS_MISSING",
+    message: `the job costs ${eth(needed)}, and ${eth(sent)} came with it`,
+    hint: "a price or a fee changed since the quote: ask again and send exactly that",
+  }),
+  TermsMismatch: ([job]) => ({
+    code: "COMMITMENT_MISMATCH",
+    message: `the terms given for job ${job} are not those that it was funded with`,
+    hint: "read them from the job's funding on this chain",
+  }),
+  OutcomeMismatch: ([job]) => ({
+    code: "COMMITMENT_MISMATCH",
+    message: `the outcome given for job ${job} is not the one that was attested`,
+    hint: "read it from the job's attestation on this chain",
+  }),
+  AttestationMismatch: ([job]) => ({
+    code: "COMMITMENT_MISMATCH",
+    message: `the attestation is about another algorithm or other inputs than job ${job}`,
+  }),
+  SignatureInvalid: ([job, point, expected]) => ({
+    code: "NOT_AUTHORISED",
+    message: `the signature at point ${point} of job ${job} is not by ${expected}`,
+    hint: "each operator signs with the key that was registered when the job was funded",
+  }),
+  PointsInvalid: ([first, second]) => ({
+    code: "PARAMETER_INVALID",
+    message: `failure notices come from two different points 1, 2 or 3, not from ${first} and ${second}`,
+  }),
+  NotBuyer: ([job, caller]) => ({
+    code: "NOT_AUTHORISED",
+    message: `account ${caller} is not the buyer of job ${job}`,
+    hint: "only the buyer can accept; anyone can settle after the challenge window",
+  }),
+  WindowOpen: ([job, end]) => ({
+    code: "STATE_INVALID",
+    message: `the challenge window of job ${job} is open until ${time(end)}`,
+    hint: "the buyer can accept now; anyone can settle after that time",
+  }),
+  AlreadyClaimed: ([job, index]) => ({
+    code: "STATE_INVALID",
+    message: `payout ${index} of job ${job} was paid before`,
+  }),
+  ProofInvalid: ([job, index]) => ({
+    code: "COMMITMENT_MISMATCH",
+    message: `payout ${index} is not in the attested payouts of job ${job}`,
+    hint: "account, amount and proof must be exactly those of the attested tree",
+  }),
+  ClaimTooLarge: ([job, amount, unclaimed]) => ({
+    code: "FUNDS_MISSING",
+    message: `payout of ${eth(amount)} from job ${job}, which holds ${eth(unclaimed)}`,
+    hint: "the attested payouts add up to more than was paid in",
+  }),
+  ReentrancyGuardReentrantCall: () => ({
+    code: "CONTRACT_REVERTED",
+    message: "a payment called back into the escrow",
+  }),
+  // OpenZeppelin's, at deployment and never later
+  StringTooLong: ([text]) => ({ code: "INTERNAL", message: `domain name ${text} is too long` }),
+  InvalidShortString: () => ({ code: "INTERNAL", message: "the domain name is malformed" }),
+};
+
+/**
+ * Turns what ethers threw into a SymbolonError: CONTRACT_REVERTED and kin with the contract's reason,
+ * FUNDS_MISSING for an account that cannot pay, CHAIN_UNREACHABLE for an endpoint that does not answer or a
+ * transaction that was overtaken. The message never holds call data.
+ */
+export function toChainError(thrown: unknown): SymbolonError {
+  if (thrown instanceof SymbolonError) return thrown;
+  const data = revertData(thrown);
+  if (data !== null) return revertError(data, thrown);
+  const { code, shortMessage, message } = thrown as {
+    code?: string;
+    shortMessage?: string;
+    message?: string;
+  };
+  const words = shortMessage ?? message ?? "";
+  if (code === "INSUFFICIENT_FUNDS" || /insufficient funds|enough funds/i.test(words)) {
+    return new SymbolonError("FUNDS_MISSING", "the account cannot pay the amount and the gas", {
+      hint: "send ETH to the account",
+      cause: thrown,
+    });
+  }
+  if (code === "CALL_EXCEPTION") {
+    return new SymbolonError("CONTRACT_REVERTED", "the contract refused without a reason", {
+      hint: "check that the addresses are those of this market on this chain",
+      cause: thrown,
+    });
+  }
+  if (code === "BAD_DATA") {
+    return new SymbolonError("CONFIG_INVALID", "there is no contract of this market at that address", {
+      hint: "check chain and addresses of the deployment",
+      cause: thrown,
+    });
+  }
+  if (code === "INVALID_ARGUMENT" || code === "NUMERIC_FAULT" || code === "MISSING_ARGUMENT") {
+    return new SymbolonError("PARAMETER_INVALID", words, { cause: thrown });
+  }
+  if (code === "NONCE_EXPIRED" || code === "REPLACEMENT_UNDERPRICED" || code === "TRANSACTION_REPLACED") {
+    return new SymbolonError("CHAIN_UNREACHABLE", "another transaction of this account was in the way", {
+      hint: "try again",
+      cause: thrown,
+    });
+  }
+  return new SymbolonError("CHAIN_UNREACHABLE", "the JSON-RPC endpoint did not do what was asked", {
+    hint: "check the address of the endpoint and that it answers",
+    cause: thrown,
+  });
+}
+
+/** The words for revert data, as a contract returned it. */
+export function revertError(data: string, cause?: unknown): SymbolonError {
+  for (const abi of allInterfaces()) {
+    const parsed = abi.parseError(data);
+    if (parsed === null) continue;
+    const words = revertReasons[parsed.name]?.(parsed.args);
+    if (words === undefined) {
+      return new SymbolonError("CONTRACT_REVERTED", `the contract refused: ${parsed.name}`, { cause });
+    }
+    const { code, message, hint } = words;
+    return new SymbolonError(code, message, { ...(hint === undefined ? {} : { hint }), cause });
+  }
+  return new SymbolonError("CONTRACT_REVERTED", "the contract refused for an unknown reason", { cause });
+}
+
+/** Revert data lies at different depths with different endpoints. */
+function revertData(thrown: unknown, depth = 0): string | null {
+  if (typeof thrown !== "object" || thrown === null || depth > 4) return null;
+  const { data, info, error, cause } = thrown as Record<string, unknown>;
+  if (typeof data === "string" && /^0x([0-9a-fA-F]{2}){4,}$/.test(data)) return data;
+  for (const inner of [data, info, error, cause]) {
+    const found = revertData(inner, depth + 1);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** A failure's reason as text; what is no text comes as hex. */
+export function reasonText(reason: string): string {
+  try {
+    return decodeBytes32String(reason);
+  } catch {
+    return reason;
+  }
+}
+
+function eth(wei: bigint): string {
+  return `${formatEther(wei)} ETH`;
+}
+
+function time(seconds: bigint): string {
+  // Beyond what a Date holds there is no calendar.
+  return seconds > 8_640_000_000_000n ? `second ${seconds}` : new Date(Number(seconds) * 1000).toISOString();
+}
+
+function stateName(number: bigint): string {
+  return jobStates[Number(number)] ?? String(number);
+}
