@@ -1,0 +1,57 @@
+/** What all commands have in common: an example in their help, `--json`, errors that are thrown. */
+import { Command, InvalidArgumentError } from "commander";
+
+/** A command that throws instead of exiting. `example` is one or more lines as one would type them. */
+export function command(name: string, summary: string, example: string): Command {
+  const made = new Command(name).description(summary).exitOverride();
+  made.configureOutput({ outputError: () => {} });
+  made.option("--json", "print one JSON document on stdout");
+  const lines = example.split("\n").map((line) => `  $ ${line}`);
+  made.addHelpText("after", `\nExample:\n${lines.join("\n")}`);
+  return made;
+}
+
+/** A group of commands; alone it shows its help and is a usage error. */
+export function group(name: string, summary: string, example: string, commands: Command[]): Command {
+  const made = new Command(name).description(summary).exitOverride();
+  made.configureOutput({ outputError: () => {} });
+  made.helpCommand(false);
+  made.addHelpText("after", `\nExample:\n  $ ${example}`);
+  for (const sub of commands) made.addCommand(sub);
+  return made;
+}
+
+/** An amount of wei: a whole number, or a number with the unit `eth` or `gwei`. */
+export function parseWei(text: string): bigint {
+  const match = /^(\d+)(?:\.(\d+))?(eth|gwei|wei)?$/i.exec(text.replaceAll("_", ""));
+  const decimals = { eth: 18, gwei: 9, wei: 0 }[
+    (match?.[3] ?? "wei").toLowerCase() as "eth" | "gwei" | "wei"
+  ];
+  const fraction = match?.[2] ?? "";
+  if (match === null || fraction.length > decimals) {
+    throw new InvalidArgumentError("expected an amount such as 1000000 (wei), 5gwei or 0.01eth");
+  }
+  return BigInt(match[1]! + fraction.padEnd(decimals, "0"));
+}
+
+/** A whole number from `low` to `high`. */
+export function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      throw new InvalidArgumentError(`expected a whole number from ${low} to ${high}`);
+    }
+    return value;
+  };
+}
+
+/** An id of the chain: a whole number from 1. */
+export function parseId(text: string): bigint {
+  if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError("expected a number from 1");
+  return BigInt(text);
+}
+
+/** Collects an option that may be given several times. */
+export function collect<T>(parse: (text: string) => T): (text: string, before: T[] | undefined) => T[] {
+  return (text, before = []) => [...before, parse(text)];
+}

@@ -1,0 +1,116 @@
+/** `symbolon chain`, the embedded development chain, and `symbolon deploy`, the contracts on any chain. */
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { command, parseWei, wholeNumber } from "../command.ts";
+import { type KeyOptions, keysOf } from "../key-options.ts";
+import type { Output } from "../output.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+export function chainCommand(output: Output): Command {
+  return command(
+    "chain",
+    "run a development chain on 127.0.0.1; it forgets all when it ends",
+    "symbolon chain --port 8545",
+  )
+    .addOption(
+      new Option("--port <number>", "0 takes a free one").argParser(wholeNumber(0, 65535)).default(8545),
+    )
+    .action(async (options: { port: number }) => {
+      const { startDevChain } = await import("../../../contracts/dev-chain.ts");
+      const chain = await startDevChain({ port: options.port }).catch((cause: NodeJS.ErrnoException) => {
+        if (cause.code !== "EADDRINUSE") throw cause;
+        throw new SymbolonError("USAGE", `port ${options.port} is taken`, { cause });
+      });
+      const accounts = chain.accounts.map(({ address }) => address);
+      output.result({ url: chain.url, chainId: 31337, accounts }, () =>
+        [
+          `A development chain is at ${chain.url}. Anyone can know the keys of its accounts, each with 10,000 ETH:`,
+          ...accounts.map((address, number) => `  ${String(number).padStart(2)}  ${address}`),
+          "Key files for them: symbolon keys new ROLE --dev-account NUMBER --out FILE. End it with Ctrl-C.",
+        ].join("\n"),
+      );
+      await untilStopped();
+      await chain.close();
+    });
+}
+
+interface DeployOptions extends KeyOptions {
+  rpc: string;
+  out?: string;
+  challengeWindow: number;
+  minBond: bigint;
+  unbonding: number;
+  devAccount?: number;
+}
+
+export function deployCommand(output: Output): Command {
+  return command(
+    "deploy",
+    "put the three contracts of a market on a chain",
+    "symbolon deploy --rpc http://127.0.0.1:8545 --dev-account 0 --out deployment.json",
+  )
+    .addOption(
+      new Option("--rpc <url>", "JSON-RPC endpoint").env("SYMBOLON_RPC").default("http://127.0.0.1:8545"),
+    )
+    .option("--keys <file>", "key file of a bridge, whose account pays (or SYMBOLON_KEYS)")
+    .option("--passphrase-file <file>", "passphrase of the key file")
+    .addOption(
+      new Option("--dev-account <number>", "an account of the development chain pays").argParser(
+        wholeNumber(0, 19),
+      ),
+    )
+    .option("--out <file>", "write the deployment document to this file, for bridge, nodes and clients")
+    .addOption(
+      new Option(
+        "--challenge-window <seconds>",
+        "how long a buyer can look at a result before anyone may settle",
+      )
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(3600),
+    )
+    .addOption(
+      new Option("--min-bond <amount>", "smallest bond of an operator")
+        .argParser(parseWei)
+        .default(10n ** 17n, "0.1eth"),
+    )
+    .addOption(
+      new Option("--unbonding <seconds>", "how long a bond stays after its operator left")
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(7 * 86400),
+    )
+    .action(async (options: DeployOptions) => {
+      const { buildContracts } = await import("../../../contracts/build.ts");
+      const { deployMarket } = await import("../../../contracts/deploy.ts");
+      const { devAccounts } = await import("../../../contracts/dev-chain.ts");
+      const { connectProvider } = await import("../../../contracts/provider.ts");
+      const { Wallet } = await import("ethers");
+      const privateKey =
+        options.devAccount === undefined
+          ? (await keysOf("bridge", options)).account.privateKey.hex()
+          : devAccounts()[options.devAccount]!.privateKey;
+      await buildContracts();
+      const provider = await connectProvider(options.rpc);
+      try {
+        const deployment = await deployMarket(new Wallet(privateKey, provider), {
+          challengeWindowSec: options.challengeWindow,
+          minBondWei: options.minBond,
+          unbondingSec: options.unbonding,
+        });
+        if (options.out !== undefined)
+          await writeFile(options.out, `${JSON.stringify(deployment, null, 2)}\n`);
+        output.result(deployment, () =>
+          output.table(
+            ["contract", "address"],
+            [
+              ["OperatorRegistry", deployment.operatorRegistry],
+              ["OfferRegistry", deployment.offerRegistry],
+              ["JobEscrow", deployment.jobEscrow],
+            ],
+          ),
+        );
+      } finally {
+        provider.destroy();
+      }
+    });
+}

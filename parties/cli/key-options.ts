@@ -1,0 +1,35 @@
+/** Where commands find the keys that they act with, and the passphrase of an encrypted key file. */
+import { readFile } from "node:fs/promises";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { type Keys, loadKeys, type Role } from "../keys.ts";
+
+/** The first line of the file, else SYMBOLON_PASSPHRASE; undefined when neither is there. */
+export async function readPassphrase(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) {
+    const given = process.env.SYMBOLON_PASSPHRASE;
+    return given === "" ? undefined : given;
+  }
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new SymbolonError("USAGE", `The passphrase file ${file} cannot be read.`, { cause });
+  });
+  const [line = ""] = text.split(/\r?\n/);
+  if (line === "") throw new SymbolonError("USAGE", `The passphrase file ${file} begins with an empty line.`);
+  return line;
+}
+
+export interface KeyOptions {
+  keys?: string;
+  passphraseFile?: string;
+}
+
+/** The keys of `role` from `--keys` or SYMBOLON_KEYS. @throws USAGE, KEY_INVALID */
+export async function keysOf<R extends Role>(role: R, options: KeyOptions): Promise<Keys<R>> {
+  const file = options.keys ?? process.env.SYMBOLON_KEYS;
+  if (file === undefined || file === "") {
+    throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
+      hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one`,
+    });
+  }
+  const passphrase = await readPassphrase(options.passphraseFile);
+  return await loadKeys(file, role, passphrase === undefined ? {} : { passphrase });
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { reportError } from "./errors.ts";
+import { Output } from "./output.ts";
+/** The `symbolon` command. */
+import { buildProgram } from "./program.ts";
+
+const args = process.argv.slice(2);
+// Known before the arguments are parsed: an error in them is to be reported in the form that was asked for.
+const separator = args.indexOf("--");
+const json = (separator < 0 ? args : args.slice(0, separator)).includes("--json");
+const output = new Output(json);
+try {
+  await buildProgram(output).parseAsync(args, { from: "user" });
+} catch (thrown) {
+  process.exitCode = reportError(thrown, output);
+}

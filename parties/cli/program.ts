@@ -1,0 +1,25 @@
+/** The tree of commands. Each file of `commands/` makes one group or command; what they need loads when they run. */
+import { Command } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { algorithmCommands } from "./commands/algorithms.ts";
+import { chainCommand, deployCommand } from "./commands/chain.ts";
+import { keyCommands } from "./commands/keys.ts";
+import type { Output } from "./output.ts";
+
+export function buildProgram(output: Output): Command {
+  const program = new Command("symbolon")
+    .description(manifest.description)
+    .version(manifest.version)
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText("after", "\nExample:\n  $ npx symbolon demo");
+  const commands = [
+    chainCommand(output),
+    deployCommand(output),
+    keyCommands(output),
+    algorithmCommands(output),
+  ];
+  for (const made of commands) program.addCommand(made);
+  return program;
+}
