@@ -6,7 +6,9 @@
 import canonicalize from "canonicalize";
 import { keccak256, toUtf8Bytes } from "ethers";
 import type { z } from "zod";
+import type { Declaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
+import type { JiffHandle, SecretShare } from "../mpc/jiff-program.ts";
 import type { Session, Tensor } from "../mpc/session/session.ts";
 import type { FieldBits } from "../mpc/vector/index.ts";
 
@@ -67,8 +69,6 @@ export interface Manifest {
   readonly version: string;
   readonly title: string;
   readonly description: string;
-  /** "session": written on tensors. "jiff": an ordinary JIFF program. */
-  readonly engine: "session" | "jiff";
   readonly input: { readonly label: "required" | "optional" | "none"; readonly description: string };
   readonly output: string;
   /** Labels of everything that is opened to the parties, and why it is safe. */
@@ -76,14 +76,55 @@ export interface Manifest {
   readonly privacy: string;
 }
 
-export interface SessionAlgorithm<P extends Record<string, unknown> = Record<string, unknown>> {
+interface AlgorithmBase<P extends Record<string, unknown>> {
   readonly manifest: Manifest;
   /** Unknown parameters are refused; defaults are filled in. */
   readonly parameters: z.ZodType<P>;
   /** @throws SHAPE_MISMATCH when the inputs do not fit. Sees nothing but the shape. */
   checkShape(shape: JobShape, parameters: P): void;
-  run<D>(session: Session<D>, inputs: JobInputs<D>, shape: JobShape, parameters: P): Promise<ResultPart<D>[]>;
   decode(values: Readonly<Record<string, Float64Array>>, context: DecodeContext): DecodedResult;
+}
+
+/** A program over secret tensors. */
+export interface SessionAlgorithm<P extends Record<string, unknown> = Record<string, unknown>>
+  extends AlgorithmBase<P> {
+  readonly engine: "session";
+  run<D>(session: Session<D>, inputs: JobInputs<D>, shape: JobShape, parameters: P): Promise<ResultPart<D>[]>;
+}
+
+/** An ordinary JIFF program over JIFF's secret shares; its cost is declared in operations. */
+export interface JiffAlgorithm<P extends Record<string, unknown> = Record<string, unknown>>
+  extends AlgorithmBase<P> {
+  readonly engine: "jiff";
+  plan(shape: JobShape, parameters: P): Plan;
+  /** `inputs[i]` are the shares of data set i, row-major, of raw integers x * 2^fracBits. */
+  run(
+    jiff: JiffHandle,
+    inputs: readonly SecretShare[][],
+    shape: JobShape,
+    parameters: P,
+  ): Promise<SecretShare[]>;
+  /** The same function in the clear, on real values scaled to [-1, 1]. */
+  plain(inputs: readonly Float64Array[], shape: JobShape, parameters: P): number[];
+}
+
+export type Algorithm<P extends Record<string, unknown> = Record<string, unknown>> =
+  | SessionAlgorithm<P>
+  | JiffAlgorithm<P>;
+
+/** A part of the result as the plan knows it. */
+export interface PlannedPart {
+  readonly name: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly fracBits: number;
+}
+
+/** What is known of a run before it. */
+export interface Plan {
+  readonly declaration: Declaration;
+  /** The parts of the result in the order in which their shares are sealed. */
+  readonly parts: readonly PlannedPart[];
 }
 
 /** The manifest, its parameters' JSON schema and the code, in one hash that operators approve. */

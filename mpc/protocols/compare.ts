@@ -21,6 +21,9 @@ import { blockPlanes, evaluateBlocks } from "./carry.ts";
 import { blockWidths, type Deal, fieldBits } from "./deal.ts";
 import { freeMaskedOpening, type MaskedOpening, openMasked, openMaskedCost } from "./masked-opening.ts";
 
+/** Label of the outcomes of comparisons plus random bits, which are opened and uniform. */
+export const maskedBitsLabel = "masked bits";
+
 /**
  * What is compared: for each value x and each threshold t, the bit [x >= t].
  * Thresholds and values are integers of the same scale.
@@ -312,7 +315,8 @@ async function toField(
   copies: number,
 ): Promise<FieldArray> {
   const { kernel } = party;
-  const masked = await openBits(party, xor(outcome, opening.dealt!.randomBits), "masked bits");
+  party.meter.countOpening(maskedBitsLabel, copies * n);
+  const masked = await openBits(party, xor(outcome, opening.dealt!.randomBits), maskedBitsLabel);
   const e = fieldBits(party, masked, n, copies);
   // e + random - 2 e random, e public.
   const out = kernel.allocate(copies * n);

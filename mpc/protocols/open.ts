@@ -27,9 +27,10 @@ export async function open(party: Party, a: FieldArray, label: string): Promise<
     const line = kernel.allocate(a.length);
     for (const i of partyIndices) kernel.multiplyAdd(line, shares[i], lineCoefficient[i], line);
     if (!kernel.isZero(line)) {
+      const element = kernel.toBigints(line).findIndex((x) => x !== 0n);
       throw new SymbolonError(
         "SHARES_INCONSISTENT",
-        `the three shares of an opened value (${label}) do not lie on a line`,
+        `the three shares of an opened value (${label}, ${element + 1} of ${a.length}) do not lie on a line`,
       );
     }
     const value = kernel.allocate(a.length);

@@ -15,7 +15,9 @@ export type ProductTerm<D> =
   /** sum over the rows of a_ij b_ij, a and b [inner, cols]; rows = 1 */
   | { kind: "column-dots"; a: D; b: D; rows: number; inner: number; cols: number; scale: bigint }
   /** a_ij b_j, b [1, cols] */
-  | { kind: "times-row"; a: D; b: D; rows: number; cols: number; scale: bigint };
+  | { kind: "times-row"; a: D; b: D; rows: number; cols: number; scale: bigint }
+  /** a itself, linear: added before the truncation */
+  | { kind: "linear"; a: D; rows: number; cols: number; scale: bigint };
 
 /** Drop `shift` bits of raw values below 2^bitLength in absolute value. */
 export interface Truncation {

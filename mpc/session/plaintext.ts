@@ -118,8 +118,12 @@ function atLeast(a: Float64Array, { thresholds }: CompareRequest): Float64Array 
 function sumOfProducts(terms: readonly ProductTerm<Float64Array>[], length: number): Float64Array {
   const out = new Float64Array(length);
   for (const term of terms) {
-    const { a, b, cols } = term;
     const scale = Number(term.scale);
+    if (term.kind === "linear") {
+      for (let i = 0; i < length; i++) out[i] += scale * term.a[i];
+      continue;
+    }
+    const { a, b, cols } = term;
     switch (term.kind) {
       case "elementwise":
         for (let i = 0; i < length; i++) out[i] += scale * a[i] * b[i];

@@ -148,6 +148,10 @@ export class SecureBackend implements Backend<FieldArray> {
     const out = kernel.allocate(length);
     const part = terms.length === 1 ? out : kernel.allocate(length);
     for (const term of terms) {
+      if (term.kind === "linear") {
+        kernel.multiplyAdd(out, term.a, term.scale, out);
+        continue;
+      }
       const { a, b, rows, cols } = term;
       switch (term.kind) {
         case "elementwise":

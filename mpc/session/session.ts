@@ -9,7 +9,13 @@
  */
 import { addCost, type Cost, type Declaration, emptyDeclaration } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
-import { type CompareRequest, compareCost, compareDeal, compareOpenedCost } from "../protocols/compare.ts";
+import {
+  type CompareRequest,
+  compareCost,
+  compareDeal,
+  compareOpenedCost,
+  maskedBitsLabel,
+} from "../protocols/compare.ts";
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
 import { openCost } from "../protocols/open.ts";
@@ -31,11 +37,17 @@ export const statisticalLimit = 2 ** -40;
 /** Significant bits of an encoded public factor: its relative error is below 2^-24. */
 const factorBits = 24;
 
-export interface ProductOptions {
-  /** Public factor on the product, encoded with a relative error below 2^-24. */
+export interface ProductOptions<D = never> {
+  /** Public factor on the product, encoded with a relative error below 2^-scaleBits. */
   readonly scale?: number;
+  /** Default 24. */
+  readonly scaleBits?: number;
   /** Fractional bits of the result; default: those of the first operand. */
   readonly fracBits?: number;
+  /** A bound on the scaled product that the caller can prove, where it is smaller than the computed one. */
+  readonly bound?: number;
+  /** Shared values with public factors that are added before the truncation, so in the same round. */
+  readonly plus?: readonly { readonly tensor: Tensor<D>; readonly scale: number }[];
 }
 
 /** One summand of `sumOfProducts`: scale * a o b, element by element. */
@@ -195,12 +207,20 @@ export class Session<D> {
   // One round each.
 
   /** Element-wise product. */
-  multiply(a: Tensor<D>, b: Tensor<D>, options: ProductOptions = {}): Promise<Tensor<D>> {
-    return this.sumOfProducts([{ a, b, scale: options.scale ?? 1 }], options.fracBits ?? a.fracBits);
+  multiply(a: Tensor<D>, b: Tensor<D>, options: ProductOptions<D> = {}): Promise<Tensor<D>> {
+    return this.sumOfProducts(
+      [{ a, b, scale: options.scale ?? 1 }],
+      options.fracBits ?? a.fracBits,
+      options.bound,
+    );
   }
 
   /** The sum of scaled element-wise products, in one truncation. */
-  async sumOfProducts(list: readonly Summand<D>[], fracBits: number): Promise<Tensor<D>> {
+  async sumOfProducts(
+    list: readonly Summand<D>[],
+    fracBits: number,
+    provenBound?: number,
+  ): Promise<Tensor<D>> {
     const [{ a, b }] = list;
     for (const s of list) {
       sameShape("multiply", s.a, a);
@@ -219,21 +239,21 @@ export class Session<D> {
       }),
     );
     const bound = list.reduce((sum, s) => sum + s.a.bound * s.b.bound * Math.abs(s.scale), 0);
-    return this.#product(terms, a.rows, a.cols, bound, raw, shift, fracBits);
+    return this.#product(terms, a.rows, a.cols, Math.min(bound, provenBound ?? bound), raw, shift, fracBits);
   }
 
   /** a[n, m] b[m, q] -> [n, q]. */
-  async matmul(a: Tensor<D>, b: Tensor<D>, options: ProductOptions = {}): Promise<Tensor<D>> {
+  async matmul(a: Tensor<D>, b: Tensor<D>, options: ProductOptions<D> = {}): Promise<Tensor<D>> {
     const { term, bound, fracBits, shift, raw } = this.#matmulTerm(a, b, options);
     return this.#product([term], a.rows, b.cols, bound, raw, shift, fracBits);
   }
 
   /** a' b, with a[n, m] and b[n, q] -> [m, q]. */
-  async transposedMatmul(a: Tensor<D>, b: Tensor<D>, options: ProductOptions = {}): Promise<Tensor<D>> {
+  async transposedMatmul(a: Tensor<D>, b: Tensor<D>, options: ProductOptions<D> = {}): Promise<Tensor<D>> {
     if (a.rows !== b.rows) throw mismatch("transposedMatmul", a, b);
     const scale = options.scale ?? 1;
     const fracBits = options.fracBits ?? a.fracBits;
-    const exponent = factorExponent(scale);
+    const exponent = factorExponent(scale, options.scaleBits);
     const { shift, raw } = this.#scaling("transposedMatmul", exponent, a, b, fracBits);
     const term: ProductTerm<D> = {
       kind: "transposed-matmul",
@@ -245,15 +265,23 @@ export class Session<D> {
       scale: encode(scale, exponent),
     };
     const bound = a.rows * a.bound * b.bound * Math.abs(scale);
-    return this.#product([term], a.cols, b.cols, bound, raw, shift, fracBits);
+    return this.#product(
+      this.#plus([term], a.cols, b.cols, raw, options),
+      a.cols,
+      b.cols,
+      this.#bound(bound, options),
+      raw,
+      shift,
+      fracBits,
+    );
   }
 
   /** Column by column inner products of a[n, m] and b[n, m] -> [1, m]. */
-  async columnDots(a: Tensor<D>, b: Tensor<D>, options: ProductOptions = {}): Promise<Tensor<D>> {
+  async columnDots(a: Tensor<D>, b: Tensor<D>, options: ProductOptions<D> = {}): Promise<Tensor<D>> {
     if (a.rows !== b.rows || a.cols !== b.cols) throw mismatch("columnDots", a, b);
     const scale = options.scale ?? 1;
     const fracBits = options.fracBits ?? a.fracBits;
-    const exponent = factorExponent(scale);
+    const exponent = factorExponent(scale, options.scaleBits);
     const { shift, raw } = this.#scaling("columnDots", exponent, a, b, fracBits);
     const term: ProductTerm<D> = {
       kind: "column-dots",
@@ -265,15 +293,15 @@ export class Session<D> {
       scale: encode(scale, exponent),
     };
     const bound = a.rows * a.bound * b.bound * Math.abs(scale);
-    return this.#product([term], 1, a.cols, bound, raw, shift, fracBits);
+    return this.#product([term], 1, a.cols, this.#bound(bound, options), raw, shift, fracBits);
   }
 
   /** a[n, m] times row[1, m] in every row. */
-  async multiplyRow(a: Tensor<D>, row: Tensor<D>, options: ProductOptions = {}): Promise<Tensor<D>> {
+  async multiplyRow(a: Tensor<D>, row: Tensor<D>, options: ProductOptions<D> = {}): Promise<Tensor<D>> {
     if (row.rows !== 1 || row.cols !== a.cols) throw mismatch("multiplyRow", a, row);
     const scale = options.scale ?? 1;
     const fracBits = options.fracBits ?? a.fracBits;
-    const exponent = factorExponent(scale);
+    const exponent = factorExponent(scale, options.scaleBits);
     const { shift, raw } = this.#scaling("multiplyRow", exponent, a, row, fracBits);
     const term: ProductTerm<D> = {
       kind: "times-row",
@@ -283,7 +311,8 @@ export class Session<D> {
       cols: a.cols,
       scale: encode(scale, exponent),
     };
-    return this.#product([term], a.rows, a.cols, a.bound * row.bound * Math.abs(scale), raw, shift, fracBits);
+    const bound = a.bound * row.bound * Math.abs(scale);
+    return this.#product([term], a.rows, a.cols, this.#bound(bound, options), raw, shift, fracBits);
   }
 
   /** a * factor for a public number, relative error of the factor below 2^-24. */
@@ -312,7 +341,7 @@ export class Session<D> {
     const bitLength = this.#masked("compare", a.bound, a.fracBits, 0, n);
     const request = this.#comparison(thresholds, a.fracBits, bitLength, resolutionBits);
     this.#declare(compareCost(n, request, this.#elementBytes));
-    this.#declareOpening("masked bits", n * thresholds.length);
+    this.#declareOpening(maskedBitsLabel, n * thresholds.length);
     return this.#splitBits(await this.backend.compare(a.data, n, request), a.rows, a.cols, thresholds.length);
   }
 
@@ -327,7 +356,7 @@ export class Session<D> {
     b: Tensor<D>,
     thresholds: readonly number[],
     resolutionBits: number,
-    options: ProductOptions = {},
+    options: ProductOptions<D> = {},
   ): Promise<{ value: Tensor<D>; bits: Tensor<D>[] }> {
     const { term, bound, fracBits, shift, raw } = this.#matmulTerm(a, b, options);
     const n = a.rows * b.cols;
@@ -336,7 +365,7 @@ export class Session<D> {
     const deal = compareDeal(request);
     this.#declare(openMaskedCost(n, 2, this.#elementBytes, deal));
     this.#declare(compareOpenedCost(n, deal, this.#elementBytes));
-    this.#declareOpening("masked bits", n * thresholds.length);
+    this.#declareOpening(maskedBitsLabel, n * thresholds.length);
     const result = await this.backend.productAndCompare([term], n, { shift, bitLength }, request);
     const value: Tensor<D> = {
       rows: a.rows,
@@ -413,11 +442,11 @@ export class Session<D> {
     return { ...a, fracBits, bound: rounded(a.bound, fracBits), data };
   }
 
-  #matmulTerm(a: Tensor<D>, b: Tensor<D>, options: ProductOptions) {
+  #matmulTerm(a: Tensor<D>, b: Tensor<D>, options: ProductOptions<D>) {
     if (a.cols !== b.rows) throw mismatch("matmul", a, b);
     const scale = options.scale ?? 1;
     const fracBits = options.fracBits ?? a.fracBits;
-    const exponent = factorExponent(scale);
+    const exponent = factorExponent(scale, options.scaleBits);
     const { shift, raw } = this.#scaling("matmul", exponent, a, b, fracBits);
     const term: ProductTerm<D> = {
       kind: "matmul",
@@ -428,7 +457,8 @@ export class Session<D> {
       cols: b.cols,
       scale: encode(scale, exponent),
     };
-    return { term, bound: a.cols * a.bound * b.bound * Math.abs(scale), fracBits, shift, raw };
+    const bound = this.#bound(a.cols * a.bound * b.bound * Math.abs(scale), options);
+    return { term, bound, fracBits, shift, raw };
   }
 
   /** Fractional bits of the raw product, and how many of them to drop. */
@@ -437,6 +467,22 @@ export class Session<D> {
     if (raw < fracBits)
       throw shapeError(operation, `the product has ${raw} fractional bits, fewer than ${fracBits}`);
     return { raw, shift: raw - fracBits };
+  }
+
+  /** The product's bound, or the caller's, plus what is added to it. */
+  #bound(product: number, options: ProductOptions<D>): number {
+    const added = (options.plus ?? []).reduce((sum, p) => sum + p.tensor.bound * Math.abs(p.scale), 0);
+    return Math.min(product, options.bound ?? Number.POSITIVE_INFINITY) + added;
+  }
+
+  #plus(terms: ProductTerm<D>[], rows: number, cols: number, raw: number, options: ProductOptions<D>) {
+    for (const { tensor, scale } of options.plus ?? []) {
+      if (tensor.rows !== rows || tensor.cols !== cols) {
+        throw shapeError("plus", `${tensor.rows}x${tensor.cols} to ${rows}x${cols}`);
+      }
+      terms.push({ kind: "linear", a: tensor.data, rows, cols, scale: encode(scale, raw - tensor.fracBits) });
+    }
+    return terms;
   }
 
   #comparison(
@@ -506,10 +552,10 @@ function encode(value: number, fracBits: number): bigint {
   return BigInt(Math.round(scaled));
 }
 
-/** How many fractional bits a public factor gets: none for an integer, else as many as keep 24 significant bits. */
-function factorExponent(factor: number): number {
+/** How many fractional bits a public factor gets: none for an integer, else as many as keep its significant bits. */
+function factorExponent(factor: number, significantBits = factorBits): number {
   if (Number.isInteger(factor)) return 0;
-  const needed = factorBits - Math.ceil(Math.log2(Math.abs(factor)));
+  const needed = significantBits - Math.ceil(Math.log2(Math.abs(factor)));
   // A dyadic factor is exact with fewer.
   for (let e = 0; e < needed; e++) if (Number.isInteger(factor * 2 ** e)) return e;
   return Math.max(0, needed);

@@ -1,0 +1,201 @@
+import { z } from "zod";
+import { SymbolonError } from "../mpc/errors.ts";
+import { type SigmoidName, sigmoidOfProduct, sigmoidPresets } from "../mpc/functions/sigmoid.ts";
+import { maskedBitsLabel } from "../mpc/protocols/compare.ts";
+import type { Session, Tensor } from "../mpc/session/session.ts";
+import type {
+  DecodeContext,
+  DecodedResult,
+  JobInputs,
+  JobShape,
+  ResultPart,
+  SessionAlgorithm,
+} from "./manifest.ts";
+import { batchOrder } from "./public-permutation.ts";
+import { standardise, workFracBits } from "./standardise.ts";
+
+const parameters = z.strictObject({
+  epochs: z.int().min(1).max(1000).default(20),
+  batchSize: z.int().min(1).max(65536).default(128),
+  learningRate: z.number().positive().max(8).default(0.5),
+  /** Penalty l2 / 2 |w|^2 on the standardised weights, without the intercept. */
+  l2: z.number().min(0).max(1).default(0.01),
+  momentum: z.number().min(0).max(0.99).default(0),
+  sigmoid: z.enum(Object.keys(sigmoidPresets) as [SigmoidName, ...SigmoidName[]]).default("clamped-7"),
+  /** Seed of the public order of rows. */
+  seed: z.int().min(0).max(0xffffffff).default(1),
+});
+type Parameters = z.infer<typeof parameters>;
+
+/**
+ * Binary logistic regression by mini-batch gradient descent. Features are standardised on shares; the rows
+ * of all sellers are mixed by a public permutation; weights never leave the shares until the buyer opens
+ * them. Rounds a step: one for X w, a comparison's, one for the sigmoid's pieces, one for X'e.
+ */
+export const logisticRegression: SessionAlgorithm<Parameters> = {
+  engine: "session",
+  manifest: {
+    id: "logistic-regression",
+    version: "1.0.0",
+    title: "Logistic regression",
+    description:
+      "Mini-batch gradient descent with L2 and momentum, a clamped piecewise linear sigmoid, standardisation computed on shares.",
+    input: { label: "required", description: "numeric features and a label that is 0 or 1" },
+    output: "weights and intercept for the raw features; accuracy over the validation or the training rows",
+    openings: {
+      [maskedBitsLabel]: "outcomes of comparisons, each plus a random bit that nobody knows: uniform",
+    },
+    privacy: "The buyer learns the exact model and accuracy. No differential privacy.",
+  },
+  parameters,
+
+  checkShape(shape: JobShape): void {
+    const all = shape.validation === undefined ? shape.inputs : [...shape.inputs, shape.validation];
+    for (const s of all) {
+      if (!s.hasLabel || s.columns < 2) {
+        throw new SymbolonError(
+          "SHAPE_MISMATCH",
+          "logistic regression needs a label and at least one feature",
+        );
+      }
+      if (s.columns !== shape.inputs[0].columns) {
+        throw new SymbolonError("SHAPE_MISMATCH", "the data sets have different numbers of columns");
+      }
+    }
+  },
+
+  async run<D>(
+    session: Session<D>,
+    { inputs, validation }: JobInputs<D>,
+    _shape: JobShape,
+    p: Parameters,
+  ): Promise<ResultPart<D>[]> {
+    const fracBits = Math.max(workFracBits, inputs[0].fracBits);
+    const data = session.widen(session.stackRows(inputs), fracBits);
+    const n = data.rows;
+    const d = data.cols - 1;
+    const features = session.columns(data, 0, d);
+    const labels = session.columns(data, d, 1);
+
+    const { X, mean, inverseDeviation } = await standardise(session, features);
+    const weights = await fit(session, X, labels, p);
+
+    session.step("weights in scaled units");
+    const slopes = session.transpose(session.rows(weights, 0, d));
+    const scaled = await session.multiply(slopes, inverseDeviation);
+    const shift = await session.matmul(scaled, session.transpose(mean));
+    const intercept = session.subtract(session.rows(weights, d, 1), shift);
+
+    session.step("accuracy");
+    const held = validation === undefined ? data : session.widen(validation, fracBits);
+    const correct = await countCorrect(session, held, scaled, intercept);
+    session.progress("training", epochBatches(n, p) * p.epochs, epochBatches(n, p) * p.epochs);
+    return [
+      { name: "weights", tensor: scaled },
+      { name: "intercept", tensor: intercept },
+      { name: "correct", tensor: correct },
+    ];
+  },
+
+  decode(values, { shape, columns }: DecodeContext): DecodedResult {
+    const weights = columns.map(({ halfRange }, j) => values.weights[j] / halfRange);
+    const intercept = columns.reduce((sum, { center }, j) => sum - weights[j] * center, values.intercept[0]);
+    const rows = shape.validation?.rows ?? shape.inputs.reduce((sum, s) => sum + s.rows, 0);
+    return {
+      model: { features: columns.map((c) => c.name), weights, intercept },
+      metrics: {
+        accuracy: Math.round(values.correct[0]) / rows,
+        rows,
+        over: shape.validation === undefined ? "training" : "validation",
+      },
+    };
+  },
+};
+
+function epochBatches(n: number, { batchSize }: Parameters): number {
+  return Math.ceil(n / Math.min(batchSize, n));
+}
+
+/**
+ * Gradient descent on standardised X[n, d] and labels[n, 1] -> weights[d + 1, 1], the intercept last, in
+ * standardised units. Exported for tests that compare weights in these units.
+ */
+export async function fit<D>(
+  session: Session<D>,
+  X: Tensor<D>,
+  labels: Tensor<D>,
+  p: Parameters,
+): Promise<Tensor<D>> {
+  const n = X.rows;
+  const d = X.cols;
+  const { fracBits } = X;
+  const batch = Math.min(p.batchSize, n);
+  const perEpoch = epochBatches(n, p);
+  const order = batchOrder(n, batch, perEpoch, p.seed);
+  const ones = session.constant(1, n, 1, fracBits);
+  const rows = session.takeRows(session.stackColumns(X, ones), order);
+  const targets = session.takeRows(labels, order);
+  // Over all rows the squares of a standardised column sum to n, and a row occurs at most twice in a batch,
+  // so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(2 n / batch) for |e| <= 1.
+  const gradientBound = Math.min(X.bound, 1.02 * Math.sqrt((2 * n) / batch));
+
+  let weights = session.constant(0, d + 1, 1, fracBits);
+  let velocity = weights;
+  const steps = perEpoch * p.epochs;
+  for (let step = 0; step < steps; step++) {
+    if (step % 10 === 0) session.progress("training", step, steps);
+    const start = (step % perEpoch) * batch;
+    [weights, velocity] = await session.scope(async (): Promise<[Tensor<D>, Tensor<D>]> => {
+      session.step(`training step ${step + 1}`);
+      const xs = session.rows(rows, start, batch);
+      const predicted = await sigmoidOfProduct(session, xs, weights, p.sigmoid);
+      // A probability minus a label.
+      const error = session.assume(
+        session.subtract(predicted, session.rows(targets, start, batch)),
+        1 + 2 ** -7,
+      );
+      const penalised = session.stackRows([session.rows(weights, 0, d), session.constant(0, 1, 1, fracBits)]);
+      const change = await session.transposedMatmul(xs, error, {
+        scale: p.learningRate / batch,
+        bound: p.learningRate * gradientBound * error.bound,
+        plus: [
+          { tensor: penalised, scale: p.learningRate * p.l2 },
+          { tensor: velocity, scale: p.momentum },
+        ],
+      });
+      const updated = session.subtract(weights, change);
+      if (p.momentum > 0) return [updated, change];
+      // Without momentum w' = (1 - rate l2) w - rate gradient, which shrinks w where intervals would grow it.
+      const shrunk = Math.abs(1 - p.learningRate * p.l2) * weights.bound;
+      const bound =
+        Math.max(shrunk, weights.bound * (1 - p.learningRate * p.l2)) +
+        p.learningRate * gradientBound * error.bound;
+      return [session.assume(updated, bound + 2 ** (1 - fracBits)), change];
+    });
+  }
+  return weights;
+}
+
+/** How many rows of [m, d + 1], the label last, the model gives to the right side of 0. */
+async function countCorrect<D>(
+  session: Session<D>,
+  held: Tensor<D>,
+  weights: Tensor<D>,
+  intercept: Tensor<D>,
+): Promise<Tensor<D>> {
+  const d = held.cols - 1;
+  const labels = session.columns(held, d, 1);
+  const product = await session.matmul(session.columns(held, 0, d), session.transpose(weights));
+  const z = session.subtractRow(product, session.timesInteger(intercept, -1));
+  const positive = await session.isNonNegative(z);
+  // Right: both 1 or both 0, which is 1 - bit - label + 2 bit label.
+  const both = await session.transposedMatmul(positive, labels, {
+    fracBits: labels.fracBits,
+    bound: held.rows,
+  });
+  const sums = session.add(
+    session.widen(session.sumRows(positive), labels.fracBits),
+    session.sumRows(labels),
+  );
+  return session.publicMinus(held.rows, session.subtract(sums, session.timesInteger(both, 2)));
+}

@@ -1,0 +1,108 @@
+/** Runs an algorithm on three in-memory parties and on its plaintext twin. */
+import { expect } from "vitest";
+import { findAlgorithm, openingsOf, parseParameters, planJob, wrapInputs } from "../../algorithms/catalog.ts";
+import type { InputShape, JobShape, Plan, SessionAlgorithm } from "../../algorithms/manifest.ts";
+import { checkInputs } from "../../mpc/protocols/input-check.ts";
+import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
+import { SecureBackend } from "../../mpc/session/secure.ts";
+import { Session } from "../../mpc/session/session.ts";
+import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
+import { deal, reveal, threeParties, together } from "../mpc/three-parties.ts";
+
+export interface Matrix {
+  rows: number;
+  columns: number;
+  /** Row-major, scaled to [-1, 1]. */
+  values: readonly number[] | Float64Array;
+  hasLabel: boolean;
+  weight?: number;
+}
+
+export interface Twin {
+  secure: Record<string, number[]>;
+  plain: Record<string, number[]>;
+  plan: Plan;
+  shape: JobShape;
+}
+
+export interface RunOptions {
+  parameters?: Record<string, unknown>;
+  validation?: Matrix;
+  fracBits?: number;
+  fieldBits?: FieldBits;
+}
+
+const shapeOf = (m: Matrix): InputShape => ({
+  rows: m.rows,
+  columns: m.columns,
+  hasLabel: m.hasLabel,
+  weight: m.weight ?? m.rows,
+});
+
+/** Both runs; asserts that what the three parties measured is what the plan declared. */
+export async function runTwice(
+  id: string,
+  inputs: readonly Matrix[],
+  options: RunOptions = {},
+): Promise<Twin> {
+  const algorithm = findAlgorithm(id) as SessionAlgorithm;
+  const parameters = parseParameters(algorithm, options.parameters);
+  const fieldBits = options.fieldBits ?? 127;
+  const fracBits = options.fracBits ?? 16;
+  const shape: JobShape = {
+    fieldBits,
+    fracBits,
+    inputs: inputs.map(shapeOf),
+    validation: options.validation && shapeOf(options.validation),
+  };
+  const plan = await planJob(algorithm, shape, parameters);
+  const raw = (m: Matrix): number[] => Array.from(m.values, (x) => Math.round(x * 2 ** fracBits));
+  const matrix = (key: number | "validation"): Matrix =>
+    key === "validation" ? options.validation! : inputs[key];
+
+  const clear = new Session(new PlaintextBackend(), fieldBits);
+  const wrapped = wrapInputs(clear, shape, (key) => Float64Array.from(raw(matrix(key))));
+  const plainParts = await algorithm.run(clear, wrapped, shape, parameters);
+  const plain = Object.fromEntries(
+    plainParts.map(({ name, tensor }) => [name, Array.from(tensor.data, (x) => x / 2 ** tensor.fracBits)]),
+  );
+
+  const parties = await threeParties(fieldBits, { kernel: createKernel });
+  const keys: (number | "validation")[] = [
+    ...inputs.keys(),
+    ...(options.validation ? ["validation" as const] : []),
+  ];
+  const shares = new Map(keys.map((key) => [key, deal(parties, raw(matrix(key)).map(BigInt))]));
+  const results = await together(parties, async (party, i) => {
+    const checked = keys.map((key) => {
+      const { rows, columns: cols, hasLabel } = matrix(key);
+      return { name: String(key), shares: shares.get(key)![i], rows, cols, hasLabel, fracBits };
+    });
+    await checkInputs(party, checked);
+    const session = new Session(new SecureBackend(party), fieldBits);
+    const data = wrapInputs(session, shape, (key) => shares.get(key)![i]);
+    return algorithm.run(session, data, shape, parameters);
+  });
+  const secure = Object.fromEntries(
+    results[0].map(({ name, tensor }, part) => [
+      name,
+      reveal(
+        parties,
+        results.map((r) => r[part].tensor.data),
+      ).map((v) => Number(v) / 2 ** tensor.fracBits),
+    ]),
+  );
+
+  const measured = parties.map((p) => p.meter.measurement());
+  for (const m of measured) {
+    expect(m.rounds).toBe(plan.declaration.rounds);
+    expect(m.openings).toEqual(plan.declaration.openings);
+  }
+  expect(measured.reduce((sum, m) => sum + m.bytesSent, 0)).toBe(plan.declaration.bytes);
+  expect(measured.reduce((sum, m) => sum + m.framesSent, 0)).toBe(plan.declaration.frames);
+  expect(Object.keys(openingsOf(algorithm.manifest))).toEqual(
+    expect.arrayContaining(Object.keys(plan.declaration.openings)),
+  );
+  expect(plan.parts.map((p) => p.name)).toEqual(results[0].map((r) => r.name));
+  return { secure, plain, plan, shape };
+}
