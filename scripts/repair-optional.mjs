@@ -6,14 +6,22 @@ import { spawnSync } from "node:child_process";
 const guard = "SYMBOLON_REPAIRING_OPTIONAL";
 const lockOnly = process.env.npm_config_package_lock_only === "true";
 
-if (!process.env[guard] && !lockOnly && process.env.npm_execpath && Number(process.versions.node.split(".")[0]) >= 22) {
+if (
+  !process.env[guard] &&
+  !lockOnly &&
+  process.env.npm_execpath &&
+  Number(process.versions.node.split(".")[0]) >= 22
+) {
   const present = await import("@nomicfoundation/edr").then(
     () => true,
     () => false,
   );
   if (!present) {
     const args = [process.env.npm_execpath, "install", "--no-save", "--ignore-scripts", "--loglevel=error"];
-    const { status } = spawnSync(process.execPath, args, { stdio: "inherit", env: { ...process.env, [guard]: "1" } });
+    const { status } = spawnSync(process.execPath, args, {
+      stdio: "inherit",
+      env: { ...process.env, [guard]: "1" },
+    });
     process.exitCode = status ?? 1;
   }
 }

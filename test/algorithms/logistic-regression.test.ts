@@ -3,7 +3,7 @@ import { findAlgorithm, planJob } from "../../algorithms/catalog.ts";
 import type { DecodeContext } from "../../algorithms/manifest.ts";
 import { batchOrder } from "../../algorithms/public-permutation.ts";
 import { breastCancer, type SplitData } from "./breast-cancer.ts";
-import { type Matrix, runTwice, type Twin } from "./run.ts";
+import { runTwice, type Twin } from "./run.ts";
 
 /** The same optimiser over the same batches in doubles, with the true sigmoid: rows it gets right. */
 function correctWithExactSigmoid({ train, held }: SplitData): number {

@@ -1,0 +1,6 @@
+// Builds what is generated: the WebAssembly kernels and the contracts' artefacts. Both skip what is up to date.
+import { buildContracts } from "../contracts/build.ts";
+import { buildKernels } from "../mpc/vector/build.ts";
+
+await buildKernels();
+await buildContracts();

@@ -1,0 +1,32 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests that start processes or take more than a few seconds are named `*.slow.test.ts` or lie in `e2e/`. */
+const slow = ["test/**/*.slow.test.ts", "test/e2e/**/*.test.ts"];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "fast",
+          include: ["test/**/*.test.ts"],
+          exclude: slow,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "slow",
+          include: slow,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
