@@ -59,6 +59,11 @@ export class LinearMemory {
     return this.#words;
   }
 
+  /** `length` doubles at `ptr`; valid until the next allocation. */
+  doubles(ptr: number, length: number): Float64Array {
+    return new Float64Array(this.#memory.buffer, ptr, length);
+  }
+
   /** Bytes handed out. */
   get used(): number {
     let total = 0;

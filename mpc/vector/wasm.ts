@@ -49,6 +49,9 @@ interface Scalar {
   readonly half: number;
 }
 
+/** Numbers that are converted at a time: their doubles stay in the L1 cache. */
+const numberBlock = 2048;
+
 /** Scalars whose limbs are remembered: turning a bigint into limbs takes 300 ns. */
 const scalarCacheSize = 256;
 
@@ -473,56 +476,45 @@ class WasmKernel implements Kernel {
   }
 
   fromNumbers(out: FieldArray, values: Float64Array | readonly number[], fracBits: number): void {
-    const { bits, limbs, limbBits } = this.spec;
+    const { bits } = this.spec;
     checkLength("fromNumbers", "values", values, out.length);
     checkRange("fromNumbers", "fracBits", fracBits, 0, bits);
-    const words = this.#memory.words;
     const scale = 2 ** fracBits;
     const limit = 2 ** (bits - 2);
-    const base = 2 ** limbBits;
-    const topMask = 2 ** (bits - limbBits * (limbs - 1)) - 1;
     // All values are checked before any is written.
     for (let i = 0; i < values.length; i++)
       if (!(Math.abs(values[i]!) * scale < limit)) throw notRepresentable(i, bits, fracBits);
-    const first = out.ptr / 4;
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!;
-      // Every step is exact: the quotients and remainders are by powers of two.
-      let rest = Math.round(Math.abs(value) * scale);
-      for (let j = 0; j < limbs; j++) {
-        const quotient = Math.floor(rest / base);
-        const limb = rest - quotient * base;
-        // p - v flips every bit of v; of 0 it makes p, a loose form of 0.
-        words[first + j * out.stride + i] = value >= 0 ? limb : (j === limbs - 1 ? topMask : base - 1) - limb;
-        rest = quotient;
-      }
+    const work = this.#memory.allocate(8 * Math.min(numberBlock, out.length));
+    for (let start = 0; start < out.length; start += numberBlock) {
+      const n = Math.min(numberBlock, out.length - start);
+      const block = this.#memory.doubles(work, n);
+      for (let i = 0; i < n; i++) block[i] = values[start + i]!;
+      this.#x.fromNumbers!(out.ptr + 4 * start, 4 * out.stride, work, scale, n);
     }
+    this.#memory.free(work);
   }
 
   toNumbers(a: FieldArray, fracBits: number): Float64Array {
     checkRange("toNumbers", "fracBits", fracBits, 0, this.spec.bits);
     this.#canonicalise(a);
-    const { bits, limbs, limbBits, modulus } = this.spec;
-    const words = this.#memory.words;
     const scale = 2 ** -fracBits;
-    const base = 2 ** limbBits;
-    const topBits = bits - limbBits * (limbs - 1);
-    const first = a.ptr / 4;
     const result = new Float64Array(a.length);
-    for (let i = 0; i < a.length; i++) {
-      // The top bit says that the value is above p / 2; -(p - v) then flips the bits.
-      const negative = words[first + (limbs - 1) * a.stride + i]! >= 2 ** (topBits - 1);
-      let magnitude = 0;
-      for (let j = limbs - 1; j >= 0; j--) {
-        const limb = words[first + j * a.stride + i]!;
-        magnitude = magnitude * base + (negative ? (j === limbs - 1 ? 2 ** topBits : base) - 1 - limb : limb);
-      }
-      if (magnitude >= 2 ** 53) {
-        // The sum above may have been rounded more than once: round once.
-        const [value] = this.toBigints(this.slice(a, i, 1)) as [bigint];
-        magnitude = Number(negative ? modulus - value : value);
-      }
-      result[i] = (negative ? -magnitude : magnitude) * scale;
+    const work = this.#memory.allocate(8 * Math.min(numberBlock, a.length));
+    let wide = 0;
+    for (let start = 0; start < a.length; start += numberBlock) {
+      const n = Math.min(numberBlock, a.length - start);
+      wide += this.#x.toNumbers!(work, a.ptr + 4 * start, 4 * a.stride, scale, n);
+      result.set(this.#memory.doubles(work, n), start);
+    }
+    this.#memory.free(work);
+    if (wide > 0) {
+      // Magnitudes of more than 63 bits come back as NaN; rounding them once needs all their bits.
+      const { modulus } = this.spec;
+      for (let i = 0; i < result.length; i++)
+        if (Number.isNaN(result[i])) {
+          const value = this.toBigints(this.slice(a, i, 1))[0]!;
+          result[i] = Number(value > modulus >> 1n ? value - modulus : value) * scale;
+        }
     }
     return result;
   }

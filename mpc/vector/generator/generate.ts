@@ -5,6 +5,7 @@ import { emitIntegers } from "./integers.ts";
 import { layoutOf } from "./layout.ts";
 import { emitInit } from "./limbs.ts";
 import { emitLinear } from "./linear.ts";
+import { emitNumbers } from "./numbers.ts";
 
 export function generateKernel(bits: FieldBits): string {
   const layout = layoutOf(fieldSpecs[bits]);
@@ -14,6 +15,7 @@ export function generateKernel(bits: FieldBits): string {
     emitElementwise(layout),
     emitLinear(layout),
     emitIntegers(layout),
+    emitNumbers(layout),
     "",
   ].join("\n");
 }

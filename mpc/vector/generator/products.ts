@@ -70,12 +70,15 @@ export function recombine(
   const P = (t: number) => (t === 0 ? D(0) : `${prefix}P${t}`);
   const lines = [each(limbs - 1, (t) => `const ${prefix}P${t + 1} = i64x2.add(${P(t)}, ${D(t + 1)});`)];
   for (let t = 0; t < limbs; t++) {
+    // Shifts share their ports with the shuffles of the products, so there is one for a column, and none to double.
     let value = K(t) === "" ? `i64x2.neg(${P(t)})` : `i64x2.sub(${K(t)}, ${P(t)})`;
-    if (t < limbs - 1) value = `i64x2.sub(${value}, i64x2.shl(i64x2.sub(${P(limbs - 1)}, ${P(t)}), ${fold}))`;
+    let folded = t === limbs - 1 ? "" : `i64x2.sub(${P(limbs - 1)}, ${P(t)})`;
     for (let i = 0; i < limbs; i++) {
-      if (2 * i === t) value = `i64x2.add(${value}, i64x2.shl(${D(i)}, 1))`;
-      if (2 * i === t + limbs) value = `i64x2.add(${value}, i64x2.shl(${D(i)}, ${fold + 1}))`;
+      const twice = `i64x2.add(${D(i)}, ${D(i)})`;
+      if (2 * i === t) value = `i64x2.add(${value}, ${twice})`;
+      if (2 * i === t + limbs) folded = `i64x2.sub(${folded}, ${twice})`;
     }
+    if (folded !== "") value = `i64x2.sub(${value}, i64x2.shl(${folded}, ${fold}))`;
     lines.push(`${declare ? "let " : ""}${c(t)} = ${value};`);
   }
   return lines.join("\n");
