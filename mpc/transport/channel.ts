@@ -22,7 +22,7 @@ import type { DecipherGCM } from "node:crypto";
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import type { Socket } from "node:net";
 import { type ErrorCode, SymbolonError } from "../errors.ts";
-import { DelayLine } from "./delay-line.ts";
+import type { DelayLine } from "./delay-line.ts";
 import type { HandshakeSecrets } from "./handshake.ts";
 import { defaultMaxFrameBytes, type Link, type LinkObserver } from "./linked-transport.ts";
 import type { PartyIndex } from "./transport.ts";
@@ -46,6 +46,7 @@ const cipherChunkBytes = 256 * 1024;
 const freeFromBytes = 16 * 1024;
 /** Received plaintext buffers that are kept for reuse. */
 const keptBuffers = 2;
+const keptBufferBytes = 64 * 2 ** 20;
 /** How long an aborted, and an orderly ended, connection may take to flush and close. */
 const abortLingerMs = 1_000;
 const endLingerMs = 30_000;
@@ -63,8 +64,8 @@ export interface ChannelOptions {
   maxFrameBytes?: number;
   /** What may wait to be sent before the channel gives up on a peer that does not read. */
   maxQueuedBytes?: number;
-  /** Emulated one-way latency of what is received, for benchmarks. */
-  delayMs?: number;
+  /** Emulated latency of what is received, for benchmarks. */
+  delayLine?: DelayLine;
 }
 
 /** One direction: its key, its counter, and the associated data and nonce that the counter goes into. */
@@ -161,7 +162,7 @@ export class Channel implements Link {
     this.#incoming = new Direction(secrets.receiveKey, contextId, peer, partyIndex);
     this.#maxFrameBytes = options.maxFrameBytes ?? defaultMaxFrameBytes;
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 4 * this.#maxFrameBytes;
-    this.#delayLine = options.delayMs ? new DelayLine(options.delayMs) : undefined;
+    this.#delayLine = options.delayLine;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     socket.on("error", () => this.#lost());
@@ -225,9 +226,10 @@ export class Channel implements Link {
   }
 
   recycle(payload: Uint8Array): void {
-    if (payload.byteLength <= smallFrameBytes || this.#free.length >= keptBuffers) return;
     const { buffer } = payload;
-    if (payload.byteOffset === 0) this.#free.push(Buffer.from(buffer as ArrayBuffer));
+    if (payload.byteLength <= smallFrameBytes || buffer.byteLength > keptBufferBytes) return;
+    if (payload.byteOffset === 0 && this.#free.length < keptBuffers)
+      this.#free.push(Buffer.from(buffer as ArrayBuffer));
   }
 
   #write(kind: number, operation: number, parts: readonly Uint8Array[]): void {

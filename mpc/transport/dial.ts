@@ -6,6 +6,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SymbolonError, toSymbolonError } from "../errors.ts";
 import { Channel } from "./channel.ts";
+import type { DelayLine } from "./delay-line.ts";
 import { Handshake, handshakeMessageBytes, handshakePrologue } from "./handshake.ts";
 import { encodeHello, readExactly } from "./hello.ts";
 import type { PartyIndex } from "./transport.ts";
@@ -24,7 +25,7 @@ export interface DialOptions {
   staticPrivateKey: Uint8Array;
   peerPublicKey: Uint8Array;
   maxFrameBytes?: number;
-  delayMs?: number;
+  delayLine?: DelayLine;
   /** On the clock of `performance.now()`. */
   deadline: number;
   /** Ends the trying; the promise then rejects with the signal's reason. */
@@ -85,7 +86,7 @@ async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairS
       peer: to,
       role: "initiator",
       maxFrameBytes: options.maxFrameBytes,
-      delayMs: options.delayMs,
+      delayLine: options.delayLine,
     });
     return { channel, pairSecret: secrets.pairSecret };
   } catch (error) {

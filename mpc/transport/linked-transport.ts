@@ -186,11 +186,16 @@ export class LinkedTransport implements Transport {
     }
     if (this.#waiting++ === 0) this.#waitingSince = performance.now();
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const expire = () => {
+        if (inbox.waiter !== waiter) return;
         const text = `party ${from} sent nothing for operation ${operation} within ${timeoutMs} ms`;
         this.#fail(new SymbolonError("PEER_TIMEOUT", text));
-      }, timeoutMs);
-      inbox.waiter = { operation, byteLength, timer, resolve, reject };
+      };
+      // When this process was busy for the whole time, the frame may have come and nobody has looked yet:
+      // the event loop runs timers first, then the network, then immediates.
+      const timer = setTimeout(() => setImmediate(expire), timeoutMs);
+      const waiter: Waiter = { operation, byteLength, timer, resolve, reject };
+      inbox.waiter = waiter;
     });
   }
 

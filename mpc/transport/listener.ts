@@ -10,6 +10,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { SymbolonError } from "../errors.ts";
 import { Channel } from "./channel.ts";
+import type { DelayLine } from "./delay-line.ts";
 import { Handshake, handshakePrologue } from "./handshake.ts";
 import { decodeHello, helloBytes, readExactly } from "./hello.ts";
 import type { PartyIndex } from "./transport.ts";
@@ -29,7 +30,7 @@ export interface Expectation {
   staticPrivateKey: Uint8Array;
   peerPublicKey: Uint8Array;
   maxFrameBytes?: number;
-  delayMs?: number;
+  delayLine?: DelayLine;
   /** The peer is there and authentic. Called at most once. */
   onChannel(channel: Channel, pairSecret: Uint8Array): void;
   /** Someone claimed to be this peer and failed to prove it. */
@@ -99,11 +100,18 @@ export class MeshListener {
     };
   }
 
-  /** Stops listening and drops every connection, also those of running attempts. */
-  async close(): Promise<void> {
+  /**
+   * Stops listening and drops strangers. Connections of attempts may go on for `graceMs`, so that attempts
+   * that have just ended can flush; what is left then is dropped.
+   */
+  async close(graceMs = 1_000): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#strangers) socket.destroy();
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
     await closed;
+    clearTimeout(timer);
   }
 
   #onConnection(socket: Socket): void {
@@ -159,7 +167,7 @@ export class MeshListener {
       peer: from,
       role: "responder",
       maxFrameBytes: expectation.maxFrameBytes,
-      delayMs: expectation.delayMs,
+      delayLine: expectation.delayLine,
     });
     channel.awaitConfirmation(() => {
       // Of several connections that got this far, the first to confirm is the one. The others can only be

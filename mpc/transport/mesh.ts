@@ -5,6 +5,7 @@
 import { SymbolonError } from "../errors.ts";
 import type { AttemptChannels } from "./attempt.ts";
 import type { Channel } from "./channel.ts";
+import { DelayLine } from "./delay-line.ts";
 import { dialPeer } from "./dial.ts";
 import { contextBytes } from "./hello.ts";
 import { x25519KeyBytes } from "./keys.ts";
@@ -64,6 +65,7 @@ export async function connectMesh(options: MeshOptions): Promise<AttemptChannels
   const transport = new LinkedTransport(partyIndex, peers, { idleTimeoutMs, maxFrameBytes });
   const pairSecrets = new Map<PartyIndex, Uint8Array>();
   const deadline = performance.now() + deadlineMs;
+  const delayLine = options.delayMs ? new DelayLine(options.delayMs) : undefined;
   const stop = new AbortController();
   transport.onFailure = (error) => stop.abort(error);
   const cancel = () => stop.abort(new SymbolonError("RUN_ABORTED", "connecting was cancelled"));
@@ -71,11 +73,8 @@ export async function connectMesh(options: MeshOptions): Promise<AttemptChannels
   if (options.signal?.aborted) cancel();
 
   const link = async (peer: PartyIndex) => {
-    const reach =
-      peer > partyIndex
-        ? dial(options, peer, deadline, stop.signal)
-        : accept(options, peer, deadline, stop.signal);
-    const { channel, pairSecret } = await reach;
+    const reach = peer > partyIndex ? dial : accept;
+    const { channel, pairSecret } = await reach(options, peer, deadline, stop.signal, delayLine);
     pairSecrets.set(peer, pairSecret);
     transport.attach(peer, channel);
   };
@@ -110,7 +109,13 @@ async function all(tasks: readonly Promise<unknown>[], stop: AbortController): P
   stop.signal.throwIfAborted();
 }
 
-function dial(options: MeshOptions, peer: PartyIndex, deadline: number, signal: AbortSignal) {
+function dial(
+  options: MeshOptions,
+  peer: PartyIndex,
+  deadline: number,
+  signal: AbortSignal,
+  delayLine?: DelayLine,
+) {
   const { host, port, publicKey } = options.peers[peer]!;
   return dialPeer({
     host,
@@ -121,13 +126,19 @@ function dial(options: MeshOptions, peer: PartyIndex, deadline: number, signal: 
     staticPrivateKey: options.staticPrivateKey,
     peerPublicKey: publicKey,
     maxFrameBytes: options.maxFrameBytes,
-    delayMs: options.delayMs,
+    delayLine,
     deadline,
     signal,
   });
 }
 
-function accept(options: MeshOptions, peer: PartyIndex, deadline: number, signal: AbortSignal) {
+function accept(
+  options: MeshOptions,
+  peer: PartyIndex,
+  deadline: number,
+  signal: AbortSignal,
+  delayLine?: DelayLine,
+) {
   let end = () => {};
   const arrival = new Promise<{ channel: Channel; pairSecret: Uint8Array }>((resolve, reject) => {
     let refused = 0;
@@ -138,7 +149,7 @@ function accept(options: MeshOptions, peer: PartyIndex, deadline: number, signal
       staticPrivateKey: options.staticPrivateKey,
       peerPublicKey: options.peers[peer]!.publicKey,
       maxFrameBytes: options.maxFrameBytes,
-      delayMs: options.delayMs,
+      delayLine,
       onChannel: (channel, pairSecret) => resolve({ channel, pairSecret }),
       onRefused: () => {
         refused += 1;

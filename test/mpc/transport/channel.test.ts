@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { Channel, type ChannelOptions } from "../../../mpc/transport/channel.ts";
+import { DelayLine } from "../../../mpc/transport/delay-line.ts";
 import type { LinkObserver } from "../../../mpc/transport/linked-transport.ts";
 
 const open: Socket[] = [];
@@ -162,7 +163,10 @@ describe("channel", () => {
 
   test("after a failure nothing more is delivered", async () => {
     for (const delayMs of [0, 2]) {
-      const { one, logTwo } = await connected({ maxFrameBytes: 10, delayMs });
+      const { one, logTwo } = await connected({
+        maxFrameBytes: 10,
+        delayLine: delayMs > 0 ? new DelayLine(delayMs) : undefined,
+      });
       one.send(0, [Buffer.alloc(11)]);
       one.send(1, [Buffer.alloc(10)]);
       await logTwo.count(1);
@@ -262,7 +266,7 @@ describe("channel toward a peer that holds the keys and misbehaves", () => {
       partyIndex: 2,
       peer: 1,
       role: "responder",
-      delayMs,
+      delayLine: delayMs > 0 ? new DelayLine(delayMs) : undefined,
     });
     const log = new Log();
     two.awaitConfirmation(() => two.observe(log));

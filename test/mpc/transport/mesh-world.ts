@@ -30,7 +30,7 @@ export class MeshWorld {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.listeners.map((listener) => listener.close()));
+    await Promise.all(this.listeners.map((listener) => listener.close(0)));
   }
 
   newContext(): Uint8Array {

@@ -140,6 +140,20 @@ describe("mesh of three parties", () => {
     expect((await transports[1]!.receive(1, 4, 1))[0]).toBe(2);
     for (const transport of transports) transport.close();
   });
+
+  test("closing the listener lets attempts that have ended flush, and drops what goes on", async () => {
+    const own = await MeshWorld.start();
+    const transports = await own.transports(own.newContext());
+    transports[1]!.send(1, 0, [Buffer.alloc(20_000_000, 3)]);
+    transports[1]!.close();
+    const closing = own.listeners[1]!.close(60_000);
+    const received = await transports[0]!.receive(2, 0, 20_000_000);
+    expect(received[19_999_999]).toBe(3);
+    await closing;
+    await own.listeners[2]!.close(0);
+    expect((await errorOf(transports[0]!.receive(3, 0, 1))).code).toBe("PEER_LOST");
+    await own.stop();
+  });
 });
 
 describe("parties that do not come or do not belong", () => {
@@ -230,6 +244,16 @@ describe("a peer that vanishes", () => {
     expect((await Promise.all(waiting)).map((error) => error.code)).toEqual(["PEER_TIMEOUT", "PEER_TIMEOUT"]);
     expect((await errorOf(transports[1]!.receive(1, 0, 1))).code).toBe("PEER_TIMEOUT");
     expect(await world.works()).toBe(true);
+  });
+
+  test("a frame that came while this process was busy is not taken for silence", async () => {
+    const transports = await world.transports(world.newContext(), { idleTimeoutMs: 50 });
+    const waiting = transports[0]!.receive(2, 0, 3);
+    transports[1]!.send(1, 0, [Buffer.from("yes")]);
+    const start = performance.now();
+    while (performance.now() - start < 120);
+    expect(Buffer.from(await waiting).toString()).toBe("yes");
+    for (const transport of transports) transport.close();
   });
 
   test("a process killed mid-round is PEER_LOST on both others", async () => {
