@@ -1,0 +1,246 @@
+/**
+ * Where everything about jobs meets: facts of the chain come in, operators' posts are checked and logged,
+ * duties are handed to the sender, and whoever watches is told. Holds no state of its own but progress; the
+ * log is the truth.
+ */
+import { EventEmitter } from "node:events";
+import type { Logger } from "pino";
+import type { Deployment } from "../../contracts/deployment.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import type { BlockHead, MarketChain } from "../chain/chain.ts";
+import { refusalOf, type SendOutcome, TransactionSender } from "../chain/sender.ts";
+import type {
+  AttestationPost,
+  FailurePost,
+  JobSummary,
+  JobView,
+  JoinPost,
+  ProgressPost,
+} from "../schemas.ts";
+import type { BlobStore } from "../store/blobs.ts";
+import type { AppendResult, BridgeDatabase, JobFilter, StoredJob } from "../store/database.ts";
+import { type Action, type Clock, dueAction, isStuck } from "./duties.ts";
+import type { OperatorEvent } from "./events.ts";
+import {
+  acceptAttestation,
+  acceptFailure,
+  acceptJoin,
+  acceptProgress,
+  type PostContext,
+} from "./operator-posts.ts";
+import { ProgressBoard } from "./progress-board.ts";
+import { newConflict, transition } from "./transitions.ts";
+
+export interface JobDeskOptions {
+  chain: MarketChain;
+  deployment: Deployment;
+  database: BridgeDatabase;
+  blobs: BlobStore;
+  challengeWindowSec: () => Promise<number>;
+  logger: Logger;
+  onTransaction?: (action: Action, outcome: SendOutcome) => void;
+  retryBackOffMs?: number;
+}
+
+interface DeskEvents {
+  job: [JobView];
+}
+
+export class JobDesk {
+  readonly #options: JobDeskOptions;
+  readonly #sender: TransactionSender;
+  readonly #progress = new ProgressBoard();
+  readonly #watchers = new EventEmitter<DeskEvents>();
+  #chainSec = 0;
+
+  constructor(options: JobDeskOptions) {
+    this.#options = options;
+    this.#watchers.setMaxListeners(0);
+    this.#sender = new TransactionSender({
+      chain: options.chain,
+      logger: options.logger,
+      onOutcome: (action, outcome) => this.#sent(action, outcome),
+      ...(options.retryBackOffMs === undefined ? {} : { backOffMs: options.retryBackOffMs }),
+    });
+  }
+
+  // ---- reading -----------------------------------------------------------------------------------
+
+  /** @throws NOT_FOUND */
+  view(id: string): JobView {
+    return this.#view(this.#stored(id));
+  }
+
+  list(filter: JobFilter): JobSummary[] {
+    return this.#options.database.jobs(filter).map((stored) => summaryOf(this.#view(stored)));
+  }
+
+  /** Jobs past their time that have not ended. */
+  stuckJobs(challengeWindowSec: number): number {
+    const clock = this.#clock();
+    return this.#options.database.openJobs().filter(({ job }) => isStuck(job, clock, challengeWindowSec))
+      .length;
+  }
+
+  /** Calls `listener` with each job view that changes. Returns how to stop. */
+  watch(listener: (view: JobView) => void): () => void {
+    this.#watchers.on("job", listener);
+    return () => this.#watchers.off("job", listener);
+  }
+
+  // ---- operators' posts --------------------------------------------------------------------------
+
+  /** @throws NOT_FOUND, NOT_AUTHORISED, STATE_INVALID; so do the next two */
+  async postJoin(id: string, post: JoinPost): Promise<JobView> {
+    const event = acceptJoin(this.#context(id), post);
+    return this.#record(id, `join:${id}:${event.specHash}:${event.point}`, event);
+  }
+
+  async postAttestation(id: string, post: AttestationPost): Promise<JobView> {
+    const event = acceptAttestation(this.#context(id), post);
+    if (!(await this.#options.blobs.has(event.resultCiphertext))) {
+      throw new SymbolonError("NOT_FOUND", `the store holds no blob ${event.resultCiphertext}`, {
+        hint: "upload the sealed result share before attesting to it",
+      });
+    }
+    return this.#record(id, `attestation:${id}:${event.point}:${event.digest}`, event);
+  }
+
+  async postFailure(id: string, post: FailurePost): Promise<JobView> {
+    const event = acceptFailure(this.#context(id), post);
+    return this.#record(id, `failure:${id}:${event.point}`, event);
+  }
+
+  async postProgress(id: string, post: ProgressPost): Promise<JobView> {
+    const context = this.#context(id);
+    if (context.job.state !== "Funded" && context.job.state !== "Joined") {
+      throw new SymbolonError("STATE_INVALID", `job ${id} is ${context.job.state}; nothing runs for it`);
+    }
+    acceptProgress(context, post);
+    const { phase, done, total } = post;
+    const view = this.view(id);
+    if (!this.#progress.report(id, { phase, done, total })) return view;
+    const changed = { ...view, progress: { phase, done, total } };
+    this.#watchers.emit("job", changed);
+    return changed;
+  }
+
+  // ---- the chain ---------------------------------------------------------------------------------
+
+  /** Facts of final blocks are in the log: tell the watchers, see what is due. */
+  takeFacts(result: AppendResult): void {
+    for (const stored of result.changedJobs) {
+      this.#sender.forget(stored.job.id);
+      if (["Attested", "Failed", "Settled", "Refunded"].includes(stored.job.state)) {
+        this.#progress.clear(stored.job.id);
+      }
+    }
+    this.#announce(result);
+  }
+
+  /** The bridge looked at the chain: time has passed, so see what is due for every open job. */
+  async takeHead(head: BlockHead): Promise<void> {
+    this.#chainSec = head.timestampSec;
+    await this.reviewOpenJobs();
+  }
+
+  /** Hands every due transaction of every open job to the sender. */
+  async reviewOpenJobs(): Promise<void> {
+    const window = await this.#options.challengeWindowSec();
+    for (const { job } of this.#options.database.openJobs()) this.#review(job, window);
+  }
+
+  async close(): Promise<void> {
+    this.#watchers.removeAllListeners();
+    await this.#sender.close();
+  }
+
+  #review(job: StoredJob["job"], challengeWindowSec: number): void {
+    // Before the first look at the chain its time is unknown, and so is what is due.
+    if (this.#chainSec === 0) return;
+    const action = dueAction(job, this.#clock(), challengeWindowSec);
+    if (action !== null) this.#sender.offer(action);
+  }
+
+  #sent(action: Action, outcome: SendOutcome): void {
+    const { logger, database, onTransaction } = this.#options;
+    const about = { job: action.jobId, kind: action.kind };
+    onTransaction?.(action, outcome);
+    if (outcome.outcome === "mined") logger.info({ ...about, txHash: outcome.txHash }, "transaction mined");
+    if (outcome.outcome === "unneeded")
+      logger.debug({ ...about, state: outcome.state }, "transaction unneeded");
+    if (outcome.outcome !== "refused") return;
+    const { code, message } = refusalOf(outcome.error);
+    logger.warn({ ...about, code }, "transaction refused");
+    // One fact for each reason, not for each try: the log must not grow while a duty stays refused.
+    const key = `refused:${action.jobId}:${action.kind}:${code}`;
+    const event = { type: "TransactionRefused", kind: action.kind, code, message } as const;
+    this.#announce(database.append([{ key, jobId: action.jobId, event }]));
+  }
+
+  #announce(result: AppendResult): void {
+    for (const stored of result.changedJobs) this.#watchers.emit("job", this.#view(stored));
+  }
+
+  async #record(id: string, key: string, event: OperatorEvent): Promise<JobView> {
+    const { database, logger } = this.#options;
+    const { job } = this.#stored(id);
+    const outcome = transition(job, id, event);
+    if (outcome.outcome === "refused") throw outcome.error;
+    if (outcome.outcome === "known") return this.view(id);
+    if (event.type !== "FailurePosted" && this.#chainSec > job.deadlineSec) {
+      throw new SymbolonError("STATE_INVALID", `the deadline of job ${id} has passed`, {
+        hint: "it is refunded",
+      });
+    }
+    const conflict = newConflict(outcome.job);
+    if (conflict !== null) logger.error({ job: id }, "operators signed different results");
+    const result = database.append([
+      { key, jobId: id, event },
+      ...(conflict === null ? [] : [{ key: `conflict:${id}`, jobId: id, event: conflict }]),
+    ]);
+    this.takeFacts(result);
+    this.#review(this.#stored(id).job, await this.#options.challengeWindowSec());
+    return this.view(id);
+  }
+
+  #context(id: string): PostContext {
+    const { job } = this.#stored(id);
+    const set = this.#options.database.set(job.operatorSet);
+    if (set === null) throw new SymbolonError("INTERNAL", `the operator set of job ${id} is not in the log`);
+    return { deployment: this.#options.deployment, job, set };
+  }
+
+  #stored(id: string): StoredJob {
+    const stored = this.#options.database.job(id);
+    if (stored === null) {
+      throw new SymbolonError("NOT_FOUND", `no job ${id}`, {
+        hint: "a job appears when its funding has enough confirmations",
+      });
+    }
+    return stored;
+  }
+
+  #clock(): Clock {
+    return { chainSec: this.#chainSec, wallSec: Math.floor(Date.now() / 1000) };
+  }
+
+  #view({ job, version }: StoredJob): JobView {
+    const { anomalies: _anomalies, joins, failures, ...shown } = job;
+    if (job.state === "None") throw new SymbolonError("INTERNAL", "a job without funding has no view");
+    return {
+      ...shown,
+      state: job.state,
+      version,
+      joins: joins.map(({ point }) => point),
+      failures: failures.map(({ point, operator, reason }) => ({ point, operator, reason })),
+      progress: this.#progress.get(job.id),
+    };
+  }
+}
+
+/** A view as it is listed and pushed: without the specification, which may be long and never changes. */
+export function summaryOf(view: JobView): JobSummary {
+  const { spec: _spec, ...summary } = view;
+  return summary;
+}

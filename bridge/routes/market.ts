@@ -1,0 +1,78 @@
+/** Operators, operator sets and offers, as the chain's final blocks have them. */
+import { z } from "zod";
+import { SymbolonError } from "../../mpc/errors.ts";
+import {
+  hash32Schema,
+  idSchema,
+  nextSchema,
+  offerViewSchema,
+  operatorViewSchema,
+  pageQuerySchema,
+  setViewSchema,
+} from "../schemas.ts";
+import { type BridgeApp, problems, type RouteContext } from "./context.ts";
+
+const tags = ["market"];
+
+export function marketRoutes(app: BridgeApp, { database }: RouteContext): void {
+  app.get(
+    "/v1/operators",
+    {
+      schema: {
+        tags,
+        summary: "Compute-party operators, their public keys and approved algorithms",
+        response: { 200: z.object({ operators: z.array(operatorViewSchema) }) },
+      },
+    },
+    () => ({ operators: database.operators() }),
+  );
+
+  app.get(
+    "/v1/sets",
+    {
+      schema: {
+        tags,
+        summary: "Operator sets; the place in `members` is the point of the sharing",
+        response: { 200: z.object({ sets: z.array(setViewSchema) }) },
+      },
+    },
+    () => ({ sets: database.sets() }),
+  );
+
+  app.get(
+    "/v1/offers",
+    {
+      schema: {
+        tags,
+        summary: "Data sets on offer, by id",
+        querystring: z.object({
+          ...pageQuerySchema,
+          operatorSet: hash32Schema.optional(),
+          active: z.stringbool().optional().describe("only offers that can (or cannot) be bought now"),
+        }),
+        response: { 200: z.object({ offers: z.array(offerViewSchema), next: nextSchema }), ...problems(400) },
+      },
+    },
+    ({ query }) => {
+      const offers = database.offers(query);
+      return { offers, next: offers.length < query.limit ? null : offers.at(-1)!.id };
+    },
+  );
+
+  app.get(
+    "/v1/offers/:id",
+    {
+      schema: {
+        tags,
+        summary: "One offer",
+        params: z.object({ id: idSchema }),
+        response: { 200: offerViewSchema, ...problems(400, 404) },
+      },
+    },
+    ({ params }) => {
+      const offer = database.offer(params.id);
+      if (offer === null) throw new SymbolonError("NOT_FOUND", `no offer ${params.id}`);
+      return offer;
+    },
+  );
+}

@@ -1,0 +1,253 @@
+/**
+ * The shapes of everything that crosses the bridge's HTTP interface, in and out. The OpenAPI document, the
+ * validation of requests, the typed client and the types of the projections all derive from this file.
+ *
+ * Conventions: byte strings are lower-case hexadecimal with 0x; addresses are checksummed by the chain's
+ * rules; ids and amounts are decimal strings, because they may exceed what a JSON number holds; times are
+ * seconds of the chain's clock and say so in their names.
+ */
+import { getAddress } from "ethers";
+import { z } from "zod";
+import { jobStates } from "../contracts/job-states.ts";
+
+/** Refuses hexadecimal of any other length than `bytes`; the value comes out in lower case. */
+function hexOfBytes(bytes: number, what: string) {
+  return z
+    .string()
+    .regex(
+      new RegExp(`^0x[0-9a-fA-F]{${bytes * 2}}$`),
+      `expected ${what}: 0x and ${bytes * 2} hexadecimal digits`,
+    )
+    .toLowerCase();
+}
+
+export const hash32Schema = hexOfBytes(32, "32 bytes");
+export const signatureSchema = hexOfBytes(65, "a 65-byte signature");
+export const hexBytesSchema = z.string().regex(/^0x([0-9a-f]{2})*$/, "expected 0x and hexadecimal digits");
+
+/** An account. Lower case, upper case or a correct checksum are accepted. */
+export const addressSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, "expected an address: 0x and 40 hexadecimal digits")
+  .refine(isAddressOrPlain, "the checksum of the address is wrong");
+
+function isAddressOrPlain(value: string): boolean {
+  try {
+    getAddress(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A number of the chain as a decimal string, at most 2^256 - 1. */
+export const uintSchema = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number without sign or leading zeros");
+
+/** An id that a contract counts from 1. */
+export const idSchema = z.string().regex(/^[1-9][0-9]{0,14}$/, "expected an id: a decimal number from 1");
+
+export const pointSchema = z.union([z.literal(1), z.literal(2), z.literal(3)]);
+export type Point = z.infer<typeof pointSchema>;
+
+const secondsSchema = z.int().nonnegative();
+
+export const jobStateSchema = z.enum(jobStates);
+
+/** Why a party gave up: one of the project's error codes. It must fit 31 bytes, because it goes on chain. */
+export const reasonSchema = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]{0,30}$/, "expected an error code of at most 31 upper-case characters");
+
+/** The digest that three parties sign about a finished run; the EIP-712 struct of the same name. */
+export const attestationSchema = z.strictObject({
+  job: idSchema,
+  algorithm: hash32Schema,
+  inputRoot: hash32Schema,
+  resultRoot: hash32Schema,
+  payoutRoot: hash32Schema,
+  budgetSpent: uintSchema,
+});
+export type AttestationBody = z.infer<typeof attestationSchema>;
+
+// ---- what operators post -----------------------------------------------------------------------
+
+export const joinPostSchema = z.strictObject({ operator: addressSchema, signature: signatureSchema });
+
+export const attestationPostSchema = z.strictObject({
+  operator: addressSchema,
+  point: pointSchema,
+  attestation: attestationSchema,
+  resultCiphertext: hash32Schema.describe("sha256 of the sealed result share, uploaded before"),
+  resultShareRoot: hash32Schema,
+  signature: signatureSchema,
+});
+
+export const failurePostSchema = z.strictObject({
+  operator: addressSchema,
+  point: pointSchema,
+  reason: reasonSchema,
+  signature: signatureSchema,
+});
+
+/** Largest count in a progress report: an exact JSON number. */
+const countSchema = z.int().nonnegative();
+
+export const progressPostSchema = z.strictObject({
+  operator: addressSchema,
+  point: pointSchema,
+  phase: z.string().regex(/^[a-z0-9][a-z0-9 ._-]{0,63}$/, "expected a short lower-case phase name"),
+  done: countSchema,
+  total: countSchema,
+  signature: signatureSchema,
+});
+
+export type JoinPost = z.infer<typeof joinPostSchema>;
+export type AttestationPost = z.infer<typeof attestationPostSchema>;
+export type FailurePost = z.infer<typeof failurePostSchema>;
+export type ProgressPost = z.infer<typeof progressPostSchema>;
+
+// ---- what the bridge shows ---------------------------------------------------------------------
+
+export const receiptsSchema = z.object({
+  fund: hash32Schema.nullable(),
+  join: hash32Schema.nullable(),
+  attest: hash32Schema.nullable(),
+  settle: hash32Schema.nullable(),
+  fail: hash32Schema.nullable(),
+  refund: hash32Schema.nullable(),
+});
+export type ReceiptKind = keyof z.infer<typeof receiptsSchema>;
+
+export const progressSchema = z.object({ phase: z.string(), done: countSchema, total: countSchema });
+
+const jobFields = {
+  id: idSchema,
+  state: jobStateSchema,
+  /** Number of the last event that changed this view; later views have higher numbers. */
+  version: z.int().nonnegative(),
+  buyer: addressSchema,
+  algorithm: hash32Schema,
+  operatorSet: hash32Schema,
+  offers: z.array(idSchema),
+  deadlineSec: secondsSchema,
+  amountWei: uintSchema,
+  resultKey: hash32Schema,
+  specHash: hash32Schema,
+  inputRoot: hash32Schema,
+  /** The accounts that sign for the three operators, by point, fixed when the job was funded. */
+  signers: z.tuple([addressSchema, addressSchema, addressSchema]),
+  joins: z.array(pointSchema),
+  attestations: z.array(
+    z.object({
+      point: pointSchema,
+      operator: addressSchema,
+      digest: hash32Schema,
+      resultCiphertext: hash32Schema,
+      resultShareRoot: hash32Schema,
+      attestation: attestationSchema,
+      signature: signatureSchema,
+    }),
+  ),
+  /** Set when the parties signed different digests: nothing is submitted until three agree. */
+  attestationConflict: z.boolean(),
+  failures: z.array(z.object({ point: pointSchema, operator: addressSchema, reason: z.string() })),
+  progress: progressSchema.nullable(),
+  receipts: receiptsSchema,
+  /** The last transaction of the bridge for this job that the chain or the node refused. */
+  lastRefusal: z.object({ kind: z.string(), code: z.string(), message: z.string() }).nullable(),
+  createdAtSec: secondsSchema,
+  updatedAtSec: secondsSchema,
+  attestedAtSec: secondsSchema.nullable(),
+};
+
+/** A job as it is pushed to subscribers and listed. */
+export const jobSummarySchema = z.object(jobFields);
+/** A job in full; `spec` is the canonical JSON that the buyer funded, as hexadecimal bytes. */
+export const jobViewSchema = z.object({ ...jobFields, spec: hexBytesSchema });
+export type JobSummary = z.infer<typeof jobSummarySchema>;
+export type JobView = z.infer<typeof jobViewSchema>;
+
+export const jobEventSchema = z.object({
+  sequence: z.int().positive(),
+  type: z.string(),
+  atMs: z.int(),
+  txHash: hash32Schema.nullable(),
+  blockNumber: z.int().nullable(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type JobEventView = z.infer<typeof jobEventSchema>;
+
+export const offerViewSchema = z.object({
+  id: idSchema,
+  seller: addressSchema,
+  operatorSet: hash32Schema,
+  schemaHash: hash32Schema,
+  rows: z.int().nonnegative(),
+  columns: z.int().nonnegative(),
+  nonce: hash32Schema,
+  ciphertextHashes: z.tuple([hash32Schema, hash32Schema, hash32Schema]),
+  priceWei: uintSchema,
+  dataRoot: hash32Schema,
+  active: z.boolean(),
+  publishedAtSec: secondsSchema,
+  txHash: hash32Schema,
+});
+export type OfferView = z.infer<typeof offerViewSchema>;
+
+export const operatorViewSchema = z.object({
+  address: addressSchema,
+  signer: addressSchema,
+  sealKey: hash32Schema,
+  channelKey: hash32Schema,
+  jiffKey: hash32Schema,
+  endpoint: z.string(),
+  feeWei: uintSchema,
+  active: z.boolean(),
+  approvals: z.array(hash32Schema),
+  registeredAtSec: secondsSchema,
+});
+export type OperatorView = z.infer<typeof operatorViewSchema>;
+
+export const setViewSchema = z.object({
+  id: hash32Schema,
+  members: z.tuple([addressSchema, addressSchema, addressSchema]),
+});
+export type SetView = z.infer<typeof setViewSchema>;
+
+export const blobReceiptSchema = z.object({ hash: hash32Schema, bytes: z.int().nonnegative() });
+export type BlobReceipt = z.infer<typeof blobReceiptSchema>;
+
+export const deploymentViewSchema = z.object({
+  chainId: z.int().positive(),
+  operatorRegistry: addressSchema,
+  offerRegistry: addressSchema,
+  jobEscrow: addressSchema,
+  blockNumber: z.int().nonnegative(),
+  challengeWindowSec: secondsSchema,
+  confirmations: z.int().nonnegative(),
+  relayPath: z.string(),
+  eventsPath: z.string(),
+});
+export type DeploymentView = z.infer<typeof deploymentViewSchema>;
+
+/** RFC 9457 problem details with the project's error codes. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  hint: z.string().optional(),
+  instance: z.string(),
+  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
+
+/** A page of a list: pass `next` as `after` to go on; null at the end. */
+export const pageQuerySchema = {
+  after: idSchema.optional().describe("id of the last entry of the page before"),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+};
+export const nextSchema = idSchema.nullable();

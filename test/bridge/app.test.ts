@@ -1,0 +1,417 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { BridgeApp } from "../../bridge/routes/context.ts";
+import { errorCodes } from "../../mpc/errors.ts";
+import { randomBytes } from "../../mpc/random.ts";
+import { TestMarket } from "./market-in-memory.ts";
+import { addressOf, hashOf } from "./memory-chain.ts";
+
+let market: TestMarket;
+let app: BridgeApp;
+
+beforeEach(async () => {
+  market = new TestMarket();
+  app = await market.bridge();
+});
+afterEach(() => market.close());
+
+const sha256 = (bytes: Uint8Array) => `0x${createHash("sha256").update(bytes).digest("hex")}`;
+const octets = { "content-type": "application/octet-stream" };
+const upload = (bytes: Buffer) =>
+  app.inject({ method: "PUT", url: "/v1/blobs", payload: bytes, headers: octets });
+const post = (path: string, payload: object) =>
+  app.inject({ method: "POST", url: `/v1/jobs/${path}`, payload });
+const get = (url: string) => app.inject({ url });
+
+function expectProblem(response: Awaited<ReturnType<typeof get>>, status: number, code: string): void {
+  expect([response.statusCode, response.headers["content-type"]]).toEqual([
+    status,
+    "application/problem+json",
+  ]);
+  expect(response.json()).toMatchObject({ status, code, title: errorCodes[code as "USAGE"][1] });
+}
+
+describe("health", () => {
+  test("alive and ready", async () => {
+    expect((await get("/healthz")).json()).toEqual({ status: "ok" });
+    await expect.poll(async () => (await get("/readyz")).statusCode).toBe(200);
+  });
+
+  test("not ready while the chain belongs to another market", async () => {
+    await expect.poll(async () => (await get("/readyz")).statusCode).toBe(200);
+    market.chain.reorganise(2);
+    market.chain.mine();
+    await expect.poll(async () => (await get("/readyz")).statusCode).toBe(503);
+    expect((await get("/readyz")).json().reason).toContain("not the one");
+    expect((await get("/healthz")).statusCode).toBe(200);
+  });
+
+  test("deployment", async () => {
+    expect((await get("/v1/deployment")).json()).toEqual({
+      ...market.deployment,
+      challengeWindowSec: 60,
+      confirmations: 0,
+      relayPath: "/v1/relay",
+      eventsPath: "/v1/events",
+    });
+  });
+
+  test("metrics count jobs, stuck jobs, blobs and refusals by code", async () => {
+    await market.fund(app, "1");
+    await market.fund(app, "2", { deadlineSec: 1 });
+    await upload(randomBytes(10));
+    await get("/v1/jobs/x");
+    const text = (await get("/metrics")).body;
+    expect(text).toContain('symbolon_bridge_jobs{state="Funded"} 2');
+    expect(text).toContain("symbolon_bridge_jobs_stuck 1");
+    expect(text).toContain("symbolon_bridge_blobs 1");
+    expect(text).toContain("symbolon_bridge_blob_bytes 10");
+    expect(text).toContain('symbolon_bridge_rejected_inputs_total{code="USAGE"} 1');
+    expect(text).toContain("symbolon_bridge_chain_lag_blocks 0");
+  });
+});
+
+describe("the OpenAPI document", () => {
+  test("describes every route with its answers", async () => {
+    const document = (await get("/v1/openapi.json")).json();
+    expect(document.openapi).toBe("3.1.0");
+    const described = Object.entries<Record<string, { summary?: string; responses: object }>>(
+      document.paths,
+    ).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+    expect(described.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
+      "get /healthz",
+      "get /metrics",
+      "get /readyz",
+      "get /v1/blobs/{hash}",
+      "get /v1/deployment",
+      "get /v1/jobs",
+      "get /v1/jobs/{id}",
+      "get /v1/jobs/{id}/events",
+      "get /v1/offers",
+      "get /v1/offers/{id}",
+      "get /v1/operators",
+      "get /v1/sets",
+      "head /v1/blobs/{hash}",
+      "post /v1/jobs/{id}/attestations",
+      "post /v1/jobs/{id}/failures",
+      "post /v1/jobs/{id}/joins",
+      "post /v1/jobs/{id}/progress",
+      "put /v1/blobs",
+    ]);
+    for (const { operation } of described) {
+      expect(operation.summary).toBeTruthy();
+      expect(Object.keys(operation.responses).length).toBeGreaterThan(0);
+    }
+    expect(JSON.stringify(document)).not.toContain('"$ref":"#/definitions');
+  });
+
+  test("has a page", async () => {
+    expect((await get("/v1/docs")).statusCode).toBe(200);
+  });
+});
+
+describe("blobs", () => {
+  test("come back as they went in", async () => {
+    const bytes = randomBytes(5000);
+    const put = await upload(bytes);
+    expect([put.statusCode, put.json()]).toEqual([201, { hash: sha256(bytes), bytes: 5000 }]);
+    expect((await upload(bytes)).statusCode).toBe(200);
+    const response = await get(`/v1/blobs/${sha256(bytes)}`);
+    expect(response.rawPayload).toEqual(bytes);
+    expect(response.headers).toMatchObject({
+      "content-length": "5000",
+      "content-type": "application/octet-stream",
+    });
+    const head = await app.inject({
+      method: "HEAD",
+      url: `/v1/blobs/${sha256(bytes).toUpperCase().replace("0X", "0x")}`,
+    });
+    expect([head.statusCode, head.headers["content-length"], head.body]).toEqual([200, "5000", ""]);
+  });
+
+  test("an altered one is refused, not served", async () => {
+    const bytes = randomBytes(500);
+    await upload(bytes);
+    const hash = sha256(bytes);
+    await writeFile(join(market.folder, "blobs", hash.slice(2, 4), hash.slice(4)), randomBytes(500));
+    expectProblem(await get(`/v1/blobs/${hash}`), 403, "COMMITMENT_MISMATCH");
+    expect((await app.inject({ method: "HEAD", url: `/v1/blobs/${hash}` })).statusCode).toBe(403);
+  });
+
+  test("bad requests are refused by name", async () => {
+    expectProblem(await get("/v1/blobs/0x12"), 400, "USAGE");
+    expectProblem(await get(`/v1/blobs/${hashOf("absent")}`), 404, "NOT_FOUND");
+    const text = await app.inject({
+      method: "PUT",
+      url: "/v1/blobs",
+      payload: "x",
+      headers: { "content-type": "text/plain" },
+    });
+    expectProblem(text, 415, "USAGE");
+    expectProblem(
+      await app.inject({ method: "PUT", url: "/v1/blobs", payload: { json: true } }),
+      415,
+      "USAGE",
+    );
+    expectProblem(await app.inject({ method: "PUT", url: "/v1/blobs" }), 415, "USAGE");
+  });
+
+  test("too large, too much", async () => {
+    const small = new TestMarket();
+    const bounded = await small.bridge({ blobs: { maxBytes: 100, quotaBytes: 150 } });
+    const put = (bytes: Buffer) =>
+      bounded.inject({ method: "PUT", url: "/v1/blobs", payload: bytes, headers: octets });
+    expectProblem(await put(randomBytes(101)), 413, "LIMIT_EXCEEDED");
+    expect((await put(randomBytes(100))).statusCode).toBe(201);
+    expectProblem(await put(randomBytes(100)), 507, "LIMIT_EXCEEDED");
+    await small.close();
+  });
+
+  test("too often", async () => {
+    const small = new TestMarket();
+    const bounded = await small.bridge({ rateLimit: { max: 100, uploads: 2, windowMs: 60_000 } });
+    const put = () =>
+      bounded.inject({ method: "PUT", url: "/v1/blobs", payload: randomBytes(1), headers: octets });
+    expect([(await put()).statusCode, (await put()).statusCode]).toEqual([201, 201]);
+    expectProblem(await put(), 429, "LIMIT_EXCEEDED");
+    expect((await bounded.inject({ url: "/v1/jobs" })).statusCode).toBe(200);
+    await small.close();
+  });
+});
+
+describe("bad requests", () => {
+  test("malformed JSON, wrong type, wrong fields, too long", async () => {
+    await market.fund(app, "1");
+    const raw = (payload: string, type = "application/json") =>
+      app.inject({ method: "POST", url: "/v1/jobs/1/joins", payload, headers: { "content-type": type } });
+    expectProblem(await raw("{bad"), 400, "USAGE");
+    expectProblem(await raw(""), 400, "USAGE");
+    expectProblem(await raw("{}", "text/plain"), 415, "USAGE");
+    expectProblem(await raw("{}", "application/octet-stream"), 400, "USAGE");
+    expectProblem(await raw("[]"), 400, "USAGE");
+    expectProblem(await raw(`{"__proto__": {"x": 1}}`), 400, "USAGE");
+    expectProblem(await raw(JSON.stringify({ operator: "x".repeat(9000) })), 413, "LIMIT_EXCEEDED");
+    const wrong = await post("1/joins", { ...(await market.join(1)), extra: 1 });
+    expectProblem(wrong, 400, "USAGE");
+    expect(wrong.json().errors).toHaveLength(1);
+  });
+
+  test("unknown paths, ids and filters", async () => {
+    expectProblem(await get("/v2"), 404, "NOT_FOUND");
+    expectProblem(await get("/v1/jobs/12"), 404, "NOT_FOUND");
+    expectProblem(await get("/v1/jobs/12/events"), 404, "NOT_FOUND");
+    for (const id of ["0", "-1", "01", "1e3", "x", "9".repeat(30)])
+      expectProblem(await get(`/v1/jobs/${id}`), 400, "USAGE");
+    expectProblem(await get("/v1/jobs?state=Lost"), 400, "USAGE");
+    expectProblem(await get("/v1/jobs?limit=0"), 400, "USAGE");
+    expectProblem(await get("/v1/offers/3"), 404, "NOT_FOUND");
+    expectProblem(await post("12/joins", await market.join(1, "12")), 404, "NOT_FOUND");
+  });
+
+  test("an unforeseen error says nothing about its cause", async () => {
+    market.chain.challengeWindowSec = async () => {
+      throw new Error("secret address http://key@rpc.example");
+    };
+    await market.fund(app, "1");
+    const response = await post("1/joins", await market.join(1));
+    expectProblem(response, 500, "INTERNAL");
+    expect(response.body).not.toContain("secret");
+    expect(market.logged.join("")).not.toContain("secret address");
+  });
+});
+
+describe("operators' posts", () => {
+  test("three joins make one transaction", async () => {
+    await market.fund(app, "1");
+    for (const point of [2, 1, 2, 3] as const) {
+      const response = await post("1/joins", await market.join(point));
+      expect(response.statusCode).toBe(200);
+    }
+    await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["join"]);
+    expect((await get("/v1/jobs/1")).json().joins).toEqual([1, 2, 3]);
+    const events = (await get("/v1/jobs/1/events")).json().events;
+    expect(events.map(({ type }: { type: string }) => type)).toEqual([
+      "Funded",
+      "JoinPosted",
+      "JoinPosted",
+      "JoinPosted",
+    ]);
+  });
+
+  test("of others are refused", async () => {
+    await market.fund(app, "1");
+    const good = await market.join(1);
+    expectProblem(await post("1/joins", await market.join(1, "1", hashOf("spec"), 2)), 403, "NOT_AUTHORISED");
+    expectProblem(await post("1/joins", await market.join(1, "2")), 403, "NOT_AUTHORISED");
+    expectProblem(
+      await post("1/joins", await market.join(1, "1", hashOf("other spec"))),
+      403,
+      "NOT_AUTHORISED",
+    );
+    expectProblem(await post("1/joins", { ...good, operator: addressOf("stranger") }), 403, "NOT_AUTHORISED");
+    expectProblem(
+      await post("1/joins", { ...good, signature: `0x${"00".repeat(65)}` }),
+      403,
+      "NOT_AUTHORISED",
+    );
+    const failure = await market.fail(1);
+    expectProblem(await post("1/failures", { ...failure, point: 2 }), 403, "NOT_AUTHORISED");
+    expectProblem(await post("1/failures", { ...failure, reason: "PEER_TIMEOUT" }), 403, "NOT_AUTHORISED");
+    expect((await get("/v1/jobs/1")).json()).toMatchObject({ joins: [], failures: [] });
+  });
+
+  test("need the ciphertext before the attestation, and the right job", async () => {
+    await market.fund(app, "1");
+    expectProblem(await post("1/attestations", await market.attest(1, hashOf("absent"))), 404, "NOT_FOUND");
+    const { hash } = (await upload(randomBytes(40))).json();
+    expectProblem(await post("1/attestations", await market.attest(1, hash, { job: "2" })), 400, "USAGE");
+    const foreign = await market.attest(1, hash, { algorithm: hashOf("another") });
+    expectProblem(await post("1/attestations", foreign), 403, "NOT_AUTHORISED");
+    const others = await market.attest(1, hash, { inputRoot: hashOf("other inputs") });
+    expectProblem(await post("1/attestations", others), 403, "NOT_AUTHORISED");
+    expect((await post("1/attestations", await market.attest(1, hash))).statusCode).toBe(200);
+  });
+
+  test("attest once three agree; a conflict is kept, shown and sends nothing", async () => {
+    await market.fund(app, "1");
+    market.chain.mine([{ jobId: "1", event: { type: "Joined" } }]);
+    market.chain.states.set("1", "Joined");
+    await market.until(app, "1", (job) => job.state === "Joined");
+    const { hash } = (await upload(randomBytes(40))).json();
+    for (const point of [1, 2] as const) await post("1/attestations", await market.attest(point, hash));
+    const odd = await post("1/attestations", await market.attest(3, hash, { resultRoot: hashOf("other") }));
+    expect(odd.json()).toMatchObject({ attestationConflict: true });
+    const events = (await get("/v1/jobs/1/events")).json().events;
+    expect(events.at(-1)).toMatchObject({ type: "AttestationConflict", data: { digests: { length: 3 } } });
+    expect(market.chain.sent).toEqual([]);
+    await post("1/attestations", await market.attest(3, hash));
+    await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["attest"]);
+    const view = (await get("/v1/jobs/1")).json();
+    expect(view.attestations).toHaveLength(4);
+    expect(view.attestations[0]).toMatchObject({
+      point: 1,
+      resultCiphertext: hash,
+      resultShareRoot: hashOf("share 1"),
+    });
+  });
+
+  test("two failures end the job", async () => {
+    await market.fund(app, "1");
+    await post("1/failures", await market.fail(3, "PEER_TIMEOUT"));
+    expect(market.chain.sent).toEqual([]);
+    await post("1/failures", await market.fail(1));
+    await expect
+      .poll(() => market.chain.sent)
+      .toMatchObject([
+        {
+          kind: "fail",
+          notices: [
+            { point: 1, reason: "PEER_LOST" },
+            { point: 3, reason: "PEER_TIMEOUT" },
+          ],
+        },
+      ]);
+    expect((await get("/v1/jobs/1")).json().failures).toEqual([
+      { point: 1, operator: market.operators[0].address, reason: "PEER_LOST" },
+      { point: 3, operator: market.operators[2].address, reason: "PEER_TIMEOUT" },
+    ]);
+  });
+
+  test("after the deadline nothing is taken and the buyer is refunded", async () => {
+    await market.fund(app, "1", { deadlineSec: 1 });
+    expectProblem(await post("1/joins", await market.join(1)), 403, "STATE_INVALID");
+    await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["refund"]);
+  });
+
+  test("progress is shown and never goes back within a phase", async () => {
+    await market.fund(app, "1");
+    await post("1/progress", await market.progress(1, "training", 5, 10));
+    expect((await post("1/progress", await market.progress(2, "training", 4, 10))).json().progress).toEqual({
+      phase: "training",
+      done: 5,
+      total: 10,
+    });
+    await post("1/progress", await market.progress(2, "sealing", 0, 1));
+    expect((await get("/v1/jobs/1")).json().progress).toEqual({ phase: "sealing", done: 0, total: 1 });
+    expectProblem(await post("1/progress", await market.progress(2, "sealing", 2, 1)), 400, "USAGE");
+    const forged = { ...(await market.progress(2, "sealing", 0, 1)), done: 1 };
+    expectProblem(await post("1/progress", forged), 403, "NOT_AUTHORISED");
+  });
+
+  test("a transaction that the contract refuses shows on the job", async () => {
+    const { SymbolonError } = await import("../../mpc/errors.ts");
+    market.chain.onSend = async () => {
+      throw new SymbolonError("CONTRACT_REVERTED", "wrong state");
+    };
+    await market.fund(app, "1", { deadlineSec: 1 });
+    await market.until(app, "1", (job) => job.lastRefusal !== null);
+    expect((await get("/v1/jobs/1")).json().lastRefusal).toEqual({
+      kind: "refund",
+      code: "CONTRACT_REVERTED",
+      message: "wrong state",
+    });
+    await expect.poll(() => market.chain.sent.length).toBeGreaterThan(2);
+    const events = (await get("/v1/jobs/1/events")).json().events;
+    expect(events.filter(({ type }: { type: string }) => type === "TransactionRefused")).toHaveLength(1);
+  });
+});
+
+describe("lists", () => {
+  test("of operators and sets", async () => {
+    await expect.poll(async () => (await get("/v1/sets")).json().sets.length).toBe(1);
+    expect((await get("/v1/operators")).json().operators).toHaveLength(3);
+  });
+
+  test("of jobs, page by page, without specifications", async () => {
+    for (const id of ["1", "2", "3"]) await market.fund(app, id);
+    const first = (await get("/v1/jobs?limit=2")).json();
+    expect(first.jobs.map(({ id }: { id: string }) => id)).toEqual(["1", "2"]);
+    expect(first.jobs[0]).not.toHaveProperty("spec");
+    const second = (await get(`/v1/jobs?limit=2&after=${first.next}`)).json();
+    expect([second.jobs.length, second.next]).toEqual([1, null]);
+    expect((await get("/v1/jobs/3")).json().spec).toBe("0x7b7d");
+  });
+});
+
+test("a restarted bridge goes on with what it knew", async () => {
+  await market.fund(app, "1");
+  await post("1/joins", await market.join(1));
+  await post("1/joins", await market.join(2));
+  const before = (await get("/v1/jobs/1")).json();
+  await app.close();
+  app = await market.bridge();
+  expect((await get("/v1/jobs/1")).json()).toEqual(before);
+  await post("1/joins", await market.join(3));
+  await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["join"]);
+});
+
+test("the log holds neither bodies nor signatures", async () => {
+  await market.fund(app, "1");
+  const join = await market.join(1);
+  const bytes = Buffer.from("marked ciphertext bytes");
+  await upload(bytes);
+  await post("1/joins", join);
+  await post("1/joins", { ...join, operator: "marked wrong operator" });
+  const log = market.logged.join("");
+  expect(log).toContain("/v1/jobs/1/joins");
+  for (const secret of [join.signature.slice(2), "marked", bytes.toString("hex"), bytes.toString("base64")]) {
+    expect(log).not.toContain(secret);
+  }
+});
+
+test("pages of allowed origins may call it, others may not", async () => {
+  const open = new TestMarket();
+  const bridge = await open.bridge({ corsOrigins: ["https://console.example"] });
+  const ask = (origin: string, method: "GET" | "OPTIONS") =>
+    bridge.inject({ method, url: "/v1/jobs", headers: { origin } });
+  expect((await ask("https://console.example", "GET")).headers["access-control-allow-origin"]).toBe(
+    "https://console.example",
+  );
+  expect((await ask("https://console.example", "OPTIONS")).statusCode).toBe(204);
+  expect((await ask("https://evil.example", "GET")).headers["access-control-allow-origin"]).toBeUndefined();
+  await open.close();
+});

@@ -1,0 +1,125 @@
+import pino from "pino";
+import { beforeEach, expect, test } from "vitest";
+import { type SendOutcome, TransactionSender } from "../../../bridge/chain/sender.ts";
+import type { Action } from "../../../bridge/jobs/duties.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { hashOf, MemoryChain } from "../memory-chain.ts";
+
+const refund: Action = { kind: "refund", jobId: "1" };
+
+let chain: MemoryChain;
+let outcomes: SendOutcome[];
+
+beforeEach(() => {
+  chain = new MemoryChain();
+  chain.states.set("1", "Failed");
+  outcomes = [];
+});
+
+function sender(backOffMs = 0, retries = 2): TransactionSender {
+  return new TransactionSender({
+    chain,
+    logger: pino({ level: "silent" }),
+    onOutcome: (_action, outcome) => outcomes.push(outcome),
+    retries,
+    backOffMs,
+  });
+}
+
+test("sends what is due and reports the transaction", async () => {
+  sender().offer(refund);
+  await expect.poll(() => outcomes).toEqual([{ outcome: "mined", txHash: hashOf("tx") }]);
+  expect(chain.sent).toEqual([refund]);
+});
+
+test("sends nothing when the chain is past it", async () => {
+  chain.states.set("1", "Refunded");
+  sender().offer(refund);
+  await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Refunded" }]);
+  expect(chain.sent).toEqual([]);
+});
+
+test("has one transaction of a kind under way, however often it is offered", async () => {
+  const { promise, resolve } = Promise.withResolvers<{ txHash: string }>();
+  chain.onSend = () => promise;
+  const sending = sender();
+  for (let i = 0; i < 5; i++) sending.offer(refund);
+  await expect.poll(() => chain.sent.length).toBe(1);
+  sending.offer(refund);
+  resolve({ txHash: "0x1" });
+  await expect.poll(() => outcomes.length).toBe(1);
+  expect(chain.sent).toHaveLength(1);
+});
+
+test("bounds what is on its way; the rest goes when it is offered again", async () => {
+  const waiting: (() => void)[] = [];
+  chain.onSend = () => new Promise((resolve) => waiting.push(() => resolve({ txHash: "0x1" })));
+  const sending = new TransactionSender({
+    chain,
+    logger: pino({ level: "silent" }),
+    onOutcome: (_action, outcome) => outcomes.push(outcome),
+    maxInFlight: 2,
+  });
+  const actions = ["1", "2", "3"].map((jobId): Action => ({ kind: "refund", jobId }));
+  for (const { jobId } of actions) chain.states.set(jobId, "Failed");
+  for (const action of actions) sending.offer(action);
+  await expect.poll(() => waiting.length).toBe(2);
+  for (const finish of waiting) finish();
+  await expect.poll(() => outcomes.length).toBe(2);
+  for (const action of actions) sending.offer(action);
+  await expect.poll(() => chain.sent.map(({ jobId }) => jobId)).toEqual(["1", "2", "3"]);
+});
+
+test("tries again through an outage, and looks at the chain again before it", async () => {
+  let outages = 1;
+  chain.onSend = async () => {
+    if (outages-- > 0) {
+      // The transaction went through, only the answer was lost.
+      chain.states.set("1", "Refunded");
+      throw new SymbolonError("CHAIN_UNREACHABLE", "lost");
+    }
+    return { txHash: "0x1" };
+  };
+  sender().offer(refund);
+  await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Refunded" }]);
+  expect(chain.sent).toHaveLength(1);
+});
+
+test("reports a refusal of the contract at once and tries again later", async () => {
+  chain.onSend = async () => {
+    throw new SymbolonError("CONTRACT_REVERTED", "too early");
+  };
+  const sending = sender(50);
+  sending.offer(refund);
+  await expect
+    .poll(() => outcomes)
+    .toMatchObject([{ outcome: "refused", error: { code: "CONTRACT_REVERTED" } }]);
+  sending.offer(refund);
+  expect(chain.sent).toHaveLength(1);
+  await expect
+    .poll(() => {
+      sending.offer(refund);
+      return chain.sent.length;
+    })
+    .toBe(2);
+});
+
+test("a changed job is tried at once again", async () => {
+  chain.onSend = async () => {
+    throw new SymbolonError("CONTRACT_REVERTED", "too early");
+  };
+  const sending = sender(1_000_000);
+  sending.offer(refund);
+  await expect.poll(() => outcomes.length).toBe(1);
+  sending.forget("1");
+  sending.offer(refund);
+  await expect.poll(() => chain.sent.length).toBe(2);
+});
+
+test("sends nothing after it was closed", async () => {
+  const sending = sender();
+  await sending.close();
+  sending.offer(refund);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(chain.sent).toEqual([]);
+});
