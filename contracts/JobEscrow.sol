@@ -143,7 +143,9 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         _requireArrow(jobId, slot.state(), JobState.Failed);
         uint256 first = notices[0].point;
         uint256 second = notices[1].point;
-        if (first == second || first - 1 > 2 || second - 1 > 2) revert PointsInvalid(first, second);
+        if (first == second || first == 0 || first > 3 || second == 0 || second > 3) {
+            revert PointsInvalid(first, second);
+        }
         for (uint256 i; i < 2; ++i) {
             FailureNotice calldata notice = notices[i];
             bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(FAILURE_TYPE, jobId, notice.reason)));
