@@ -1,0 +1,206 @@
+/** The buyer's side as a library: fund a proposal, follow the job, read the result, accept it, get money back. */
+import { encodeJobSpec } from "../../algorithms/job-spec.ts";
+import type { BridgeClient, JobSummary } from "../../bridge/client.ts";
+import type { Job, Market } from "../../contracts/market.ts";
+import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
+import type { Kernel } from "../../mpc/vector/index.ts";
+import type { DiffieHellmanKey } from "../keys.ts";
+import { recipients } from "../seller/client.ts";
+import { prepareDataSet } from "../seller/prepare.ts";
+import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
+import { fetchResult, type JobResult } from "./result.ts";
+
+export interface BuyerConnection {
+  bridge: BridgeClient;
+  /** With the buyer's account as signer. */
+  market: Market;
+  /** Address of that account. */
+  buyer: string;
+  resultKey: DiffieHellmanKey;
+}
+
+export interface FundedOrder {
+  job: bigint;
+  txHash: string;
+  amountWei: bigint;
+  deadlineSec: number;
+}
+
+export interface WatchOptions {
+  onView?: (view: JobSummary) => void;
+  signal?: AbortSignal;
+  /** How often the chain itself is asked. */
+  pollMs?: number;
+}
+
+/** How long the bridge gets to send a refund before the buyer sends it. */
+const refundPatienceMs = 10_000;
+
+export class BuyerClient {
+  readonly #connection: BuyerConnection;
+
+  constructor(connection: BuyerConnection) {
+    this.#connection = connection;
+  }
+
+  /** Checks an order and prices it; costs nothing. See `proposeJob`. */
+  propose(order: JobOrder): Promise<JobProposal> {
+    return proposeJob(this.#connection, order);
+  }
+
+  /**
+   * Seals the validation data to the operators, then pays. `durationSec` is the time from now in which the
+   * operators must be done; after it the money can go back.
+   * @throws FUNDS_MISSING, CONTRACT_REVERTED and the codes of `prepareDataSet`
+   */
+  async fund(proposal: JobProposal, durationSec: number, kernel?: Kernel): Promise<FundedOrder> {
+    const { bridge, market, buyer, resultKey } = this.#connection;
+    const { algorithm, parameters, schema, weights, validation } = proposal;
+    const spec = specOf(algorithm, parameters, proposal.schemaHash, weights, validation, schema);
+    if (validation !== undefined) {
+      const prepared = await prepareDataSet({
+        table: validation,
+        schema,
+        operators: recipients(proposal.operators),
+        seller: buyer,
+        chainId: market.deployment.chainId,
+        registry: market.deployment.jobEscrow,
+        ...(kernel && { kernel }),
+      });
+      for (const sealed of prepared.sealed) await bridge.uploadBlob(sealed);
+      const { nonce, rows, columns, ciphertextHashes } = prepared;
+      spec.validation = { nonce, rows, columns, ciphertextHashes };
+    }
+    await this.#checkFunds(proposal.amountWei);
+    const deadlineSec = (await chainTimeSec(market)) + durationSec;
+    const { receipt, job, amountWei } = await market.createJob({
+      algorithm: proposal.identity.hash,
+      operatorSet: proposal.operatorSet,
+      deadlineSec,
+      resultKey: resultKey.publicKey,
+      offers: proposal.offers.map(({ offer }) => offer),
+      spec: encodeJobSpec(spec),
+      // The price that was shown, not another that a seller may have set since.
+      amountWei: proposal.amountWei,
+    });
+    return { job, txHash: receipt.hash, amountWei, deadlineSec };
+  }
+
+  /**
+   * Waits until the job has an attested result.
+   *
+   * The bridge tells of progress; whether the job is done, failed or expired is read from the chain, so a
+   * bridge that lies or is silent cannot keep the buyer waiting beyond the deadline.
+   * @throws the reason on which the operators agree, else JOB_FAILED; JOB_EXPIRED. The money is back by then,
+   * or the message says that it is not yet.
+   */
+  async waitForResult(id: bigint, options: WatchOptions = {}): Promise<Job> {
+    const { bridge, market } = this.#connection;
+    const { deadlineSec } = await market.job(id);
+    const watch = bridge.watchJob(String(id), (view) => options.onView?.(view));
+    try {
+      for (;;) {
+        options.signal?.throwIfAborted();
+        const state = await market.jobState(id);
+        if (state === "Attested" || state === "Settled") return await market.job(id);
+        if (state === "Failed" || state === "Refunded") throw await this.#failure(id);
+        if ((await chainTimeSec(market)) > deadlineSec) throw await this.#expiry(id, deadlineSec);
+        await pause(options.pollMs ?? 500, options.signal);
+      }
+    } finally {
+      watch.close();
+    }
+  }
+
+  /** Fetches, checks, decrypts and decodes the result. See `fetchResult`. */
+  result(id: bigint): Promise<JobResult> {
+    return fetchResult(this.#connection, id);
+  }
+
+  /** Releases the payment at once instead of after the challenge window. */
+  async accept(id: bigint): Promise<{ txHash: string }> {
+    return { txHash: (await this.#connection.market.accept(id)).hash };
+  }
+
+  /** Takes the money of a failed or expired job back. @throws STATE_INVALID while the job can still be done */
+  async refund(id: bigint): Promise<{ txHash: string }> {
+    return { txHash: (await this.#connection.market.refund(id)).hash };
+  }
+
+  async #checkFunds(amountWei: bigint): Promise<void> {
+    const { market, buyer } = this.#connection;
+    const balance = await market.provider.getBalance(buyer);
+    if (balance < amountWei) {
+      throw new SymbolonError(
+        "FUNDS_MISSING",
+        `the job costs ${amountWei} wei, the account ${buyer} holds ${balance} wei`,
+        { hint: "fund the account, or use fewer offers" },
+      );
+    }
+  }
+
+  async #failure(id: bigint): Promise<SymbolonError> {
+    const back = await this.#moneyBack(id);
+    const events = await this.#connection.market.jobEvents(id);
+    const failed = events.find((event) => event.type === "JobFailed");
+    if (failed === undefined) return expired(id, back);
+    const [first, second] = failed.reasons;
+    const agreed = first === second && Object.hasOwn(errorCodes, first) ? (first as ErrorCode) : undefined;
+    const what = agreed === undefined ? `${first} and ${second}` : errorCodes[agreed][1];
+    return new SymbolonError(agreed ?? "JOB_FAILED", `job ${id} failed: the operators report ${what}`, {
+      hint: back,
+    });
+  }
+
+  async #expiry(id: bigint, deadlineSec: number): Promise<SymbolonError> {
+    // A block mined in the meantime may have brought the result after all.
+    const state = await this.#connection.market.jobState(id);
+    if (state === "Failed") return this.#failure(id);
+    return expired(id, await this.#moneyBack(id), deadlineSec);
+  }
+
+  /** Sees to it that the money is back, and says so. */
+  async #moneyBack(id: bigint): Promise<string> {
+    const { market } = this.#connection;
+    const until = Date.now() + refundPatienceMs;
+    while (Date.now() < until) {
+      if ((await market.jobState(id)) === "Refunded") return "the money is back in the buyer's account";
+      await pause(250);
+    }
+    try {
+      await market.refund(id);
+      return "the money is back in the buyer's account";
+    } catch {
+      // The bridge may have been faster; otherwise the buyer tries again.
+      return (await market.jobState(id)) === "Refunded"
+        ? "the money is back in the buyer's account"
+        : `the money is not back yet: symbolon buyer refund ${id}`;
+    }
+  }
+}
+
+function expired(id: bigint, back: string, deadlineSec?: number): SymbolonError {
+  const when = deadlineSec === undefined ? "" : ` (${new Date(deadlineSec * 1000).toISOString()})`;
+  return new SymbolonError("JOB_EXPIRED", `the deadline of job ${id}${when} passed before it was done`, {
+    hint: back,
+  });
+}
+
+/**
+ * Time as the contract will judge it. A chain that mines only on demand stands still, and its next block has
+ * the time of the wall clock, hence the later of the two.
+ */
+async function chainTimeSec(market: Market): Promise<number> {
+  const block = await market.provider.getBlock("latest");
+  return Math.max(block?.timestamp ?? 0, Math.floor(Date.now() / 1000));
+}
+
+async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,206 @@
+/**
+ * A job before it is paid: data sets, algorithm and parameters checked against each other, its cost in rounds,
+ * bytes and openings, the ranges of its intermediate values, and its price. All that can be refused is refused
+ * here, where it costs nobody anything.
+ */
+
+import { findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import type { JobSpec } from "../../algorithms/job-spec.ts";
+import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import type { Offer, Operator } from "../../contracts/market.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { conform } from "../data/conform.ts";
+import type { Table } from "../data/csv.ts";
+import { type DataSetSchema, parseSchema, schemaHash, sharedColumns } from "../data/schema.ts";
+import { jobShape } from "../job-shape.ts";
+import { operatorsOfSet } from "../seller/client.ts";
+
+/** What a buyer asks for. */
+export interface JobOrder {
+  algorithm: string;
+  version?: string;
+  parameters?: unknown;
+  /** Offer ids, each once. */
+  offers: readonly bigint[];
+  /** Weight of each offer's data set in averages, in the order of `offers`; row counts by default. */
+  weights?: readonly number[];
+  /** The buyer's own rows, for metrics. */
+  validation?: Table;
+}
+
+export interface JobProposal {
+  algorithm: Algorithm;
+  identity: { id: string; version: string; hash: string };
+  parameters: Record<string, unknown>;
+  /** In ascending order of their ids, as the job has them. */
+  offers: Offer[];
+  operatorSet: string;
+  operators: [Operator, Operator, Operator];
+  schema: DataSetSchema;
+  schemaHash: string;
+  weights?: number[];
+  validation?: Table;
+  shape: JobShape;
+  plan: Plan;
+  amountWei: bigint;
+}
+
+/** Canonical schemas are small; this many bytes hold 65,535 columns. */
+const maxSchemaBytes = 32 * 1024 * 1024;
+
+/**
+ * Checks an order and prices it.
+ * @throws ALGORITHM_UNKNOWN, PARAMETER_INVALID, NOT_FOUND, SCHEMA_MISMATCH, SHAPE_MISMATCH, RANGE_EXCEEDED,
+ * the CSV_ codes for the validation table, ALGORITHM_NOT_APPROVED, STATE_INVALID for an offer that is not active,
+ * COMMITMENT_MISMATCH when the bridge's copy of a share was altered
+ */
+export async function proposeJob(
+  connection: { bridge: BridgeClient; market: MarketReader },
+  order: JobOrder,
+): Promise<JobProposal> {
+  const { bridge, market } = connection;
+  const algorithm = findAlgorithm(order.algorithm, order.version);
+  const parameters = parseParameters(algorithm, order.parameters);
+  const { offers, weights } = await sortedOffers(market, order);
+  const operatorSet = oneSet(offers);
+  const hash = oneSchema(offers);
+  const schema = await fetchSchema(bridge, hash);
+  if (order.validation !== undefined) conform(order.validation, schema);
+  const draft = specOf(algorithm, parameters, hash, weights, order.validation, schema);
+  const shape = jobShape(draft, schema, offers);
+  const plan = await planJob(algorithm, shape, parameters);
+  const identity = await identify(algorithm.manifest);
+  const operators = await operatorsOfSet(market, operatorSet);
+  const amountWei = await market.quote({
+    operatorSet,
+    algorithm: identity.hash,
+    offers: offers.map((o) => o.offer),
+  });
+  await checkStoredShares(bridge, offers);
+  return {
+    algorithm,
+    identity,
+    parameters,
+    offers,
+    operatorSet,
+    operators,
+    schema,
+    schemaHash: hash,
+    ...(weights && { weights }),
+    ...(order.validation && { validation: order.validation }),
+    shape,
+    plan,
+    amountWei,
+  };
+}
+
+/** The specification but for the commitments to the validation data, which are made when the job is funded. */
+export function specOf(
+  algorithm: Algorithm,
+  parameters: Record<string, unknown>,
+  hash: string,
+  weights: readonly number[] | undefined,
+  validation: Table | undefined,
+  schema: DataSetSchema,
+): JobSpec {
+  const { id, version } = algorithm.manifest;
+  const none = `0x${"00".repeat(32)}`;
+  return {
+    version: 1,
+    algorithm: { id, version },
+    parameters: parameters as JobSpec["parameters"],
+    schemaHash: hash,
+    ...(weights && { weights: [...weights] }),
+    ...(validation && {
+      validation: {
+        nonce: none,
+        rows: validation.rows,
+        columns: sharedColumns(schema).length,
+        ciphertextHashes: [none, none, none] as [string, string, string],
+      },
+    }),
+  };
+}
+
+/** A schema by its hash. @throws NOT_FOUND, SCHEMA_INVALID */
+export async function fetchSchema(bridge: BridgeClient, hash: string): Promise<DataSetSchema> {
+  const bytes = await bridge.downloadBlob(hash, maxSchemaBytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new SymbolonError("SCHEMA_INVALID", "the schema of the data sets is not JSON", { cause });
+  }
+  const schema = parseSchema(value);
+  if (schemaHash(schema) !== hash.toLowerCase()) {
+    throw new SymbolonError("SCHEMA_INVALID", "the schema of the data sets is not in canonical form");
+  }
+  return schema;
+}
+
+async function sortedOffers(
+  market: MarketReader,
+  order: JobOrder,
+): Promise<{ offers: Offer[]; weights?: number[] }> {
+  const { offers: ids, weights } = order;
+  if (ids.length === 0) throw new SymbolonError("USAGE", "a job needs at least one offer");
+  if (new Set(ids).size !== ids.length) throw new SymbolonError("USAGE", "an offer is named twice");
+  if (weights !== undefined && weights.length !== ids.length) {
+    throw new SymbolonError("USAGE", "the weights are not one for each offer");
+  }
+  const pairs = ids.map((id, i) => ({ id, weight: weights?.[i] }));
+  pairs.sort((a, b) => (a.id < b.id ? -1 : 1));
+  const offers = await Promise.all(pairs.map(({ id }) => market.offer(id)));
+  return { offers, ...(weights && { weights: pairs.map(({ weight }) => weight!) }) };
+}
+
+function oneSet(offers: readonly Offer[]): string {
+  const [first] = offers;
+  const other = offers.find(({ operatorSet }) => operatorSet !== first!.operatorSet);
+  if (other !== undefined) {
+    throw new SymbolonError(
+      "USAGE",
+      `offers ${first!.offer} and ${other.offer} are shared to different operator sets`,
+      { hint: "a job uses data sets of one operator set" },
+    );
+  }
+  return first!.operatorSet;
+}
+
+function oneSchema(offers: readonly Offer[]): string {
+  const [first] = offers;
+  const differing = offers.filter(({ schemaHash: hash }) => hash !== first!.schemaHash);
+  if (differing.length > 0) {
+    throw new SymbolonError(
+      "SCHEMA_MISMATCH",
+      `offers ${differing.map(({ offer }) => offer).join(", ")} have another schema than offer ${first!.offer}`,
+      { hint: "the data sets of a job need the same columns, bounds and format" },
+    );
+  }
+  return first!.schemaHash;
+}
+
+/** The buyer does not pay for shares that the bridge has lost or that were altered in its store. */
+async function checkStoredShares(bridge: BridgeClient, offers: readonly Offer[]): Promise<void> {
+  for (const { offer, ciphertextHashes } of offers) {
+    for (const hash of ciphertextHashes) {
+      const held = await bridge.hasBlob(hash).catch((error) => {
+        if (error instanceof SymbolonError && error.code === "COMMITMENT_MISMATCH") {
+          throw new SymbolonError(
+            "COMMITMENT_MISMATCH",
+            `a sealed share of offer ${offer} at the bridge is not the one that was committed on chain`,
+            { hint: "nothing was paid; tell the seller, who can store it again", cause: error },
+          );
+        }
+        throw error;
+      });
+      if (!held) {
+        throw new SymbolonError("NOT_FOUND", `the bridge does not hold the shares of offer ${offer}`, {
+          hint: "nothing was paid; tell the seller, who can store them again",
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * Reading a job's result: three sealed shares, checked against what the operators attested on chain, opened
+ * with the buyer's key, checked to lie on one line, decoded. And the result file that people and scripts read.
+ */
+import { findAlgorithm, identify, planJob } from "../../algorithms/catalog.ts";
+import { decodeJobSpec } from "../../algorithms/job-spec.ts";
+import type { Algorithm, DecodedResult, JobShape, Plan, PlannedPart } from "../../algorithms/manifest.ts";
+import type { BridgeClient, JobView } from "../../bridge/client.ts";
+import type { Job } from "../../contracts/market.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
+import type { DataSetSchema } from "../data/schema.ts";
+import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
+import { columnScales, jobShape } from "../job-shape.ts";
+import type { DiffieHellmanKey } from "../keys.ts";
+import { payoutEntries } from "../payout-plan.ts";
+import {
+  decodeResultPayload,
+  partyResultRoot,
+  type ResultPayload,
+  type RunMeasurement,
+  resultRoot,
+} from "../result.ts";
+import { sealedBytes, unseal } from "../sealing.ts";
+import { fetchSchema } from "./proposal.ts";
+
+/** No restarts yet: every job has one attempt. */
+const attempt = 1;
+
+/** Room for salt, headers and measurement beside the share. */
+const payloadOverheadBytes = 128 * 1024;
+
+export type Three<T> = [T, T, T];
+
+/** What the chain and the bridge say about a finished job. All of it public. */
+export interface FinishedJob {
+  job: Job;
+  algorithm: Algorithm;
+  parameters: Record<string, unknown>;
+  schema: DataSetSchema;
+  shape: JobShape;
+  plan: Plan;
+  /** By point. */
+  shareRoots: Three<string>;
+  ciphertextHashes: Three<string>;
+  view: JobView;
+}
+
+/** A result that passed all checks. */
+export interface JobResult extends FinishedJob {
+  decoded: DecodedResult;
+  measurements: Three<RunMeasurement>;
+  file: ResultFile;
+}
+
+/** The result file of the command line. Amounts are decimal strings of wei, hashes 0x-hexadecimal. */
+export interface ResultFile {
+  job: string;
+  algorithm: { id: string; version: string; hash: string };
+  parameters: Record<string, unknown>;
+  rows: number;
+  model: Record<string, unknown>;
+  metrics: Record<string, unknown>;
+  privacy: { epsilon: number | null; delta: number | null; rho: number | null };
+  payouts: { party: "seller" | "operator"; address: string; amountWei: string }[];
+  /** Rounds and seconds of the slowest party; payload bytes sent by all three; what the plan declared. */
+  run: {
+    seconds: number;
+    rounds: number;
+    bytesSent: number;
+    openings: Record<string, number>;
+    declared: { rounds: number; bytes: number; openings: Record<string, number> };
+  };
+  receipts: { fund: string; attest: string | null; settle: string | null };
+}
+
+interface Connection {
+  bridge: BridgeClient;
+  market: MarketReader;
+}
+
+/**
+ * @throws KEY_INVALID when the result was sealed to another key; STATE_INVALID before the attestation;
+ * COMMITMENT_MISMATCH when the bridge's copy was altered; RESULT_TAMPERED when shares, roots and attestation do
+ * not fit each other
+ */
+export async function fetchResult(
+  connection: Connection & { resultKey: DiffieHellmanKey },
+  id: bigint,
+): Promise<JobResult> {
+  const { market, resultKey } = connection;
+  const finished = await fetchFinishedJob(connection, id);
+  const { job } = finished;
+  if (job.resultKey.toLowerCase() !== resultKey.publicKey.toLowerCase()) {
+    throw new SymbolonError("KEY_INVALID", `the result of job ${id} is sealed to another result key`, {
+      hint: "use the key file with which the job was funded",
+    });
+  }
+  const ciphertexts = await fetchCiphertexts(connection, finished);
+  const payloads = await openPayloads(finished, ciphertexts, resultKey, market.deployment);
+  const values = await reconstructParts(finished, payloads);
+  const decoded = decodeParts(finished, values);
+  const measurements = payloads.map(({ measurement }) => measurement) as Three<RunMeasurement>;
+  const file = await resultFile(market, finished, decoded, measurements);
+  return { ...finished, decoded, measurements, file };
+}
+
+/** Everything public about a finished job, the operators' hashes checked against the root on chain. */
+export async function fetchFinishedJob(connection: Connection, id: bigint): Promise<FinishedJob> {
+  const { bridge, market } = connection;
+  const job = await market.job(id);
+  if (job.attestation === null) {
+    throw new SymbolonError("STATE_INVALID", `job ${id} has no result: it is ${job.state}`);
+  }
+  const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
+  const algorithm = findAlgorithm(spec.algorithm.id, spec.algorithm.version);
+  await requireSameCode(algorithm, job);
+  const schema = await fetchSchema(bridge, spec.schemaHash);
+  const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
+  const shape = jobShape(spec, schema, offers);
+  const plan = await planJob(algorithm, shape, spec.parameters);
+  const view = await bridge.job(String(id));
+  const attested = partyIndices.map((point) => view.attestations.find((a) => a.point === point));
+  if (attested.some((a) => a === undefined)) {
+    throw new SymbolonError(
+      "BRIDGE_UNREACHABLE",
+      `the bridge does not have the three results of job ${id} yet`,
+    );
+  }
+  const shareRoots = attested.map((a) => a!.resultShareRoot) as Three<string>;
+  const ciphertextHashes = attested.map((a) => a!.resultCiphertext) as Three<string>;
+  if (resultRoot(shareRoots, ciphertextHashes) !== job.attestation.resultRoot) {
+    throw new SymbolonError(
+      "RESULT_TAMPERED",
+      `the bridge names other results of job ${id} than were attested`,
+      {
+        hint: "ask another bridge",
+      },
+    );
+  }
+  return {
+    job,
+    algorithm,
+    parameters: spec.parameters,
+    schema,
+    shape,
+    plan,
+    shareRoots,
+    ciphertextHashes,
+    view,
+  };
+}
+
+async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
+  const { hash } = await identify(algorithm.manifest);
+  if (hash === job.algorithm) return;
+  throw new SymbolonError(
+    "ALGORITHM_UNKNOWN",
+    `job ${job.job} ran another build of ${algorithm.manifest.id} ${algorithm.manifest.version}`,
+    { hint: "read its result with the version of this software that funded it" },
+  );
+}
+
+/** The three sealed payloads by point. @throws COMMITMENT_MISMATCH, NOT_FOUND */
+export async function fetchCiphertexts(
+  { bridge }: Pick<Connection, "bridge">,
+  { plan, shape, ciphertextHashes }: FinishedJob,
+): Promise<Three<Uint8Array>> {
+  const limit = sealedBytes(
+    elementsOf(plan) * fieldSpecs[shape.fieldBits].elementBytes + payloadOverheadBytes,
+  );
+  const all = await Promise.all(ciphertextHashes.map((hash) => bridge.downloadBlob(hash, limit)));
+  return all as Three<Uint8Array>;
+}
+
+/** Opens the payloads and checks each against its operator's root. @throws RESULT_TAMPERED, SEAL_INVALID */
+export async function openPayloads(
+  finished: FinishedJob,
+  ciphertexts: Three<Uint8Array>,
+  resultKey: DiffieHellmanKey,
+  deployment: { chainId: number; jobEscrow: string },
+): Promise<Three<ResultPayload>> {
+  const { job, shareRoots, ciphertextHashes } = finished;
+  const open = async (point: PartyIndex): Promise<ResultPayload> => {
+    const sealed = ciphertexts[point - 1]!;
+    if (ciphertextHash(sealed) !== ciphertextHashes[point - 1]) {
+      throw tampered(`the sealed result of party ${point} is not the one that was attested`);
+    }
+    const operator = job.members[point - 1]!;
+    const plaintext = await unseal(
+      resultKey.privateKey,
+      {
+        kind: "result-share",
+        chainId: deployment.chainId,
+        escrow: deployment.jobEscrow,
+        jobId: job.job,
+        buyer: job.buyer,
+        operator,
+        point,
+        attempt,
+      },
+      sealed,
+    );
+    const payload = decodeResultPayload(plaintext);
+    const root = partyResultRoot({ jobId: job.job, attempt, operator, point }, payload.salt, payload.share);
+    if (root !== shareRoots[point - 1]) {
+      throw tampered(`the result share of party ${point} is not the one that it attested`);
+    }
+    return payload;
+  };
+  return [await open(1), await open(2), await open(3)];
+}
+
+/** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
+export async function reconstructParts(
+  { plan, shape }: Pick<FinishedJob, "plan" | "shape">,
+  payloads: Three<Pick<ResultPayload, "share">>,
+): Promise<Record<string, Float64Array>> {
+  const kernel = await createKernel(shape.fieldBits);
+  const shares = payloads.map(({ share }) => share) as Three<Uint8Array>;
+  let raw: Float64Array;
+  try {
+    raw = reconstructMatrix(kernel, shares, { rows: elementsOf(plan), cols: 1, fracBits: 0 });
+  } catch (error) {
+    if (!(error instanceof SymbolonError)) throw error;
+    const inconsistent = error.code === "SHARES_INCONSISTENT";
+    throw tampered(
+      inconsistent
+        ? "the three result shares do not lie on one line: one of the parties sent a wrong one"
+        : "a result share is malformed",
+    );
+  }
+  const parts: Record<string, Float64Array> = {};
+  let at = 0;
+  for (const { name, rows, cols, fracBits } of plan.parts) {
+    const scale = 2 ** -fracBits;
+    parts[name] = raw.slice(at, at + rows * cols).map((value) => value * scale);
+    at += rows * cols;
+  }
+  return parts;
+}
+
+function decodeParts(finished: FinishedJob, values: Record<string, Float64Array>): DecodedResult {
+  const { algorithm, shape, parameters } = finished;
+  return algorithm.decode(values, { shape, parameters, columns: decodedColumns(algorithm, finished.schema) });
+}
+
+/** The columns that a result speaks of: the features, and the label where the algorithm takes it for a column. */
+export function decodedColumns(algorithm: Algorithm, schema: DataSetSchema) {
+  const features = columnScales(schema);
+  const asColumn = algorithm.manifest.input.label === "optional" && schema.label !== undefined;
+  return asColumn ? [...features, { name: schema.label!.name, center: 0, halfRange: 1 }] : features;
+}
+
+async function resultFile(
+  market: MarketReader,
+  finished: FinishedJob,
+  decoded: DecodedResult,
+  measurements: Three<RunMeasurement>,
+): Promise<ResultFile> {
+  const { job, algorithm, shape, plan, parameters } = finished;
+  const events = await market.jobEvents(job.job);
+  const { offers, operators } = await market.jobPrices(job);
+  const entries = payoutEntries({
+    amountWei: job.amountWei,
+    offers,
+    operators: operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
+  });
+  const { rounds, bytes, openings } = plan.declaration;
+  return {
+    job: String(job.job),
+    algorithm: { id: algorithm.manifest.id, version: algorithm.manifest.version, hash: job.algorithm },
+    parameters,
+    rows: shape.inputs.reduce((sum, input) => sum + input.rows, 0),
+    model: decoded.model,
+    metrics: decoded.metrics,
+    // No algorithm of this version adds noise.
+    privacy: { epsilon: null, delta: null, rho: null },
+    payouts: entries.map(({ party, account, amountWei }) => ({
+      party,
+      address: account,
+      amountWei: String(amountWei),
+    })),
+    run: {
+      seconds: Math.max(...measurements.map(({ seconds }) => seconds)),
+      rounds: Math.max(...measurements.map((measured) => measured.rounds)),
+      bytesSent: measurements.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+      openings: measurements[0].openings,
+      declared: { rounds, bytes, openings },
+    },
+    receipts: {
+      fund: job.funded.txHash,
+      attest: events.find(({ type }) => type === "JobAttested")?.txHash ?? null,
+      settle: events.find(({ type }) => type === "JobSettled")?.txHash ?? null,
+    },
+  };
+}
+
+const elementsOf = ({ parts }: { parts: readonly PlannedPart[] }): number =>
+  parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+
+function tampered(message: string): SymbolonError {
+  return new SymbolonError("RESULT_TAMPERED", message, {
+    hint: "do not accept the result; the attestations on chain show who signed it",
+  });
+}

@@ -1,0 +1,94 @@
+/** The seller's side as a library: share a table to an operator set, publish it, see its use, draw the pay. */
+import type { BridgeClient } from "../../bridge/client.ts";
+import type { Market, Operator } from "../../contracts/market.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import type { Kernel } from "../../mpc/vector/index.ts";
+import type { Table } from "../data/csv.ts";
+import { type DataSetSchema, schemaJson } from "../data/schema.ts";
+import { type PreparedDataSet, prepareDataSet, type SealRecipient } from "./prepare.ts";
+
+export interface OfferRequest {
+  table: Table;
+  schema: DataSetSchema;
+  /** The three operators that will hold the shares; a data set cannot change them later. */
+  operatorSet: string;
+  /** Price of one use. */
+  priceWei: bigint;
+  kernel?: Kernel;
+  onStep?: (step: "sharing" | "uploading" | "publishing") => void;
+}
+
+export interface PublishedDataSet {
+  offer: bigint;
+  txHash: string;
+  dataRoot: string;
+  nonce: string;
+  schemaHash: string;
+  rows: number;
+  columns: number;
+  ciphertextHashes: [string, string, string];
+  preview: PreparedDataSet["preview"];
+}
+
+/**
+ * Shares a table to the operators' keys as the chain has them, stores the sealed shares and the schema at the
+ * bridge, and publishes the offer from `seller`'s account. Nothing that leaves this process shows a cell.
+ * @throws the codes of `prepareDataSet`; STATE_INVALID when an operator is leaving; BRIDGE_UNREACHABLE;
+ * CONTRACT_REVERTED, FUNDS_MISSING
+ */
+export async function publishDataSet(
+  connection: { bridge: BridgeClient; market: Market; seller: string },
+  request: OfferRequest,
+): Promise<PublishedDataSet> {
+  const { bridge, market, seller } = connection;
+  const { deployment } = market;
+  const operators = await operatorsOfSet(market, request.operatorSet);
+  request.onStep?.("sharing");
+  const prepared = await prepareDataSet({
+    table: request.table,
+    schema: request.schema,
+    operators: recipients(operators),
+    seller,
+    chainId: deployment.chainId,
+    registry: deployment.offerRegistry,
+    ...(request.kernel === undefined ? {} : { kernel: request.kernel }),
+  });
+  request.onStep?.("uploading");
+  await bridge.uploadBlob(new TextEncoder().encode(schemaJson(request.schema)));
+  for (const sealed of prepared.sealed) await bridge.uploadBlob(sealed);
+  request.onStep?.("publishing");
+  const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = prepared;
+  const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
+  const { receipt, offer, dataRoot } = await market.publishOffer({
+    operatorSet: request.operatorSet,
+    priceWei: request.priceWei,
+    ...facts,
+  });
+  return { offer, txHash: receipt.hash, dataRoot, ...facts, preview };
+}
+
+/** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs */
+export async function operatorsOfSet(
+  market: Pick<Market, "set" | "operator">,
+  operatorSet: string,
+): Promise<[Operator, Operator, Operator]> {
+  const { members } = await market.set(operatorSet);
+  const operators = await Promise.all(members.map((address) => market.operator(address)));
+  for (const { address, status } of operators) {
+    if (status !== "Active") {
+      throw new SymbolonError("STATE_INVALID", `operator ${address} of the set takes no new jobs`, {
+        hint: "choose another operator set",
+      });
+    }
+  }
+  return operators as [Operator, Operator, Operator];
+}
+
+/** Operators by point as those to whom shares are sealed. */
+export function recipients(operators: readonly [Operator, Operator, Operator]): SealRecipient[] {
+  return partyIndices.map((point: PartyIndex) => {
+    const { address, sealKey } = operators[point - 1]!;
+    return { address, sealKey, point };
+  });
+}
