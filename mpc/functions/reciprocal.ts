@@ -54,9 +54,8 @@ export async function inverseSqrt<D>(
   for (let step = 0; step < 4; step++) {
     const square = await session.multiply(y, y);
     const product = session.assume(await session.multiply(square, u), 2);
-    const half = await session.multiplyPublic(product, -0.5);
     // For u in [1/4, 1) the iterates stay in (0, 2.2]; for u = 0 they grow by 3/2 a step from 2.14, below 11.
-    y = session.assume(await session.multiply(y, session.addPublic(half, 1.5)), 11);
+    y = session.assume(await session.multiply(y, session.publicMinus(3, product), { scale: 0.5 }), 11);
   }
   const out = await session.multiply(y, factor, { fracBits });
   return session.assume(out, 2 ** (1 - range.minExponent / 2));

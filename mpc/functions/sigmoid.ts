@@ -26,7 +26,7 @@ function preset(slopes: readonly number[], inner: readonly number[], maxError: n
 
 export const sigmoidPresets = {
   "clamped-3": preset([45 / 256], [], 0.0577),
-  "clamped-5": preset([56 / 256, 15 / 256], [1.625], 0.0196),
+  "clamped-5": preset([56 / 256, 15 / 256], [1.625], 0.02),
   "clamped-7": preset([59 / 256, 34 / 256, 8 / 256], [1.125, 2.375], 0.0104),
 } as const;
 
