@@ -29,7 +29,7 @@ export interface GuardedSession {
   readonly failure: SymbolonError | undefined;
   fail(thrown: unknown): void;
   awaitPeer(from: PartyIndex): () => void;
-  expectShare(operation: string, from: PartyIndex): void;
+  takeEarlyShare(operation: string, from: PartyIndex): boolean;
 }
 
 /** Openings whose shares may be stored before this party has begun them. */
@@ -116,9 +116,11 @@ function guardShares(jiff: JiffInstance, session: GuardedSession): void {
     const from = (senders ?? [...partyIndices]).map(checkParty);
     const id = shareId ?? jiff.counters.gen_op_id2("share", receivers ?? partyIndices, from);
     const degree = requireThreshold(threshold);
-    for (const sender of from) session.expectShare(id, sender);
+    if (receivers != null && receivers.map(checkParty).length !== 3)
+      throw refused("a share for some parties only");
+    const missing = from.filter((sender) => !session.takeEarlyShare(id, sender));
     const shares = internal_share(secret, degree, receivers, senders, Zp, id);
-    for (const sender of from) {
+    for (const sender of missing) {
       const received = shares[sender];
       if (received !== undefined && !received.ready) void received.wThen(session.awaitPeer(sender));
     }

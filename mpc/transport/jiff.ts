@@ -19,7 +19,7 @@ import { applyGuards, type GuardedSession } from "./jiff-guards.ts";
 import { type JiffInstance, loadJiff, toBigInt } from "./jiff-library.ts";
 import { type JiffLabel, SealedLink } from "./jiff-seal.ts";
 import { relayTransport } from "./jiff-socket.ts";
-import { containStrayRejections, runContained } from "./jiff-stray.ts";
+import { runContained } from "./jiff-stray.ts";
 import { generateX25519, publicKeyOf, type X25519KeyPair } from "./keys.ts";
 import { type PartyIndex, partyIndices } from "./transport.ts";
 
@@ -170,7 +170,6 @@ class Session implements JiffSession, GuardedSession {
   readonly #rejectFailed: (error: SymbolonError) => void;
   readonly #listeners = new Set<(error: SymbolonError) => void>();
   readonly #watch: NodeJS.Timeout;
-  readonly #releaseContainment: () => void;
   #joinTimer: NodeJS.Timeout | undefined;
   #outgoing: MessageContext | undefined;
   #incoming: MessageContext | undefined;
@@ -201,15 +200,12 @@ class Session implements JiffSession, GuardedSession {
       Math.max(10, Math.min(options.timeoutMs / 4, 1_000)),
     );
     this.#watch.unref();
-    this.#releaseContainment = containStrayRejections();
   }
 
   async join(): Promise<void> {
     const { signal, timeoutMs } = this.#options;
-    const stop = () => this.abort(new SymbolonError("RUN_ABORTED", "stopped by the caller"));
-    if (signal?.aborted) stop();
-    signal?.addEventListener("abort", stop, { once: true });
-    this.onFailure(() => signal?.removeEventListener("abort", stop));
+    if (signal?.aborted) this.#stop();
+    signal?.addEventListener("abort", this.#stop, { once: true });
     this.#joinTimer = setTimeout(() => {
       const missing = [...this.#peers.values()].filter((peer) => !peer.present).map((peer) => peer.index);
       const text = `party ${missing.join(" and ")} did not join the JIFF session within ${timeoutMs} ms`;
@@ -246,6 +242,8 @@ class Session implements JiffSession, GuardedSession {
     this.fail(error);
   }
 
+  readonly #stop = (): void => this.abort(new SymbolonError("RUN_ABORTED", "stopped by the caller"));
+
   /** The first reason counts. What has no code comes from JIFF: its text may quote anything and is dropped. */
   fail(thrown: unknown): void {
     if (this.failure !== undefined || this.#closed) return;
@@ -253,12 +251,8 @@ class Session implements JiffSession, GuardedSession {
       thrown instanceof SymbolonError
         ? thrown
         : new SymbolonError("INTERNAL", `the JIFF program failed: ${describeThrown(thrown)}`);
-    this.failure = error;
     for (const peer of this.#peers.values()) this.#tell(peer, abortTag, error.code);
-    this.#disconnect();
-    this.#rejectFailed(error);
-    for (const listener of this.#listeners) listener(error);
-    this.#listeners.clear();
+    this.#end(error);
   }
 
   async close(): Promise<void> {
@@ -271,11 +265,8 @@ class Session implements JiffSession, GuardedSession {
     while (socket?.connected && !socket.is_empty() && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    const error = new SymbolonError("STATE_INVALID", "the JIFF session was closed");
-    this.failure = error;
-    this.#disconnect();
-    this.#rejectFailed(error);
     this.#listeners.clear();
+    this.#end(new SymbolonError("STATE_INVALID", "the JIFF session was closed"));
   }
 
   /** An operation waits for a message of `from`. Returns what to call when it is there. */
@@ -288,9 +279,9 @@ class Session implements JiffSession, GuardedSession {
     };
   }
 
-  /** Marks a share that came before its operation began; counts against a limit. */
-  expectShare(operation: string, from: PartyIndex): void {
-    this.#early.delete(`${from}|${operation}`);
+  /** An operation begins. Returns whether its share from `from` has come already. */
+  takeEarlyShare(operation: string, from: PartyIndex): boolean {
+    return this.#early.delete(`${from}|${operation}`);
   }
 
   #createInstance(): JiffInstance {
@@ -535,14 +526,18 @@ class Session implements JiffSession, GuardedSession {
     this.fail(new SymbolonError("PEER_TIMEOUT", `party ${names} sent no JIFF message for ${timeoutMs} ms`));
   }
 
-  #disconnect(): void {
+  #end(error: SymbolonError): void {
+    this.failure = error;
+    this.#options.signal?.removeEventListener("abort", this.#stop);
     clearInterval(this.#watch);
     clearTimeout(this.#joinTimer);
-    this.#releaseContainment();
     this.#instance.socket?.old_disconnect();
     for (const peer of this.#peers.values()) peer.link?.erase();
     this.#ephemeral.privateKey.fill(0);
     this.#early.clear();
+    this.#rejectFailed(error);
+    for (const listener of this.#listeners) listener(error);
+    this.#listeners.clear();
   }
 
   #peer(index: unknown): Peer {
