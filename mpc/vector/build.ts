@@ -7,6 +7,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { SymbolonError } from "../errors.ts";
+import { randomId } from "../random.ts";
 import { generateKernel } from "./generator/generate.ts";
 import { type FieldBits, fieldBits } from "./kernel.ts";
 
@@ -14,8 +15,8 @@ import { type FieldBits, fieldBits } from "./kernel.ts";
 export const kernelDirectory = join(import.meta.dirname, "..", "..", "build", "kernels");
 
 /** Path of a field's compiled kernel. */
-export function kernelPath(bits: FieldBits): string {
-  return join(kernelDirectory, `field${bits}.wasm`);
+export function kernelPath(bits: FieldBits, directory: string = kernelDirectory): string {
+  return join(directory, `field${bits}.wasm`);
 }
 
 const options = [
@@ -35,20 +36,19 @@ const options = [
 const compilerVersion: string = createRequire(import.meta.url)("assemblyscript/package.json").version;
 
 /** Compiles what is missing or out of date; says which fields were compiled. */
-export async function buildKernels(): Promise<FieldBits[]> {
+export async function buildKernels(directory: string = kernelDirectory): Promise<FieldBits[]> {
   const compiled: FieldBits[] = [];
-  await mkdir(kernelDirectory, { recursive: true });
-  for (const bits of fieldBits) if (await buildKernel(bits)) compiled.push(bits);
+  for (const bits of fieldBits) if (await buildKernel(bits, directory)) compiled.push(bits);
   return compiled;
 }
 
 /** Compiles one field's kernel unless it is up to date. Safe against a concurrent build of the same. */
-export async function buildKernel(bits: FieldBits): Promise<boolean> {
+export async function buildKernel(bits: FieldBits, directory: string = kernelDirectory): Promise<boolean> {
   const source = generateKernel(bits);
   const hash = createHash("sha256")
     .update(JSON.stringify([source, options, compilerVersion]))
     .digest("hex");
-  const target = kernelPath(bits);
+  const target = kernelPath(bits, directory);
   const stamp = `${target}.sha256`;
   const [built, binaryThere] = await Promise.all([
     readFile(stamp, "utf8").catch(() => ""),
@@ -59,7 +59,7 @@ export async function buildKernel(bits: FieldBits): Promise<boolean> {
   ]);
   if (binaryThere && built === hash) return false;
   const binary = await compile(source);
-  await mkdir(kernelDirectory, { recursive: true });
+  await mkdir(directory, { recursive: true });
   // The stamp is written last; a rename replaces the file at once, so a reader never sees half of it.
   await replace(target, binary);
   await replace(stamp, hash);
@@ -67,7 +67,7 @@ export async function buildKernel(bits: FieldBits): Promise<boolean> {
 }
 
 async function replace(path: string, content: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomId()}.tmp`;
   await writeFile(temporary, content);
   await rename(temporary, path);
 }

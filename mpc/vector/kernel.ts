@@ -155,7 +155,7 @@ export interface Kernel {
   encode(a: FieldArray): Uint8Array;
   /** The planes of `encode` one by one, as views of kernel memory: valid until the next kernel call. */
   wireParts(a: FieldArray): Uint8Array[];
-  /** Reads what `encode` wrote. Throws FIELD_ENCODING unless the bytes are canonical; `out` is then undefined. */
+  /** Reads what `encode` wrote. Throws FIELD_ENCODING unless the bytes are canonical; `out` is then zero. */
   decode(out: FieldArray, bytes: Uint8Array): void;
   /** Canonical values in [0, p). */
   toBigints(a: FieldArray): bigint[];

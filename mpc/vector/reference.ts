@@ -288,16 +288,22 @@ class ReferenceKernel implements Kernel {
     const { limbs, limbBits, modulus, elementBytes } = this.spec;
     checkBytes("decode", bytes, elementBytes * out.length);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const values: bigint[] = [];
     for (let i = 0; i < out.length; i++) {
       let value = 0n;
+      let canonical = true;
       for (let l = limbs - 1; l >= 0; l--) {
         const limb = view.getUint32(4 * (l * out.length + i), true);
-        if (limb >= 2 ** limbBits) throw notCanonical();
+        if (limb >= 2 ** limbBits) canonical = false;
         value = (value << BigInt(limbBits)) | BigInt(limb);
       }
-      if (value >= modulus) throw notCanonical();
-      this.#set(out, i, value);
+      if (!canonical || value >= modulus) {
+        this.fill(out, 0n);
+        throw notCanonical();
+      }
+      values.push(value);
     }
+    this.fromBigints(out, values);
   }
 
   toBigints(a: FieldArray): bigint[] {

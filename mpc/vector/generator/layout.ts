@@ -74,6 +74,13 @@ export function layoutOf(spec: FieldSpec): Layout {
     if (column > largest) largest = column;
   }
   const termsPerCarry = Number((limit - residue - incoming) / largest);
+  // Sums of two limbs, times 2^s where their column folds, are factors of products (products.ts).
+  for (let i = 0; i < limbs; i++)
+    for (let j = i + 1; j < limbs; j++) {
+      const sum = looseMax(widths, i) + looseMax(widths, j);
+      if (sum << BigInt(i + j >= limbs ? fold : 0) >= 1n << 32n)
+        throw new Error(`limbs ${i} and ${j} of a field of ${bits} bits leave no room for their sum`);
+    }
   const slack = (1n << BigInt(Math.max(0, 64 - topBits - limbBits))) + 1n;
   if (termsPerCarry < 2 || slack > looseSlack || 2 ** (limbBits + 1) > 2 ** 32)
     throw new Error(`limbs of ${limbBits} bits do not suit a field of ${bits} bits`);

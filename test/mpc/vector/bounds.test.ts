@@ -144,6 +144,8 @@ describe.each(fieldBits)("lazy reduction in the field of 2^%i - 1", (bits) => {
     [5003, 3],
     [2501, 7],
     [9, 1030],
+    // Larger than the cache: blocks of rows are touched ahead.
+    [1501, 100],
   ])("matrix products of %i x %i", (rows, cols) =>
     inRegion(() => {
       const A = looseArray(rows * cols);

@@ -91,14 +91,14 @@ describe.each(fieldBits)("memory of the kernel of 2^%i - 1", (bits) => {
     });
   });
 
-  it("a bad encoding leaves no trace in the array or beside it", () => {
+  it("a bad encoding leaves zeros in the array and nothing beside it", () => {
     for (const k of [wasm, reference]) {
       const whole = k.allocate(12);
       k.fill(whole, sentinel);
       const bytes = new Uint8Array(k.randomByteLength(5)).fill(255);
       expect(() => k.decode(k.slice(whole, 3, 5), bytes)).toThrow();
       const values = k.toBigints(whole);
-      for (const i of [0, 1, 2, 8, 9, 10, 11]) expect(values[i]).toBe(sentinel);
+      for (let i = 0; i < 12; i++) expect(values[i]).toBe(i >= 3 && i < 8 ? 0n : sentinel);
       k.free(whole);
     }
   });
