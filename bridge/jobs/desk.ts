@@ -78,8 +78,8 @@ export class JobDesk {
   /** Jobs past their time that have not ended. */
   stuckJobs(challengeWindowSec: number): number {
     const clock = this.#clock();
-    return this.#options.database.openJobs().filter(({ job }) => isStuck(job, clock, challengeWindowSec))
-      .length;
+    const waiting = this.#waitingJobs(challengeWindowSec);
+    return waiting.filter(({ job }) => isStuck(job, clock, challengeWindowSec)).length;
   }
 
   /** Calls `listener` with each job view that changes. Returns how to stop. */
@@ -138,16 +138,16 @@ export class JobDesk {
     this.#announce(result);
   }
 
-  /** The bridge looked at the chain: time has passed, so see what is due for every open job. */
+  /** The bridge looked at the chain: time has passed, so see what is due. */
   async takeHead(head: BlockHead): Promise<void> {
     this.#chainSec = head.timestampSec;
-    await this.reviewOpenJobs();
+    await this.reviewJobs();
   }
 
-  /** Hands every due transaction of every open job to the sender. */
-  async reviewOpenJobs(): Promise<void> {
+  /** Hands every due transaction to the sender. */
+  async reviewJobs(): Promise<void> {
     const window = await this.#options.challengeWindowSec();
-    for (const { job } of this.#options.database.openJobs()) this.#review(job, window);
+    for (const { job } of this.#waitingJobs(window)) this.#review(job, window);
   }
 
   async close(): Promise<void> {
@@ -219,6 +219,11 @@ export class JobDesk {
       });
     }
     return stored;
+  }
+
+  #waitingJobs(challengeWindowSec: number): StoredJob[] {
+    const { chainSec, wallSec } = this.#clock();
+    return this.#options.database.waitingJobs(Math.max(chainSec, wallSec), challengeWindowSec);
   }
 
   #clock(): Clock {

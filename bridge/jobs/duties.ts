@@ -57,6 +57,17 @@ export function dueAction(job: Job, clock: Clock, challengeWindowSec: number): A
   return null;
 }
 
+/**
+ * From which second on `dueAction` may find something to do, so that jobs that only wait need not be looked
+ * at: 0 for what is due at any time, null for never. For an attested job it is the second of its attestation,
+ * to which the challenge window is added by whoever knows it.
+ */
+export function waitsUntilSec(job: Job): number | null {
+  if (job.state === "Attested") return job.attestedAtSec ?? 0;
+  if (job.state !== "Funded" && job.state !== "Joined") return job.state === "Failed" ? 0 : null;
+  return dueAction(job, { chainSec: 0, wallSec: 0 }, 0) === null ? job.deadlineSec : 0;
+}
+
 function noticeOf({ point, reason, signature }: Notice): Notice {
   return { point, reason, signature };
 }

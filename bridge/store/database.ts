@@ -12,6 +12,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { waitsUntilSec } from "../jobs/duties.ts";
 import type { ChainPosition, JobEvent } from "../jobs/events.ts";
 import { type Job, jobEventRules, transition } from "../jobs/transitions.ts";
 import type { JobEventView, OfferView, OperatorView, SetView } from "../schemas.ts";
@@ -75,9 +76,10 @@ const schema = `
   CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash TEXT NOT NULL);
   CREATE TABLE jobs (
     id INTEGER PRIMARY KEY, state TEXT NOT NULL, operator_set TEXT NOT NULL, buyer TEXT NOT NULL,
-    deadline_sec INTEGER NOT NULL, version INTEGER NOT NULL, view TEXT NOT NULL
+    waits_until_sec INTEGER, version INTEGER NOT NULL, view TEXT NOT NULL
   );
   CREATE INDEX jobs_by_state ON jobs (state, id);
+  CREATE INDEX jobs_waiting ON jobs (waits_until_sec) WHERE waits_until_sec IS NOT NULL;
   CREATE TABLE offers (id INTEGER PRIMARY KEY, operator_set TEXT NOT NULL, active INTEGER NOT NULL, view TEXT NOT NULL);
   CREATE TABLE operators (address TEXT PRIMARY KEY, view TEXT NOT NULL);
   CREATE TABLE sets (id TEXT PRIMARY KEY, view TEXT NOT NULL);
@@ -220,13 +222,13 @@ export class BridgeDatabase {
     if (jobEvent.type === "Funded") job = this.#reapplyPosts(job, sequence);
     this.#run(
       `INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state,
-       operator_set = excluded.operator_set, buyer = excluded.buyer, deadline_sec = excluded.deadline_sec,
+       operator_set = excluded.operator_set, buyer = excluded.buyer, waits_until_sec = excluded.waits_until_sec,
        version = excluded.version, view = excluded.view`,
       Number(job.id),
       job.state,
       job.operatorSet,
       job.buyer.toLowerCase(),
-      job.deadlineSec,
+      waitsUntilSec(job),
       sequence,
       JSON.stringify(job),
     );
@@ -295,10 +297,13 @@ export class BridgeDatabase {
     ).map(storedJob);
   }
 
-  /** All jobs whose story is not over. */
-  openJobs(): StoredJob[] {
+  /** Jobs for which something may be due at `nowSec`: all of those, and few others. */
+  waitingJobs(nowSec: number, challengeWindowSec: number): StoredJob[] {
     return this.#rows(
-      "SELECT version, view FROM jobs WHERE state IN ('Funded', 'Joined', 'Attested', 'Failed') ORDER BY id",
+      `SELECT version, view FROM jobs WHERE waits_until_sec < ?1 AND (state <> 'Attested' OR waits_until_sec < ?1 - ?2)
+       ORDER BY id`,
+      nowSec,
+      challengeWindowSec,
     ).map(storedJob);
   }
 

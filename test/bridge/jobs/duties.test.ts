@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { dueAction, isStuck } from "../../../bridge/jobs/duties.ts";
+import { dueAction, isStuck, waitsUntilSec } from "../../../bridge/jobs/duties.ts";
 import type { JobEvent } from "../../../bridge/jobs/events.ts";
 import { type Job, transition } from "../../../bridge/jobs/transitions.ts";
 import type { Point } from "../../../bridge/schemas.ts";
@@ -158,4 +159,26 @@ describe("stuck jobs", () => {
     expect(stuck(job, deadlineSec + 10)).toBe(false);
     expect(stuck(job, deadlineSec + windowSec)).toBe(true);
   });
+});
+
+test("a job that is left alone until it waits no longer has nothing due before", () => {
+  const events: JobEvent[] = [join(1), join(2), join(3), fail(1), fail(2), attest(1), attest(2), attest(3)];
+  const states: JobState[] = ["Funded", "Joined", "Attested", "Settled", "Failed", "Refunded"];
+  fc.assert(
+    fc.property(
+      fc.subarray(events),
+      fc.constantFrom(...states),
+      fc.nat(2 * deadlineSec),
+      fc.nat(2 * deadlineSec),
+      (posted, state, chainSec, wallSec) => {
+        const job = { ...made(...posted), state, attestedAtSec: state === "Attested" ? 5000 : null };
+        const waits = waitsUntilSec(job);
+        const latestSec = Math.max(chainSec, wallSec);
+        const looked = waits !== null && latestSec > waits + (state === "Attested" ? windowSec : 0);
+        const clock = { chainSec, wallSec };
+        if (!looked) expect([due(job, clock), isStuck(job, clock, windowSec)]).toEqual([null, false]);
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });

@@ -277,3 +277,33 @@ test("finds jobs by state, set and buyer, page by page", () => {
     { state: "Joined", jobs: 1 },
   ]);
 });
+
+test("names the jobs for which something may be due, and leaves the others alone", () => {
+  const database = open();
+  const early = { deadlineSec: 5000 };
+  database.append([
+    fund("1", 1, early),
+    fund("2", 1),
+    fund("3", 1),
+    fund("4", 1),
+    joined("3", 2),
+    joined("4", 2),
+  ]);
+  for (const point of [1, 2, 3] as const) database.append([join1("2", point)]);
+  const attested = {
+    type: "Attested" as const,
+    chain: { ...at(3), timestampSec: 5000 },
+    resultRoot: hashOf("r"),
+    payoutRoot: hashOf("p"),
+    inputRoot: hashOf("input"),
+  };
+  database.append([
+    { key: "attested", jobId: "3", event: attested },
+    { key: "failed", jobId: "4", event: { type: "Failed", chain: at(3), reasons: [] } },
+  ]);
+  const waiting = (nowSec: number) => database.waitingJobs(nowSec, 60).map(({ job }) => job.id);
+  expect(waiting(5000)).toEqual(["2", "4"]);
+  expect(waiting(5001)).toEqual(["1", "2", "4"]);
+  expect(waiting(5060)).toEqual(["1", "2", "4"]);
+  expect(waiting(5061)).toEqual(["1", "2", "3", "4"]);
+});
