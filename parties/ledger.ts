@@ -1,0 +1,195 @@
+/**
+ * The market as its events tell it: operators, sets, offers and jobs, with what each job was funded at. A pure
+ * projection, so that everybody who reads the same blocks computes the same payouts, whatever was changed in
+ * the registries since.
+ */
+import type { JobState } from "../contracts/job-states.ts";
+import type {
+  EventOf,
+  FundedJob,
+  MarketEvent,
+  OperatorDetails,
+  PublishedOffer,
+} from "../contracts/market-events.ts";
+import { SymbolonError } from "../mpc/errors.ts";
+import type { PayoutFacts } from "./payout-plan.ts";
+
+export interface LedgerOperator extends OperatorDetails {
+  /** Takes new jobs. */
+  active: boolean;
+  /** Hashes of the algorithms that it runs, lower case. */
+  approved: Set<string>;
+}
+
+export interface LedgerOffer extends PublishedOffer {
+  active: boolean;
+}
+
+export interface LedgerJob extends FundedJob {
+  state: JobState;
+  /** Operators by point. */
+  members: [string, string, string];
+  /** Prices and fees at the moment of funding. */
+  payout: PayoutFacts;
+  /** Place among all jobs in the order in which they were joined, from 1; 0 before. */
+  joinOrder: number;
+  fundedAtSec: number;
+  /** Time of the block of the last event. */
+  changedAtSec: number;
+  fundTx: string;
+  resultRoot?: string;
+  payoutRoot?: string;
+  failures?: [string, string];
+}
+
+export class MarketLedger {
+  readonly operators = new Map<string, LedgerOperator>();
+  readonly sets = new Map<string, [string, string, string]>();
+  readonly offers = new Map<bigint, LedgerOffer>();
+  readonly jobs = new Map<bigint, LedgerJob>();
+  #joined = 0;
+
+  /** Addresses are found in any case. */
+  operator(address: string): LedgerOperator | undefined {
+    return this.operators.get(address.toLowerCase());
+  }
+
+  /**
+   * Takes the next event of the chain. Events come in the chain's order, from the deployment on, none left out.
+   * @returns the job that it changed
+   * @throws STATE_INVALID for an event that cannot follow: events are missing
+   */
+  apply(event: MarketEvent): LedgerJob | undefined {
+    switch (event.type) {
+      case "OperatorRegistered":
+      case "OperatorUpdated":
+        this.#keepOperator(event);
+        return undefined;
+      case "OperatorRetired":
+      case "BondWithdrawn":
+        // Its approvals and its signers stay in the registry.
+        this.#operatorOf(event.operator).active = false;
+        return undefined;
+      case "AlgorithmApproved":
+        this.#operatorOf(event.operator).approved.add(event.algorithm.toLowerCase());
+        return undefined;
+      case "AlgorithmRevoked":
+        this.#operatorOf(event.operator).approved.delete(event.algorithm.toLowerCase());
+        return undefined;
+      case "SetCreated":
+        this.sets.set(event.operatorSet, event.members);
+        return undefined;
+      case "OfferPublished":
+        this.offers.set(event.offer, { ...withoutPosition(event), active: true });
+        return undefined;
+      case "OfferPriceSet":
+        this.#offerOf(event.offer).priceWei = event.priceWei;
+        return undefined;
+      case "OfferWithdrawn":
+        this.#offerOf(event.offer).active = false;
+        return undefined;
+      case "JobFunded":
+        return this.#fund(event);
+      case "PayoutClaimed":
+        return undefined;
+      default:
+        return this.#progress(event);
+    }
+  }
+
+  #keepOperator(event: EventOf<"OperatorRegistered"> | EventOf<"OperatorUpdated">): void {
+    const { operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = event;
+    const known = this.operator(operator);
+    this.operators.set(operator.toLowerCase(), {
+      ...{ operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei },
+      active: event.type === "OperatorRegistered" || (known?.active ?? true),
+      approved: known?.approved ?? new Set(),
+    });
+  }
+
+  #fund(event: EventOf<"JobFunded">): LedgerJob {
+    const members = this.sets.get(event.operatorSet);
+    if (members === undefined) throw missing(`the operator set of job ${event.job}`);
+    const payout: PayoutFacts = {
+      amountWei: event.amountWei,
+      offers: event.offers.map((id) => {
+        const { seller, priceWei } = this.#offerOf(id);
+        return { seller, priceWei };
+      }),
+      operators: members.map((address) => ({ address, feeWei: this.#operatorOf(address).feeWei })),
+    };
+    const job: LedgerJob = {
+      ...withoutPosition(event),
+      state: "Funded",
+      members,
+      payout,
+      joinOrder: 0,
+      fundedAtSec: event.timestampSec,
+      changedAtSec: event.timestampSec,
+      fundTx: event.txHash,
+    };
+    this.jobs.set(event.job, job);
+    return job;
+  }
+
+  #progress(
+    event: EventOf<"JobJoined" | "JobAttested" | "JobSettled" | "JobFailed" | "JobRefunded">,
+  ): LedgerJob {
+    const job = this.jobs.get(event.job);
+    if (job === undefined) throw missing(`job ${event.job}`);
+    job.changedAtSec = event.timestampSec;
+    switch (event.type) {
+      case "JobJoined":
+        job.state = "Joined";
+        this.#joined += 1;
+        job.joinOrder = this.#joined;
+        break;
+      case "JobAttested":
+        job.state = "Attested";
+        job.resultRoot = event.resultRoot;
+        job.payoutRoot = event.payoutRoot;
+        break;
+      case "JobSettled":
+        job.state = "Settled";
+        break;
+      case "JobFailed":
+        job.state = "Failed";
+        job.failures = event.reasons;
+        break;
+      case "JobRefunded":
+        job.state = "Refunded";
+        break;
+    }
+    return job;
+  }
+
+  #operatorOf(address: string): LedgerOperator {
+    const operator = this.operator(address);
+    if (operator === undefined) throw missing(`operator ${address}`);
+    return operator;
+  }
+
+  #offerOf(id: bigint): LedgerOffer {
+    const offer = this.offers.get(id);
+    if (offer === undefined) throw missing(`offer ${id}`);
+    return offer;
+  }
+}
+
+/** An event's own values, without where it stands. */
+function withoutPosition<Event extends MarketEvent>(event: Event) {
+  const {
+    type: _t,
+    blockNumber: _b,
+    blockHash: _h,
+    timestampSec: _s,
+    txHash: _x,
+    logIndex: _l,
+    ...own
+  } = event;
+  return own;
+}
+
+function missing(what: string): SymbolonError {
+  return new SymbolonError("STATE_INVALID", `${what} is not among the events that were read`);
+}

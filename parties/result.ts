@@ -1,0 +1,201 @@
+/**
+ * The result of a job as it leaves a compute party: the payload that is sealed to the buyer, and the roots
+ * that the parties attest to.
+ *
+ * Payload, secret (it holds a share):
+ *
+ *     offset 0   "SYMR"
+ *            4   version (u8), 1
+ *            5   0 (3 bytes)
+ *            8   salt (32 bytes, random)
+ *           40   length of the measurement (u32, little-endian)
+ *           44   measurement, UTF-8 JSON
+ *            …   share, as `data-set.ts` writes an N x 1 matrix: all parts of the result in the plan's order
+ *
+ * Root of a party: an OpenZeppelin standard Merkle tree over chunks of 64 elements. A leaf is
+ *
+ *     keccak256(keccak256(abi.encode(salt, job, attempt, operator, point, chunk index, N, chunk hash)))
+ *
+ * and the chunk hash is the keccak256 of its elements, each as 16 bytes, big-endian: the form in which a
+ * contract can check an opened chunk and compute with it. The salt keeps a leaf from telling a share that can
+ * be guessed. What is attested as `resultRoot` is keccak256(abi.encode(roots[3], ciphertextHashes[3])).
+ */
+import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
+import { AbiCoder, keccak256 } from "ethers";
+import { z } from "zod";
+import { SymbolonError } from "../mpc/errors.ts";
+import { randomBytes } from "../mpc/random.ts";
+import type { PartyIndex } from "../mpc/transport/transport.ts";
+import { type FieldBits, fieldSpecs } from "../mpc/vector/index.ts";
+
+const count = z.int().nonnegative();
+
+/** What the run cost one party, measured over the algorithm alone: it can be compared with the declaration. */
+export const measurementSchema = z.strictObject({
+  rounds: count,
+  framesSent: count,
+  /** Payload bytes that this party sent. */
+  bytesSent: count,
+  /** How many values were opened to the parties, by label. */
+  openings: z.record(z.string(), count),
+  seconds: z.number().nonnegative(),
+});
+export type RunMeasurement = z.infer<typeof measurementSchema>;
+
+export interface ResultPayload {
+  /** 32 bytes. */
+  salt: Uint8Array;
+  measurement: RunMeasurement;
+  /** Bytes of the share, see `data-set.ts`. */
+  share: Uint8Array;
+}
+
+/** Which party's result of which job: part of every leaf. */
+export interface ResultOrigin {
+  jobId: bigint | number | string;
+  attempt: bigint | number;
+  /** Address of the operator. */
+  operator: string;
+  point: PartyIndex;
+}
+
+/** Elements in a leaf. */
+export const chunkElements = 64;
+/** Bytes of an element in a chunk's preimage. */
+export const chunkElementBytes = 16;
+export const resultSaltBytes = 32;
+
+const magic = new TextEncoder().encode("SYMR");
+const version = 1;
+const headerBytes = 44;
+const maxMeasurementBytes = 65_536;
+
+/** A fresh salt for one party's result. */
+export function resultSalt(): Uint8Array {
+  return Uint8Array.from(randomBytes(resultSaltBytes));
+}
+
+export function encodeResultPayload({ salt, measurement, share }: ResultPayload): Uint8Array {
+  if (salt.length !== resultSaltBytes) throw new SymbolonError("USAGE", "a result's salt has 32 bytes");
+  const json = new TextEncoder().encode(JSON.stringify(measurementSchema.parse(measurement)));
+  if (json.length > maxMeasurementBytes)
+    throw new SymbolonError("LIMIT_EXCEEDED", "the measurement is too long");
+  const bytes = new Uint8Array(headerBytes + json.length + share.length);
+  bytes.set(magic);
+  bytes[4] = version;
+  bytes.set(salt, 8);
+  new DataView(bytes.buffer).setUint32(40, json.length, true);
+  bytes.set(json, headerBytes);
+  bytes.set(share, headerBytes + json.length);
+  return bytes;
+}
+
+/** Views of `bytes`, not copies. @throws RESULT_TAMPERED for anything that `encodeResultPayload` does not write */
+export function decodeResultPayload(bytes: Uint8Array): ResultPayload {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const known =
+    bytes.length >= headerBytes &&
+    magic.every((byte, i) => bytes[i] === byte) &&
+    bytes[4] === version &&
+    bytes.subarray(5, 8).every((byte) => byte === 0);
+  if (!known) throw malformed();
+  const end = headerBytes + view.getUint32(40, true);
+  if (end - headerBytes > maxMeasurementBytes || end > bytes.length) throw malformed();
+  return {
+    salt: bytes.subarray(8, 8 + resultSaltBytes),
+    measurement: readMeasurement(bytes.subarray(headerBytes, end)),
+    share: bytes.subarray(end),
+  };
+}
+
+function readMeasurement(bytes: Uint8Array): RunMeasurement {
+  try {
+    return measurementSchema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+  } catch {
+    throw malformed();
+  }
+}
+
+function malformed(): SymbolonError {
+  return new SymbolonError("RESULT_TAMPERED", "a party's result is malformed");
+}
+
+const leafTypes = ["bytes32", "uint256", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
+
+/** The tree over a party's result share: its root, and proofs of single chunks. @throws RESULT_TAMPERED */
+export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: Uint8Array) {
+  const chunks = resultChunks(share);
+  const total = chunks.reduce((sum, { length }) => sum + length / chunkElementBytes, 0);
+  const { jobId, attempt, operator, point } = origin;
+  const leaves = chunks.map((chunk, index) => [
+    toHex(salt),
+    BigInt(jobId),
+    BigInt(attempt),
+    operator,
+    point,
+    index,
+    total,
+    keccak256(chunk),
+  ]);
+  return StandardMerkleTree.of(leaves, leafTypes);
+}
+
+/** The root that a party commits to. 32 bytes, 0x-hexadecimal. @throws RESULT_TAMPERED */
+export function partyResultRoot(origin: ResultOrigin, salt: Uint8Array, share: Uint8Array): string {
+  return partyResultTree(origin, salt, share).root;
+}
+
+type Three = readonly [string, string, string];
+
+/** What the three parties attest: their roots and the hashes of their sealed payloads, by point. */
+export function resultRoot(roots: Three, ciphertextHashes: Three): string {
+  return keccak256(
+    AbiCoder.defaultAbiCoder().encode(["bytes32[3]", "bytes32[3]"], [roots, ciphertextHashes]),
+  );
+}
+
+/** Layout of a share's bytes, see `data-set.ts`. */
+const shareHeaderBytes = 16;
+const shareBlockElements = 2 ** 16;
+
+/**
+ * The elements of an N x 1 share in chunks of 64, each element as 16 bytes, big-endian.
+ * @throws RESULT_TAMPERED when the bytes are no such share
+ */
+export function resultChunks(share: Uint8Array): Uint8Array[] {
+  if (share.length < shareHeaderBytes) throw malformed();
+  const view = new DataView(share.buffer, share.byteOffset, share.byteLength);
+  const field = fieldSpecs[share[5] as FieldBits];
+  const total = view.getUint32(8, true);
+  const fits =
+    field !== undefined &&
+    total > 0 &&
+    view.getUint32(12, true) === 1 &&
+    share.length === shareHeaderBytes + total * field.elementBytes;
+  if (!fits) throw malformed();
+  const chunks: Uint8Array[] = [];
+  for (let block = 0; block < total; block += shareBlockElements) {
+    const size = Math.min(shareBlockElements, total - block);
+    const start = shareHeaderBytes + block * field.elementBytes;
+    for (let first = 0; first < size; first += chunkElements) {
+      const length = Math.min(chunkElements, size - first);
+      const chunk = new Uint8Array(length * chunkElementBytes);
+      const out = new DataView(chunk.buffer);
+      for (let i = 0; i < length; i++) {
+        let value = 0n;
+        for (let limb = field.limbs - 1; limb >= 0; limb--) {
+          const word = view.getUint32(start + 4 * (limb * size + first + i), true);
+          value = (value << BigInt(field.limbBits)) | BigInt(word);
+        }
+        out.setBigUint64(i * chunkElementBytes, value >> 64n);
+        out.setBigUint64(i * chunkElementBytes + 8, value & 0xffff_ffff_ffff_ffffn);
+      }
+      chunks.push(chunk);
+    }
+  }
+  return chunks;
+}
+
+function toHex(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).toString("hex")}`;
+}
