@@ -8,7 +8,7 @@ import { SymbolonError, toSymbolonError } from "./errors.ts";
 import { Prss, type PrssPurpose } from "./prss.ts";
 import { embedCoefficient } from "./shamir.ts";
 import { nextParty, type PartyIndex, previousParty, type Transport } from "./transport/transport.ts";
-import type { FieldArray, Kernel } from "./vector/index.ts";
+import { type FieldArray, type Kernel, randomBlock } from "./vector/index.ts";
 
 export class Party {
   readonly index: PartyIndex;
@@ -94,9 +94,13 @@ export class Party {
     length: number,
     bitLength?: number,
   ): FieldArray {
-    const out = this.kernel.allocate(length);
-    const bytes = this.#prss.bytes(excluded, purpose, operation, this.kernel.randomByteLength(length));
-    this.kernel.fromRandomBytes(out, bytes, bitLength);
+    const { kernel } = this;
+    const out = kernel.allocate(length);
+    const stream = this.#prss.stream(excluded, purpose, operation);
+    for (let at = 0; at < length; at += randomBlock) {
+      const piece = kernel.slice(out, at, Math.min(randomBlock, length - at));
+      kernel.fromRandomBytes(piece, stream(kernel.randomByteLength(piece.length)), bitLength);
+    }
     return out;
   }
 

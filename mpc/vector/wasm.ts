@@ -6,8 +6,6 @@
  * the next. Elements rest in the loose form of `generator/layout.ts` and are made canonical, in place, before
  * anything but a kernel reads them.
  */
-import { readFile } from "node:fs/promises";
-import { buildKernel, kernelPath } from "./build.ts";
 import {
   type FieldArray,
   type FieldBits,
@@ -30,16 +28,7 @@ import {
   notCanonical,
   notRepresentable,
 } from "./shapes.ts";
-
-/** The part of WebAssembly that is used; its types are in TypeScript's browser library only. */
-declare const WebAssembly: {
-  compile(bytes: Uint8Array): Promise<WasmModule>;
-  instantiate(module: WasmModule, imports: object): Promise<{ readonly exports: unknown }>;
-};
-type WasmModule = { readonly wasmModule: unique symbol };
-
-/** A function of a kernel. Pointers and strides in bytes, lengths in elements. */
-type Call = (...args: number[]) => number;
+import { type Call, instantiate } from "./wasm-module.ts";
 
 interface Scalar {
   readonly limbs: readonly number[];
@@ -64,33 +53,9 @@ const cacheBytes = 512 * 1024;
 /** Bytes at the start of memory that hold the kernel's constants. */
 const constantBytes = 1024;
 
-const modules = new Map<FieldBits, Promise<WasmModule>>();
-
-/** Compiles a field's module once per process; builds it first where it is missing or out of date. */
-function loadModule(bits: FieldBits): Promise<WasmModule> {
-  let module = modules.get(bits);
-  if (module === undefined) {
-    module = buildKernel(bits)
-      .then(() => readFile(kernelPath(bits)))
-      .then((bytes) => WebAssembly.compile(bytes));
-    // A failed build may be repaired: do not keep the failure.
-    module.catch(() => modules.delete(bits));
-    modules.set(bits, module);
-  }
-  return module;
-}
-
 /** A kernel in WebAssembly with its own memory, which lives as long as the kernel. */
 export async function createKernel(bits: FieldBits): Promise<Kernel> {
-  const module = await loadModule(bits);
-  const instance = await WebAssembly.instantiate(module, {
-    env: {
-      abort: () => {
-        throw new Error("kernel aborted");
-      },
-    },
-  });
-  const { memory, ...functions } = instance.exports as { memory: WasmMemory } & Record<string, Call>;
+  const { memory, functions } = await instantiate(bits);
   return new WasmKernel(bits, memory, functions);
 }
 
