@@ -62,17 +62,23 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         uint256 amountWei = feesWei + pricesWei;
         if (msg.value != amountWei || amountWei > type(uint96).max) revert AmountWrong(msg.value, amountWei);
 
-        JobTerms memory terms;
-        terms.buyer = msg.sender;
-        terms.amountWei = uint96(amountWei);
-        terms.deadlineSec = request.deadlineSec;
-        terms.algorithm = request.algorithm;
-        terms.signers = signers;
-        (terms.specHash, terms.inputRoot) = _bind(request, operatorSet, offerIds);
-
+        (bytes32 specHash, bytes32 inputRoot) = _bind(request, operatorSet, offerIds);
+        bytes32 termsHash = keccak256(
+            abi.encode(
+                msg.sender,
+                amountWei,
+                request.deadlineSec,
+                request.algorithm,
+                specHash,
+                inputRoot,
+                signers[0],
+                signers[1],
+                signers[2]
+            )
+        );
         jobId = ++jobCount;
         _requireArrow(jobId, JobState.None, JobState.Funded);
-        _slots[jobId] = JobSlots.running(JobState.Funded, keccak256(abi.encode(terms)));
+        _slots[jobId] = JobSlots.running(JobState.Funded, termsHash);
         emit JobFunded(
             jobId,
             msg.sender,
@@ -83,8 +89,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
             offerIds,
             request.spec,
             amountWei,
-            terms.specHash,
-            terms.inputRoot,
+            specHash,
+            inputRoot,
             signers
         );
     }
@@ -110,12 +116,10 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         if (attestation.algorithm != terms.algorithm || attestation.inputRoot != terms.inputRoot) {
             revert AttestationMismatch(jobId);
         }
-        _requireSigned(jobId, terms, keccak256(abi.encode(ATTESTATION_TYPE, attestation)), signatures);
+        _requireSigned(jobId, terms, MarketHashes.attestation(ATTESTATION_TYPE, attestation), signatures);
         _slots[jobId] = JobSlots.attested(uint40(block.timestamp + challengeWindowSec), terms.amountWei);
         _outcomes[jobId] = keccak256(
-            abi.encode(
-                Outcome(keccak256(abi.encode(terms)), terms.buyer, attestation.resultRoot, attestation.payoutRoot)
-            )
+            abi.encode(MarketHashes.terms(terms), terms.buyer, attestation.resultRoot, attestation.payoutRoot)
         );
         emit JobAttested(
             jobId, attestation.resultRoot, attestation.payoutRoot, attestation.inputRoot, attestation.budgetSpent
@@ -229,7 +233,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         if (slot.state() != JobState.Settled) revert TransitionRefused(jobId, slot.state(), JobState.Settled);
         _requireOutcome(jobId, outcome);
         uint256 index = payout.index;
-        bytes32 leaf = MarketHashes.payoutLeaf(index, payout.account, payout.amountWei);
+        bytes32 leaf = MarketHashes.payoutLeaf(payout);
         if (!MerkleProof.verifyCalldata(proof, outcome.payoutRoot, leaf)) revert ProofInvalid(jobId, index);
 
         if (index < JobSlots.INLINE_CLAIMS) {
@@ -281,12 +285,12 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         JobState state = slot.state();
         if (
             (state == JobState.Funded || state == JobState.Joined || state == JobState.Failed)
-                && !slot.hasTerms(keccak256(abi.encode(terms)))
+                && !slot.hasTerms(MarketHashes.terms(terms))
         ) revert TermsMismatch(jobId);
     }
 
     function _requireOutcome(uint256 jobId, Outcome calldata outcome) private view {
-        if (_outcomes[jobId] != keccak256(abi.encode(outcome))) revert OutcomeMismatch(jobId);
+        if (_outcomes[jobId] != MarketHashes.outcome(outcome)) revert OutcomeMismatch(jobId);
     }
 
     function _requireArrow(uint256 jobId, JobState from, JobState to) private pure {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
+import {ListingSlot, Listings} from "./libraries/Listings.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
 
 /// @title Registry of data offers
@@ -14,7 +15,7 @@ contract OfferRegistry is IOfferRegistry {
 
     /// @dev By {_key}. One slot serves as the listing and as the mark that these commitments are known: the data
     /// root binds the seller, so nobody can take another seller's place by being first.
-    mapping(bytes32 key => Listing) private _listings;
+    mapping(bytes32 key => ListingSlot) private _listings;
 
     constructor(IOperatorRegistry operatorRegistry_) {
         operatorRegistry = operatorRegistry_;
@@ -24,13 +25,12 @@ contract OfferRegistry is IOfferRegistry {
     function publish(OfferInput calldata input) external returns (uint256 offerId) {
         if (input.rows == 0 || input.columns == 0) revert ShapeInvalid(input.rows, input.columns);
         bytes32 operatorSet = MarketHashes.operatorSet(input.members);
-        if (!operatorRegistry.setExists(operatorSet)) revert IOperatorRegistry.SetUnknown(operatorSet);
-        bytes32 dataRoot = _dataRoot(input);
-        Listing storage entry = _listings[_key(msg.sender, operatorSet, dataRoot)];
-        if (entry.id != 0) revert DataSetKnown(entry.id);
+        bytes32 dataRoot = MarketHashes.dataRoot(msg.sender, input);
+        bytes32 key = _key(msg.sender, operatorSet, dataRoot);
+        uint256 knownId = _listings[key].id();
+        if (knownId != 0) revert DataSetKnown(knownId);
         offerId = ++offerCount;
-        _listings[_key(msg.sender, operatorSet, dataRoot)] =
-            Listing({id: uint64(offerId), priceWei: input.priceWei, active: true});
+        _listings[key] = Listings.listed(uint64(offerId), input.priceWei);
         emit OfferPublished(
             offerId,
             msg.sender,
@@ -47,21 +47,24 @@ contract OfferRegistry is IOfferRegistry {
 
     /// @inheritdoc IOfferRegistry
     function withdraw(bytes32 operatorSet, bytes32 dataRoot) external {
-        Listing storage entry = _active(msg.sender, operatorSet, dataRoot);
-        entry.active = false;
-        emit OfferWithdrawn(entry.id);
+        bytes32 key = _key(msg.sender, operatorSet, dataRoot);
+        ListingSlot slot = _active(key, msg.sender, dataRoot);
+        _listings[key] = slot.withdrawn();
+        emit OfferWithdrawn(slot.id());
     }
 
     /// @inheritdoc IOfferRegistry
     function setPrice(bytes32 operatorSet, bytes32 dataRoot, uint96 priceWei) external {
-        Listing storage entry = _active(msg.sender, operatorSet, dataRoot);
-        entry.priceWei = priceWei;
-        emit OfferPriceSet(entry.id, priceWei);
+        bytes32 key = _key(msg.sender, operatorSet, dataRoot);
+        ListingSlot slot = _active(key, msg.sender, dataRoot);
+        _listings[key] = Listings.listed(slot.id(), priceWei);
+        emit OfferPriceSet(slot.id(), priceWei);
     }
 
     /// @inheritdoc IOfferRegistry
     function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory) {
-        return _listings[_key(seller, operatorSet, dataRoot)];
+        ListingSlot slot = _listings[_key(seller, operatorSet, dataRoot)];
+        return Listing({id: slot.id(), priceWei: slot.priceWei(), active: slot.active()});
     }
 
     /// @inheritdoc IOfferRegistry
@@ -75,39 +78,23 @@ contract OfferRegistry is IOfferRegistry {
         offerIds = new uint256[](length);
         uint256 previousId;
         for (uint256 i; i < length; ++i) {
-            Listing memory entry = _active(offers[i].seller, operatorSet, offers[i].dataRoot);
-            if (entry.id <= previousId) revert OffersNotAscending(previousId, entry.id);
-            previousId = entry.id;
-            offerIds[i] = previousId;
-            pricesWei += entry.priceWei;
+            address seller = offers[i].seller;
+            bytes32 dataRoot = offers[i].dataRoot;
+            ListingSlot slot = _active(_key(seller, operatorSet, dataRoot), seller, dataRoot);
+            uint256 id = slot.id();
+            if (id <= previousId) revert OffersNotAscending(previousId, id);
+            previousId = id;
+            offerIds[i] = id;
+            pricesWei += slot.priceWei();
         }
     }
 
-    function _active(address seller, bytes32 operatorSet, bytes32 dataRoot)
-        private
-        view
-        returns (Listing storage entry)
-    {
-        entry = _listings[_key(seller, operatorSet, dataRoot)];
-        if (entry.id == 0) revert OfferUnknown(seller, dataRoot);
-        if (!entry.active) revert OfferInactive(entry.id);
-    }
-
-    function _dataRoot(OfferInput calldata input) private view returns (bytes32) {
-        bytes32[3] memory commitments;
-        for (uint8 i; i < 3; ++i) {
-            commitments[i] = MarketHashes.shareCommitment(
-                msg.sender,
-                input.nonce,
-                input.schemaHash,
-                input.rows,
-                input.columns,
-                input.members[i],
-                i + 1,
-                input.ciphertextHashes[i]
-            );
+    function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
+        slot = _listings[key];
+        if (!slot.active()) {
+            if (slot.id() == 0) revert OfferUnknown(seller, dataRoot);
+            revert OfferInactive(slot.id());
         }
-        return MarketHashes.dataRoot(commitments);
     }
 
     function _key(address seller, bytes32 operatorSet, bytes32 dataRoot) private pure returns (bytes32) {

@@ -1,35 +1,89 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IJobEscrow} from "../interfaces/IJobEscrow.sol";
+import {IOfferRegistry} from "../interfaces/IOfferRegistry.sol";
+
 /// @title The hashes that bind data sets, sets of operators and jobs
 /// @notice `contracts/commitments.ts` computes the same; a test compares them.
+/// @dev A static struct lies in call data exactly as `abi.encode` would lay it out, so it is hashed from there in
+/// one copy; decoding and encoding it again costs several hundred gas each time. Bits that do not belong to a
+/// value change the hash, and so fit no hash that was stored.
 library MarketHashes {
-    /// @notice The id of three operators at their points: the first stands at Shamir point 1.
-    function operatorSet(address[3] memory members) internal pure returns (bytes32) {
-        return keccak256(abi.encode(members));
+    /// @notice The id of three operators at their points, the first at Shamir point 1: keccak256(abi.encode(members)).
+    function operatorSet(address[3] calldata members) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, members, 0x60)
+            hash := keccak256(free, 0x60)
+        }
     }
 
-    /// @notice What binds the ciphertext of one share to its chain, registry, seller, data set, reader and point.
-    function shareCommitment(
-        address seller,
-        bytes32 nonce,
-        bytes32 schemaHash,
-        uint32 rows,
-        uint16 columns,
-        address member,
-        uint8 point,
-        bytes32 ciphertextHash
-    ) internal view returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                block.chainid, address(this), seller, nonce, schemaHash, rows, columns, member, point, ciphertextHash
-            )
+    /// @notice keccak256(abi.encode(terms))
+    function terms(IJobEscrow.JobTerms calldata terms_) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, terms_, 0x120)
+            hash := keccak256(free, 0x120)
+        }
+    }
+
+    /// @notice keccak256(abi.encode(outcome))
+    function outcome(IJobEscrow.Outcome calldata outcome_) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, outcome_, 0x80)
+            hash := keccak256(free, 0x80)
+        }
+    }
+
+    /// @notice keccak256(abi.encode(typeHash, attestation)): the EIP-712 hash of the struct.
+    function attestation(bytes32 typeHash, IJobEscrow.Attestation calldata attestation_)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            calldatacopy(add(free, 0x20), attestation_, 0xc0)
+            hash := keccak256(free, 0xe0)
+        }
+    }
+
+    /// @notice The three share commitments of a data set in one hash, keccak256(abi.encode(commitments)), where
+    /// commitment i is keccak256(abi.encode(chain id, this registry, seller, nonce, schemaHash, rows, columns,
+    /// member i, point i, ciphertextHash i)). It binds each ciphertext to its chain, registry, seller, data set,
+    /// reader and point.
+    function dataRoot(address seller, IOfferRegistry.OfferInput calldata input) internal view returns (bytes32 root) {
+        bytes memory preimage = abi.encode(
+            block.chainid,
+            address(this),
+            seller,
+            input.nonce,
+            input.schemaHash,
+            input.rows,
+            input.columns,
+            input.members[0],
+            uint8(1),
+            input.ciphertextHashes[0]
         );
-    }
-
-    /// @notice The three commitments of a data set in one hash.
-    function dataRoot(bytes32[3] memory commitments) internal pure returns (bytes32) {
-        return keccak256(abi.encode(commitments));
+        bytes32[3] memory commitments;
+        commitments[0] = keccak256(preimage);
+        for (uint256 i = 1; i < 3; ++i) {
+            address member = input.members[i];
+            bytes32 ciphertextHash = input.ciphertextHashes[i];
+            // Only the last three words differ from share to share.
+            assembly ("memory-safe") {
+                mstore(add(preimage, 0x100), member)
+                mstore(add(preimage, 0x120), add(i, 1))
+                mstore(add(preimage, 0x140), ciphertextHash)
+            }
+            commitments[i] = keccak256(preimage);
+        }
+        assembly ("memory-safe") {
+            root := keccak256(commitments, 0x60)
+        }
     }
 
     /// @notice What a job computes on: its data sets in order and its parameters.
@@ -37,8 +91,13 @@ library MarketHashes {
         return keccak256(abi.encode(dataRoots, specBytesHash));
     }
 
-    /// @notice The leaf of a payout in an OpenZeppelin standard Merkle tree.
-    function payoutLeaf(uint256 index, address account, uint256 amountWei) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(index, account, amountWei))));
+    /// @notice The leaf of a payout in an OpenZeppelin standard Merkle tree: the hash of the hash of its encoding.
+    function payoutLeaf(IJobEscrow.Payout calldata payout) internal pure returns (bytes32 leaf) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, payout, 0x60)
+            mstore(0x00, keccak256(free, 0x60))
+            leaf := keccak256(0x00, 0x20)
+        }
     }
 }
