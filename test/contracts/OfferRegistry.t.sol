@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
+import {IOfferRegistry} from "../../contracts/interfaces/IOfferRegistry.sol";
+import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
+import {MarketTest} from "./MarketTest.sol";
+
+/// @notice What an offer commits to, and who may change it.
+contract OfferRegistryTest is MarketTest {
+    function test_anOfferIsFoundByItsCommitments() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        bytes32 dataRoot = _commit(SELLER, input);
+        vm.expectEmit();
+        emit IOfferRegistry.OfferPublished(
+            1, SELLER, _set(), input.schemaHash, 7, 2, input.nonce, input.ciphertextHashes, PRICE, dataRoot
+        );
+        vm.prank(SELLER);
+        _eq(offers.publish(input), 1, "first id");
+        IOfferRegistry.Listing memory listing = offers.listing(SELLER, _set(), dataRoot);
+        _eq(listing.id, 1, "id");
+        _eq(listing.priceWei, PRICE, "price");
+        _true(listing.active, "active");
+        _eq(offers.listing(STRANGER, _set(), dataRoot).id, 0, "nobody else's");
+    }
+
+    function test_theSameDataSetIsOfferedOnce() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        vm.prank(SELLER);
+        offers.publish(input);
+        bytes memory known = abi.encodeWithSelector(IOfferRegistry.DataSetKnown.selector, 1);
+        input.priceWei = 1;
+        vm.expectRevert(known);
+        vm.prank(SELLER);
+        offers.publish(input);
+        // Nor again after it was withdrawn.
+        bytes32 dataRoot = _commit(SELLER, input);
+        vm.prank(SELLER);
+        offers.withdraw(_set(), dataRoot);
+        vm.expectRevert(known);
+        vm.prank(SELLER);
+        offers.publish(input);
+    }
+
+    /// Who copies another's ciphertexts gets other commitments, and cannot keep the owner from offering them.
+    function test_copiedCiphertextsDoNotTakeTheOwnersPlace() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        vm.prank(STRANGER);
+        _eq(offers.publish(input), 1, "the copy");
+        vm.prank(SELLER);
+        _eq(offers.publish(input), 2, "the owner's");
+        _true(_commit(STRANGER, input) != _commit(SELLER, input), "different commitments");
+    }
+
+    function test_aDataSetHasRowsAndColumns() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        input.rows = 0;
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.ShapeInvalid.selector, 0, 2));
+        offers.publish(input);
+        (input.rows, input.columns) = (7, 0);
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.ShapeInvalid.selector, 7, 0));
+        offers.publish(input);
+    }
+
+    /// Publishing does not look at the members, funding does.
+    function test_anOfferToStrangersSellsNothing() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        input.members[2] = STRANGER;
+        vm.prank(SELLER);
+        offers.publish(input);
+        IOfferRegistry.OfferRef[] memory refs = new IOfferRegistry.OfferRef[](1);
+        refs[0] = IOfferRegistry.OfferRef(SELLER, _commit(SELLER, input));
+        IJobEscrow.JobRequest memory request = _request(refs);
+        request.members = input.members;
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, STRANGER));
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(request);
+    }
+
+    function test_onlyItsSellerChangesAnOffer() public {
+        IOfferRegistry.OfferRef memory ref = _publish(1)[0];
+        bytes memory unknown =
+            abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, STRANGER, ref.dataRoot);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        offers.setPrice(_set(), ref.dataRoot, 1);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        offers.withdraw(_set(), ref.dataRoot);
+
+        vm.prank(SELLER);
+        offers.setPrice(_set(), ref.dataRoot, type(uint96).max);
+        _eq(offers.listing(SELLER, _set(), ref.dataRoot).priceWei, type(uint96).max, "the largest price");
+        vm.prank(SELLER);
+        offers.withdraw(_set(), ref.dataRoot);
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 1));
+        vm.prank(SELLER);
+        offers.setPrice(_set(), ref.dataRoot, 1);
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 1));
+        vm.prank(SELLER);
+        offers.withdraw(_set(), ref.dataRoot);
+    }
+
+    /// Each value that a seller gives, and where it is given, changes the commitment.
+    function testFuzz_everyValueIsBound(
+        bytes32 nonce,
+        bytes32 schemaHash,
+        uint32 rows,
+        uint16 columns,
+        bytes32 ciphertextHash,
+        address seller
+    ) public {
+        vm.assume(rows != 0 && columns != 0 && seller != address(0));
+        IOfferRegistry.OfferInput memory input = _input("data");
+        (input.nonce, input.schemaHash, input.rows, input.columns) = (nonce, schemaHash, rows, columns);
+        input.ciphertextHashes[1] = ciphertextHash;
+        bytes32 dataRoot = _commit(seller, input);
+        vm.prank(seller);
+        offers.publish(input);
+        _eq(offers.listing(seller, _set(), dataRoot).id, 1, "found by the commitment");
+
+        input.nonce ^= bytes32(uint256(1));
+        _true(_commit(seller, input) != dataRoot, "nonce");
+        input.nonce = nonce;
+        input.schemaHash ^= bytes32(uint256(1));
+        _true(_commit(seller, input) != dataRoot, "schema");
+        input.schemaHash = schemaHash;
+        input.rows ^= 1;
+        _true(_commit(seller, input) != dataRoot, "rows");
+        input.rows = rows;
+        input.columns ^= 1;
+        _true(_commit(seller, input) != dataRoot, "columns");
+        input.columns = columns;
+        (input.ciphertextHashes[0], input.ciphertextHashes[2]) =
+            (input.ciphertextHashes[2], input.ciphertextHashes[0]);
+        _true(_commit(seller, input) != dataRoot, "order of the points");
+    }
+}

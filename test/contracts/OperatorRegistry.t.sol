@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
+import {MarketTest} from "./MarketTest.sol";
+
+/// @notice Bonds, keys, approvals and sets.
+contract OperatorRegistryTest is MarketTest {
+    address private constant NEWCOMER = address(0xa4);
+    address private constant SIGNER = address(0x516);
+
+    function setUp() public override {
+        super.setUp();
+        vm.deal(NEWCOMER, 10 ether);
+    }
+
+    function test_anOperatorIsWhatItRegistered() public {
+        _register(NEWCOMER, SIGNER);
+        IOperatorRegistry.Operator memory found = operators.operators(NEWCOMER);
+        _true(found.status == IOperatorRegistry.OperatorStatus.Active, "active");
+        _eq(uint160(found.keys.signer), uint160(SIGNER), "signer");
+        _eq(uint256(found.keys.sealKey), uint256(keccak256("seal")), "seal key");
+        _eq(uint256(found.keys.channelKey), uint256(keccak256("channel")), "channel key");
+        _eq(uint256(found.keys.jiffKey), uint256(keccak256("jiff")), "JIFF key");
+        _eq(found.feeWei, FEE, "fee");
+        _eq(found.bondWei, BOND, "bond");
+        _true(keccak256(bytes(found.endpoint)) == keccak256("127.0.0.1:9000"), "endpoint");
+        _eq(uint160(operators.operatorOf(SIGNER)), uint160(NEWCOMER), "whose signer");
+    }
+
+    function test_aBondBelowTheMinimumIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, BOND - 1, BOND));
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND - 1}(_keys(SIGNER), "a:1", FEE);
+    }
+
+    function test_aBondThatDoesNotFitIsRefused() public {
+        uint256 tooMuch = uint256(type(uint96).max) + 1;
+        vm.deal(NEWCOMER, tooMuch);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, tooMuch, BOND));
+        vm.prank(NEWCOMER);
+        operators.register{value: tooMuch}(_keys(SIGNER), "a:1", FEE);
+        vm.prank(NEWCOMER);
+        operators.register{value: type(uint96).max}(_keys(SIGNER), "a:1", type(uint88).max);
+        _eq(operators.operators(NEWCOMER).bondWei, type(uint96).max, "the largest bond");
+        _eq(operators.operators(NEWCOMER).feeWei, type(uint88).max, "the largest fee");
+    }
+
+    function test_registeringTwiceIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
+        vm.prank(members[0]);
+        operators.register{value: BOND}(_keys(SIGNER), "a:1", FEE);
+    }
+
+    function test_everyKeyIsNeeded() public {
+        for (uint256 i; i < 4; ++i) {
+            IOperatorRegistry.OperatorKeys memory keys = _keys(SIGNER);
+            if (i == 0) keys.signer = address(0);
+            if (i == 1) keys.sealKey = 0;
+            if (i == 2) keys.channelKey = 0;
+            if (i == 3) keys.jiffKey = 0;
+            vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.KeyMissing.selector));
+            vm.prank(NEWCOMER);
+            operators.register{value: BOND}(keys, "a:1", FEE);
+        }
+    }
+
+    function test_anEndpointHasOneTo255Bytes() public {
+        uint256[2] memory refused = [uint256(0), 256];
+        for (uint256 i; i < refused.length; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.EndpointInvalid.selector, refused[i]));
+            vm.prank(NEWCOMER);
+            operators.register{value: BOND}(_keys(SIGNER), string(new bytes(refused[i])), FEE);
+        }
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(SIGNER), string(new bytes(255)), FEE);
+    }
+
+    function test_aSignerBelongsToOneOperatorForEver() public {
+        address first = vm.addr(keys[0]);
+        bytes memory taken = abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, first, members[0]);
+        vm.expectRevert(taken);
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(first), "a:1", FEE);
+        // Nor by an update, nor after its operator changed to another key.
+        vm.expectRevert(taken);
+        vm.prank(members[1]);
+        operators.update(_keys(first), "a:1", FEE);
+        vm.prank(members[0]);
+        operators.update(_keys(SIGNER), "a:1", FEE);
+        vm.expectRevert(taken);
+        vm.prank(members[1]);
+        operators.update(_keys(first), "a:1", FEE);
+        // Its own operator may go back to it.
+        vm.prank(members[0]);
+        operators.update(_keys(first), "a:1", FEE);
+    }
+
+    function test_whatOnlyTheRegisteredMayDo() public {
+        bytes memory unknown = abi.encodeWithSelector(IOperatorRegistry.NotRegistered.selector, STRANGER);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.update(_keys(SIGNER), "a:1", FEE);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.approve(ALGORITHM);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.revoke(ALGORITHM);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.requestUnbond();
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.withdrawBond();
+    }
+
+    function test_theBondComesBackAfterTheDelayAndOnce() public {
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondLocked.selector, type(uint256).max));
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        vm.prank(members[0]);
+        operators.requestUnbond();
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyLeaving.selector, members[0]));
+        vm.prank(members[0]);
+        operators.requestUnbond();
+        vm.warp(START + UNBONDING - 1);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondLocked.selector, START + UNBONDING));
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        vm.warp(START + UNBONDING);
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        _eq(members[0].balance, 10 ether, "the bond is back");
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.NotRegistered.selector, members[0]));
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        _eq(address(operators).balance, 2 * BOND, "the bonds of the others stay");
+    }
+
+    function test_aSetHasThreeDifferentActiveOperatorsInAnOrder() public {
+        _register(NEWCOMER, SIGNER);
+        address[3] memory others = [members[1], members[0], NEWCOMER];
+        bytes32 setId = operators.createSet(others);
+        _eq(uint256(setId), uint256(keccak256(abi.encode(others[0], others[1], others[2]))), "id");
+        address[3] memory found = operators.setMembers(setId);
+        for (uint256 i; i < 3; ++i) _eq(uint160(found[i]), uint160(others[i]), "member");
+        _eq(uint256(operators.createSet(others)), uint256(setId), "a second time changes nothing");
+
+        for (uint256 i; i < 3; ++i) {
+            address[3] memory repeated = [members[0], members[1], members[2]];
+            repeated[(i + 1) % 3] = repeated[i];
+            vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, repeated[i]));
+            operators.createSet(repeated);
+        }
+        others[2] = STRANGER;
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, STRANGER));
+        operators.createSet(others);
+        vm.prank(NEWCOMER);
+        operators.requestUnbond();
+        others[2] = NEWCOMER;
+        (others[0], others[1]) = (others[1], others[0]);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, NEWCOMER));
+        operators.createSet(others);
+    }
+
+    function test_anUnknownSetHasNoMembers() public {
+        _true(!operators.setExists("nothing"), "unknown");
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, bytes32("nothing")));
+        operators.setMembers("nothing");
+    }
+}
