@@ -117,9 +117,9 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
       })
     : null;
   // The two socket services leave upgrades to other paths alone; nobody else would end them.
+  const socketPaths = relay === null ? [eventsPath] : [eventsPath, relayPath];
   app.server.on("upgrade", (request, socket) => {
-    const path = request.url ?? "";
-    if (!path.startsWith(`${eventsPath}/`) && !path.startsWith(`${relayPath}/`)) socket.destroy();
+    if (!socketPaths.some((path) => request.url?.startsWith(`${path}/`))) socket.destroy();
   });
   const metrics = new BridgeMetrics({
     database,

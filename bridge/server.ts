@@ -3,7 +3,7 @@
  * line with its address to stdout; everything else goes to the log on stderr.
  */
 import { parseArgs } from "node:util";
-import { toSymbolonError } from "../mpc/errors.ts";
+import { SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 import { type BridgeOptions, buildBridge } from "./app.ts";
 import { EthereumChain } from "./chain/ethereum.ts";
 import { loadBridgeConfig } from "./config.ts";
@@ -16,7 +16,7 @@ export interface RunningBridge {
   close(): Promise<void>;
 }
 
-/** Builds the bridge and listens on the configured host and port. */
+/** Builds the bridge and listens on the configured host and port. @throws CONFIG_INVALID */
 export async function startBridge(options: Omit<BridgeOptions, "chain">): Promise<RunningBridge> {
   const { host, port, deployment, rpcUrl, privateKey } = options.config;
   const chain = new EthereumChain({ deployment, rpcUrl, privateKey });
@@ -25,7 +25,10 @@ export async function startBridge(options: Omit<BridgeOptions, "chain">): Promis
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    throw error;
+    throw new SymbolonError("CONFIG_INVALID", `cannot listen on ${host} port ${port}`, {
+      hint: "is the port taken, or the address not of this machine?",
+      cause: error,
+    });
   }
   const address = app.server.address();
   const boundPort = typeof address === "object" && address !== null ? address.port : port;

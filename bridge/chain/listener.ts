@@ -33,6 +33,8 @@ export interface ListenerStatus {
   cursor: Cursor | null;
   /** Wall clock of the last successful look at the chain. */
   lastSuccessMs: number | null;
+  /** Why the last look at the chain failed; null after one that succeeded. */
+  trouble: SymbolonError | null;
   /** Set when the listener stopped for good. */
   stopped: SymbolonError | null;
 }
@@ -47,7 +49,13 @@ export class ChainListener {
 
   constructor(options: ListenerOptions) {
     this.#options = { batchBlocks: 2000, ...options };
-    this.#status = { head: null, cursor: options.database.cursor(), lastSuccessMs: null, stopped: null };
+    this.#status = {
+      head: null,
+      cursor: options.database.cursor(),
+      lastSuccessMs: null,
+      trouble: null,
+      stopped: null,
+    };
   }
 
   get status(): Readonly<ListenerStatus> {
@@ -96,6 +104,7 @@ export class ChainListener {
   #failed(thrown: unknown): void {
     this.#failures += 1;
     const error = toSymbolonError(thrown, "CHAIN_UNREACHABLE");
+    this.#status.trouble = error;
     this.#options.logger.warn({ code: error.code, failures: this.#failures }, "the chain could not be read");
   }
 
@@ -119,6 +128,7 @@ export class ChainListener {
     this.#status.head = head;
     this.#status.cursor = database.cursor();
     this.#status.lastSuccessMs = Date.now();
+    this.#status.trouble = null;
     this.#options.onHead(head);
   }
 

@@ -200,7 +200,11 @@ export class JobDesk {
       ...(conflict === null ? [] : [{ key: `conflict:${id}`, jobId: id, event: conflict }]),
     ]);
     this.takeFacts(result);
-    this.#review(this.#stored(id).job, await this.#options.challengeWindowSec());
+    // The post is stored; what is due because of it will also be found at the next look at the chain.
+    await this.#options.challengeWindowSec().then(
+      (windowSec) => this.#review(this.#stored(id).job, windowSec),
+      (error) => logger.warn({ job: id, err: error }, "duties could not be reviewed"),
+    );
     return this.view(id);
   }
 

@@ -1,10 +1,13 @@
 /** Liveness, readiness, metrics and where the contracts are. */
 import { z } from "zod";
+import type { ListenerStatus } from "../chain/listener.ts";
 import { deploymentViewSchema } from "../schemas.ts";
 import { type BridgeApp, problems, type RouteContext } from "./context.ts";
 
 /** Without an answer of the chain for this long the bridge is not ready. */
 const silenceLimitMs = 120_000;
+/** So many blocks behind the newest final one it is not ready either. */
+const lagLimitBlocks = 100;
 
 const readinessSchema = z.object({
   ready: z.boolean(),
@@ -41,17 +44,8 @@ export function healthRoutes(app: BridgeApp, { listener, metrics, deployment, co
       },
     },
     async (_request, reply) => {
-      const { head, cursor, lastSuccessMs, stopped } = listener.status;
-      const lag = head === null ? Number.POSITIVE_INFINITY : head.number - (cursor?.blockNumber ?? 0);
-      const reason =
-        stopped?.message ??
-        (lastSuccessMs === null
-          ? "the chain has not answered yet"
-          : Date.now() - lastSuccessMs > silenceLimitMs
-            ? "the chain does not answer"
-            : lag > config.confirmations + 100
-              ? "the log is catching up with the chain"
-              : null);
+      const { head, cursor } = listener.status;
+      const reason = notReadyBecause(listener.status, config.confirmations);
       return reply.status(reason === null ? 200 : 503).send({
         ready: reason === null,
         headBlock: head?.number ?? null,
@@ -89,4 +83,14 @@ export function healthRoutes(app: BridgeApp, { listener, metrics, deployment, co
     },
     () => deployment(),
   );
+}
+
+/** Why the log does not follow the chain now, or null when it does. */
+function notReadyBecause(status: ListenerStatus, confirmations: number): string | null {
+  const { head, cursor, lastSuccessMs, stopped, trouble } = status;
+  if (stopped !== null) return stopped.message;
+  if (head === null || lastSuccessMs === null) return trouble?.message ?? "the chain has not answered yet";
+  if (Date.now() - lastSuccessMs > silenceLimitMs) return trouble?.message ?? "the chain does not answer";
+  const lagBlocks = head.number - (cursor?.blockNumber ?? 0);
+  return lagBlocks > confirmations + lagLimitBlocks ? "the log is catching up with the chain" : null;
 }

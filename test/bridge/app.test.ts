@@ -216,8 +216,7 @@ describe("bad requests", () => {
     market.chain.challengeWindowSec = async () => {
       throw new Error("secret address http://key@rpc.example");
     };
-    await market.fund(app, "1");
-    const response = await post("1/joins", await market.join(1));
+    const response = await get("/v1/deployment");
     expectProblem(response, 500, "INTERNAL");
     expect(response.body).not.toContain("secret");
     expect(market.logged.join("")).not.toContain("secret address");

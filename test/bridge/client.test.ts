@@ -257,20 +257,29 @@ describe("live events", () => {
     watch.close();
   });
 
-  test("open over a websocket at once", async () => {
-    const socket = new WebSocket(`${url.replace("http", "ws")}/v1/events/?EIO=4&transport=websocket`);
-    const first = await new Promise<string>((resolve, reject) => {
-      socket.addEventListener("message", ({ data }) => resolve(String(data)), { once: true });
-      socket.addEventListener("error", () => reject(new Error("no websocket")), { once: true });
+  /** Whether a socket.io server answers a websocket there. */
+  async function answers(address: string, path: string): Promise<boolean> {
+    const socket = new WebSocket(`${address.replace("http", "ws")}${path}/?EIO=4&transport=websocket`);
+    const answered = await new Promise<boolean>((resolve) => {
+      socket.addEventListener("message", ({ data }) => resolve(String(data).includes('"sid"')), {
+        once: true,
+      });
+      socket.addEventListener("error", () => resolve(false), { once: true });
     });
-    expect(JSON.parse(first.slice(1))).toMatchObject({ sid: expect.any(String) });
     socket.close();
-  });
+    return answered;
+  }
 
-  test("are the only websockets beside the relay", async () => {
-    const socket = new WebSocket(`${url.replace("http", "ws")}/v1/jobs`);
-    await new Promise((resolve) => socket.addEventListener("error", resolve, { once: true }));
-    expect(socket.readyState).not.toBe(WebSocket.OPEN);
+  test("and the relay, unless it is switched off, are the only websockets", async () => {
+    const without = new TestMarket();
+    const plain = await without.bridge({ relay: { enabled: false } });
+    const plainUrl = await plain.listen({ host: "127.0.0.1", port: 0 });
+    expect(await answers(url, "/v1/events")).toBe(true);
+    expect(await answers(url, "/v1/relay")).toBe(true);
+    expect(await answers(plainUrl, "/v1/events")).toBe(true);
+    expect(await answers(plainUrl, "/v1/relay")).toBe(false);
+    expect(await answers(url, "/v1/jobs")).toBe(false);
+    await without.close();
   });
 
   test("answer bad subscriptions by name and bound their number", async () => {
