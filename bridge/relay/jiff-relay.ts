@@ -18,6 +18,7 @@ import { WebSocketServer } from "ws";
 import type { ErrorCode } from "../../mpc/errors.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { Computations, type RelayedComputation } from "./computations.ts";
+import { KeyChallenge } from "./key-proof.ts";
 import { parseInitialization, parseRelayed, type RelayLabel } from "./relay-messages.ts";
 
 export interface RelayLimits {
@@ -60,8 +61,12 @@ export interface RelayLogger {
 export interface RelayOptions {
   /** socket.io path, beside others on the same server. */
   path: string;
-  /** Whether this party may join this computation now. Asked once for each that comes. */
-  admit(computationId: string, partyIndex: 1 | 2 | 3): boolean;
+  /**
+   * Whether this party may join this computation now; asked once for each that comes. A key (32 bytes: the
+   * operator's registered JIFF key) admits only who proves that it holds it; `true` admits anyone, who then
+   * can keep that operator out, though never read or forge what the parties say.
+   */
+  admit(computationId: string, partyIndex: 1 | 2 | 3): boolean | Uint8Array;
   limits?: Partial<RelayLimits>;
   logger: RelayLogger;
 }
@@ -220,6 +225,7 @@ class RelaySocket {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #joinTimer: NodeJS.Timeout;
+  readonly #challenge = new KeyChallenge();
   #computation: RelayedComputation | undefined;
   #party: 1 | 2 | 3 | undefined;
   #tokens: number;
@@ -247,6 +253,7 @@ class RelaySocket {
     socket.use((event) => this.#take(event));
     socket.on("error", () => this.#refuse("USAGE", "socket error"));
     socket.on("disconnect", () => this.#gone());
+    socket.emit("challenge", this.#challenge.publicKey);
   }
 
   #take([label, message, acknowledge]: unknown[]): void {
@@ -264,9 +271,14 @@ class RelaySocket {
 
   #join(raw: unknown): void {
     if (this.#party !== undefined) throw new SymbolonError("STATE_INVALID", "initialized twice");
-    const { computationId, partyIndex, message } = parseInitialization(raw, this.#limits.maxMessageBytes);
-    if (!this.#options.admit(computationId, partyIndex)) {
+    const claim = parseInitialization(raw, this.#limits.maxMessageBytes);
+    const { computationId, partyIndex, message } = claim;
+    const admitted = this.#options.admit(computationId, partyIndex);
+    if (admitted === false) {
       throw new SymbolonError("NOT_AUTHORISED", "a computation or party that is not admitted");
+    }
+    if (admitted !== true && !this.#challenge.accepts(claim.proof, admitted, claim)) {
+      throw new SymbolonError("NOT_AUTHORISED", "no proof of the registered key");
     }
     const computation = this.#computations.join(computationId, partyIndex, this.#socket);
     const outcome = this.#server.handlers.initializeParty(computationId, partyIndex, 3, message, false);

@@ -21,6 +21,10 @@ const initialization = z.object({
   party_id: party,
   party_count: z.literal(3),
   public_key: z.string().regex(/^[0-9a-f]{64}$/),
+  proof: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
 });
 
 const relayed = {
@@ -37,6 +41,10 @@ const relayed = {
 export interface Initialization {
   computationId: string;
   partyIndex: 1 | 2 | 3;
+  /** The session key, in hexadecimal, that the other parties get. */
+  sessionKey: string;
+  /** Answer to the relay's challenge. */
+  proof: string | undefined;
   /** What JIFFServer gets. */
   message: Record<string, unknown>;
 }
@@ -45,7 +53,9 @@ export interface Initialization {
 export function parseInitialization(raw: unknown, maxBytes: number): Initialization {
   const { data } = initialization.safeParse(parseJson(raw, maxBytes));
   if (data === undefined) throw new SymbolonError("USAGE", "malformed initialization");
-  return { computationId: data.computation_id, partyIndex: data.party_id, message: data };
+  const { proof, ...message } = data;
+  const { computation_id: computationId, party_id: partyIndex, public_key: sessionKey } = data;
+  return { computationId, partyIndex, sessionKey, proof, message };
 }
 
 /** @throws USAGE */

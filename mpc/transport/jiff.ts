@@ -17,6 +17,7 @@ import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../e
 import type { JiffHandle, SecretShare } from "../jiff-program.ts";
 import { applyGuards, type GuardedSession } from "./jiff-guards.ts";
 import { type JiffInstance, loadJiff, toBigInt } from "./jiff-library.ts";
+import { proveKey } from "./jiff-proof.ts";
 import { type JiffLabel, SealedLink } from "./jiff-seal.ts";
 import { relayTransport } from "./jiff-socket.ts";
 import { runContained } from "./jiff-stray.ts";
@@ -387,10 +388,8 @@ class Session implements JiffSession, GuardedSession {
         }
       };
     const on = (event: string, work: (message: unknown) => void) => socket.on(event, guarded(work) as never);
-    // Not `handlers.connected()`, which writes to the console.
-    on("connect", () =>
-      socket.emit("initialization", JSON.stringify(handlers.build_initialization_message())),
-    );
+    // In the place of `handlers.connected()`, which also writes to the console.
+    on("challenge", (challenge) => this.#introduce(challenge));
     on("initialization", (message) => this.#initialized(message));
     on("public_keys", (message) => this.#takeKeys(parseObject(message).public_keys));
     on("share", (message) => this.#receive("share", message));
@@ -404,6 +403,15 @@ class Session implements JiffSession, GuardedSession {
     on("disconnect", () =>
       this.fail(new SymbolonError("BRIDGE_UNREACHABLE", "the JIFF relay closed the connection")),
     );
+  }
+
+  #introduce(challenge: unknown): void {
+    if (typeof challenge !== "string" || !/^[0-9a-f]{64}$/.test(challenge)) throw relayMisbehaved();
+    const { computationId, partyIndex, secretKey } = this.#options;
+    const sessionKey = Buffer.from(this.#ephemeral.publicKey).toString("hex");
+    const proof = proveKey(secretKey, challenge, { computationId, partyIndex, sessionKey });
+    const message = this.#instance.handlers.build_initialization_message();
+    this.#instance.socket!.emit("initialization", JSON.stringify({ ...message, proof }));
   }
 
   #initialized(message: unknown): void {

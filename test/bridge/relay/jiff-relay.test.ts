@@ -4,7 +4,9 @@ import { io, type Socket } from "socket.io-client";
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { attachRelay, type RelayOptions } from "../../../bridge/relay/jiff-relay.ts";
+import { KeyChallenge } from "../../../bridge/relay/key-proof.ts";
 import { connectJiff } from "../../../mpc/transport/jiff.ts";
+import { proveKey } from "../../../mpc/transport/jiff-proof.ts";
 import { relayTransport } from "../../../mpc/transport/jiff-socket.ts";
 import { generateX25519 } from "../../../mpc/transport/keys.ts";
 import { partyIndices } from "../../../mpc/transport/transport.ts";
@@ -278,6 +280,39 @@ describe("who is let in", () => {
       ["job:1:0", 3],
     ]);
     expect(host.relay.computations).toBe(1);
+  });
+
+  test("with the operators' keys, only who proves to hold one", async () => {
+    let keys: Record<number, Uint8Array> = {};
+    host = await startRelay({ admit: (_computation, party) => keys[party] ?? false });
+    const group = makeGroup(host.url);
+    keys = group.options(1).publicKeys;
+    const squatter = await connect();
+    const refused = refusal(squatter);
+    squatter.emit("initialization", initialization(1, group.computationId));
+    expect(await refused).toBe("NOT_AUTHORISED");
+    const liar = await connect();
+    const refusedToo = refusal(liar);
+    liar.emit("initialization", initialization(1, group.computationId, { proof: "00".repeat(32) }));
+    expect(await refusedToo).toBe("NOT_AUTHORISED");
+    const sessions = await Promise.all(partyIndices.map((index) => connectJiff(group.options(index))));
+    expect(await runThree(sessions, async (jiff) => String(await jiff.share(1)[2]!.open()))).toHaveLength(3);
+    await closeAll(sessions);
+  });
+
+  test("a proof serves one connection, one computation, one party and one session key", async () => {
+    const challenge = new KeyChallenge();
+    const { privateKey, publicKey } = generateX25519();
+    const claim = { computationId: "c", partyIndex: 1, sessionKey: "aa".repeat(32) };
+    const proof = proveKey(privateKey, challenge.publicKey, claim);
+    expect(challenge.accepts(proof, publicKey, claim)).toBe(true);
+    expect(new KeyChallenge().accepts(proof, publicKey, claim)).toBe(false);
+    expect(challenge.accepts(proof, generateX25519().publicKey, claim)).toBe(false);
+    expect(challenge.accepts(proof, new Uint8Array(32), claim)).toBe(false);
+    expect(challenge.accepts(undefined, publicKey, claim)).toBe(false);
+    for (const change of [{ computationId: "d" }, { partyIndex: 2 }, { sessionKey: "bb".repeat(32) }]) {
+      expect(challenge.accepts(proof, publicKey, { ...claim, ...change })).toBe(false);
+    }
   });
 
   test("a refused party sees it by name", async () => {

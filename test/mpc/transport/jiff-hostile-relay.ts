@@ -5,6 +5,7 @@
 import { createServer, type Server } from "node:http";
 import { type Socket, Server as SocketServer } from "socket.io";
 import { WebSocketServer } from "ws";
+import { generateX25519 } from "../../../mpc/transport/keys.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
 import { listen, relayPath, stop } from "./jiff-fixture.ts";
 
@@ -23,6 +24,8 @@ export interface Tampering {
   tamper?(passing: Passing, deliver: Deliver, relay: HostileRelay): void;
   /** What `to` hears about the parties' session keys. */
   keys?(keys: Record<string, unknown>, to: PartyIndex): Record<string, unknown>;
+  /** What a party is asked to prove its key for. */
+  challenge?: unknown;
   /** The answer to a party that joins. */
   initialization?(message: Record<string, unknown>, to: PartyIndex): unknown;
 }
@@ -56,6 +59,10 @@ export class HostileRelay {
           if (to !== from) relay.send(to, "public_keys", JSON.stringify({ public_keys: known(to) }));
         }
       };
+      socket.emit(
+        "challenge",
+        tampering.challenge ?? Buffer.from(generateX25519().publicKey).toString("hex"),
+      );
       // Not `socket.on`: that would lose what comes together with a disconnection.
       socket.use(([label, text, acknowledge]) => {
         acknowledge?.(true);

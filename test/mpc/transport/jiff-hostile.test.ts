@@ -241,6 +241,12 @@ const attacks: { what: string; code: string; tampering: () => Tampering; timeout
     tampering: () => ({ keys: (keys, to) => (to === 1 && keys[2] ? { ...keys, 2: "0".repeat(64) } : keys) }),
   },
   {
+    what: "challenges with a key of small order",
+    code: "CHANNEL_AUTH",
+    tampering: () => ({ challenge: "0".repeat(64) }),
+  },
+  { what: "challenges with text", code: "PEER_MISBEHAVED", tampering: () => ({ challenge: "prove it" }) },
+  {
     what: "changes a key later",
     code: "CHANNEL_AUTH",
     tampering: () =>
