@@ -17,9 +17,16 @@ export class Computations {
   readonly #limits: RelayLimits;
   readonly #server: JiffServer;
   readonly #logger: RelayLogger;
+  readonly #stillAdmitted: (id: string) => boolean;
   readonly #sweep: NodeJS.Timeout;
 
-  constructor(limits: RelayLimits, server: JiffServer, logger: RelayLogger) {
+  constructor(
+    limits: RelayLimits,
+    server: JiffServer,
+    logger: RelayLogger,
+    stillAdmitted: (id: string) => boolean,
+  ) {
+    this.#stillAdmitted = stillAdmitted;
     this.#limits = limits;
     this.#server = server;
     this.#logger = logger;
@@ -79,7 +86,9 @@ export class Computations {
   #endIdle(): void {
     const before = performance.now() - this.#limits.idleTimeoutMs;
     for (const computation of [...this.#open.values()]) {
-      if (computation.lastMessage < before) this.#end(computation.id, "idle");
+      if (computation.lastMessage >= before) continue;
+      if (computation.complete && this.#stillAdmitted(computation.id)) computation.touch();
+      else this.#end(computation.id, "idle");
     }
   }
 
@@ -121,6 +130,11 @@ export class RelayedComputation {
 
   has(party: Party): boolean {
     return this.#sockets.has(party);
+  }
+
+  /** All three have come. */
+  get complete(): boolean {
+    return new Set([...this.#sockets.keys(), ...this.#left]).size === 3;
   }
 
   /** It was here and left in order. */

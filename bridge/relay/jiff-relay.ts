@@ -36,7 +36,10 @@ export interface RelayLimits {
   messagesPerSecond: number;
   /** How long a connection may wait before it says which computation it joins. */
   joinTimeoutMs: number;
-  /** How long a computation may pass without a message. */
+  /**
+   * After how long without a message a computation is looked at: one that still lacks a party ends; a complete
+   * one (a long training sends no JIFF messages) ends if it would no longer be admitted.
+   */
   idleTimeoutMs: number;
 }
 
@@ -85,7 +88,8 @@ export interface Relay {
 export function attachRelay(httpServer: HttpServer, options: RelayOptions): Relay {
   const limits = { ...defaultRelayLimits, ...options.limits };
   const { server, wire } = createJiffServer(httpServer, options, limits);
-  const computations = new Computations(limits, server, options.logger);
+  const stillAdmitted = (id: string) => options.admit(id, 1) !== false;
+  const computations = new Computations(limits, server, options.logger, stillAdmitted);
   wire((socket) => new RelaySocket(socket, server, computations, options, limits));
   return {
     get computations() {
@@ -172,8 +176,9 @@ function createJiffServer(
         destroyUpgrade: false,
         perMessageDeflate: false,
         maxHttpBufferSize: limits.maxMessageBytes,
-        pingInterval: 10_000,
-        pingTimeout: 10_000,
+        // A party that computes may not answer for a while; one that is gone shows by its connection.
+        pingInterval: 15_000,
+        pingTimeout: 60_000,
         connectTimeout: limits.joinTimeoutMs,
         allowRequest: (_request, callback) => callback(null, sockets < limits.maxSockets),
       });

@@ -251,7 +251,7 @@ class Session implements JiffSession, GuardedSession {
     const error =
       thrown instanceof SymbolonError
         ? thrown
-        : new SymbolonError("INTERNAL", `the JIFF program failed: ${describeThrown(thrown)}`);
+        : new SymbolonError("INTERNAL", `the run failed: ${describeThrown(thrown)}`);
     for (const peer of this.#peers.values()) this.#tell(peer, abortTag, error.code);
     this.#end(error);
   }

@@ -390,6 +390,22 @@ describe("memory", () => {
     expect(host.relay.computations).toBe(0);
   });
 
+  test("an idle computation of three lives as long as it is admitted", async () => {
+    let admitted = true;
+    let asked = 0;
+    const admit = () => {
+      asked++;
+      return admitted;
+    };
+    host = await startRelay({ admit, limits: { idleTimeoutMs: 20 } });
+    const parties = [await join(1), await join(2), await join(3)];
+    await expect.poll(() => asked).toBeGreaterThan(6);
+    expect(host.relay.computations).toBe(1);
+    admitted = false;
+    await Promise.all(parties.map(closed));
+    expect(host.relay.computations).toBe(0);
+  });
+
   test("a party that lost its connection while it waited for the others can come again", async () => {
     host = await startRelay();
     const first = await join(1);
