@@ -1,0 +1,138 @@
+/**
+ * Follows the market on the chain through this operator's own endpoint: reads the events of final blocks (those
+ * with enough blocks on top) and keeps the ledger of them. What the bridge says can make it look sooner, never
+ * make it believe something.
+ */
+import type { Provider } from "ethers";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import { MarketLedger } from "../ledger.ts";
+import type { Logger } from "./logger.ts";
+
+export interface ChainWatchOptions {
+  market: MarketReader;
+  confirmations: number;
+  pollMs: number;
+  logger: Logger;
+  /** Called after each look, also when nothing happened: time has passed. Never called twice at once. */
+  onLook: (ledger: MarketLedger, nowSec: number) => void;
+}
+
+/** Public endpoints answer for a limited number of blocks at a time. */
+const blocksPerRequest = 2000;
+
+export class ChainWatch {
+  readonly #options: ChainWatchOptions;
+  readonly #provider: Provider;
+  #ledger = new MarketLedger();
+  /** Last block that the ledger holds. */
+  #last: { number: number; hash: string } | undefined;
+  #headSec = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+  #failing = false;
+  #rightChain = false;
+
+  constructor(options: ChainWatchOptions) {
+    this.#options = options;
+    this.#provider = options.market.provider;
+  }
+
+  get ledger(): MarketLedger {
+    return this.#ledger;
+  }
+
+  /** The chain's time: of the newest block, or this machine's clock where that is ahead. Seconds. */
+  get nowSec(): number {
+    return Math.max(this.#headSec, Math.floor(Date.now() / 1000));
+  }
+
+  /** Looks at the chain now and from then on at every interval. */
+  start(): void {
+    this.nudge();
+    this.#timer = setInterval(() => this.nudge(), this.#options.pollMs);
+  }
+
+  /** Looks at the chain soon: at once, or once more after the look that is under way. */
+  nudge(): void {
+    if (this.#closed) return;
+    if (this.#looking !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined;
+      if (!this.#again) return;
+      this.#again = false;
+      this.nudge();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { logger, onLook } = this.#options;
+    try {
+      await this.#read();
+      if (this.#failing) logger.info("the chain answers again");
+      this.#failing = false;
+    } catch (thrown) {
+      if (!this.#failing) logger.warn({ err: toSymbolonError(thrown) }, "the chain cannot be read");
+      this.#failing = true;
+      return;
+    }
+    if (this.#closed) return;
+    try {
+      onLook(this.#ledger, this.nowSec);
+    } catch (thrown) {
+      logger.error({ err: thrown }, "jobs could not be reviewed");
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { market, confirmations } = this.#options;
+    await this.#checkChain();
+    const head = await this.#provider.getBlock("latest");
+    if (head === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the endpoint has no newest block");
+    this.#headSec = head.timestamp;
+    const final = head.number - confirmations;
+    if (this.#last !== undefined) {
+      const same = await this.#provider.getBlock(this.#last.number);
+      if (same?.hash !== this.#last.hash) {
+        // Deeper than the confirmations: nothing that was read is certain any more.
+        this.#options.logger.error({ block: this.#last.number }, "the chain was reorganised; reading anew");
+        this.#ledger = new MarketLedger();
+        this.#last = undefined;
+      }
+    }
+    const from = this.#last === undefined ? market.deployment.blockNumber : this.#last.number + 1;
+    for (let first = from; first <= final && !this.#closed; first += blocksPerRequest) {
+      const last = Math.min(final, first + blocksPerRequest - 1);
+      const block = await this.#provider.getBlock(last);
+      if (block?.hash == null) throw new SymbolonError("CHAIN_UNREACHABLE", "the endpoint lacks a block");
+      for (const event of await market.events(first, last)) this.#ledger.apply(event);
+      this.#last = { number: last, hash: block.hash };
+    }
+  }
+
+  async #checkChain(): Promise<void> {
+    if (this.#rightChain) return;
+    const { chainId } = this.#options.market.deployment;
+    // Asked of the endpoint itself: the provider only repeats what it was told.
+    const answer = await (this.#provider as unknown as JsonRpc).send("eth_chainId", []);
+    if (Number(answer) !== chainId) {
+      throw new SymbolonError("CONFIG_INVALID", `the endpoint is of chain ${Number(answer)}, not ${chainId}`);
+    }
+    this.#rightChain = true;
+  }
+}
+
+interface JsonRpc {
+  send(method: string, params: unknown[]): Promise<string>;
+}

@@ -1,0 +1,281 @@
+/**
+ * What a node does about each job of its operator sets, from what the chain says and what it has signed:
+ *
+ *     Funded   check it, then sign to join, or refuse with a failure notice
+ *     Joined   compute it, then sign the attestation, or give it up with a failure notice
+ *     later    nothing
+ *
+ * It looks at all jobs anew whenever the chain was read, so a missed event costs a poll, not a job.
+ */
+import type { JobSummary } from "../../bridge/client.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import type { LedgerJob, MarketLedger } from "../ledger.ts";
+import type { NodeConfig } from "./config.ts";
+import type { Journal } from "./journal.ts";
+import type { Logger } from "./logger.ts";
+import { ProgressReporter } from "./progress.ts";
+import { RankedQueue } from "./queue.ts";
+import { type RunOptions, runJob } from "./run.ts";
+import { failureReason, type Signatory } from "./signatory.ts";
+import type { JobVerifier, VerifiedJob } from "./verify.ts";
+
+export interface JobDeskOptions {
+  config: NodeConfig;
+  operator: string;
+  market: MarketReader;
+  journal: Journal;
+  signatory: Signatory;
+  verifier: JobVerifier;
+  logger: Logger;
+  /** The chain's time. */
+  nowSec: () => number;
+  /** What a run needs besides the job. */
+  run: Pick<RunOptions, "keys" | "bridge" | "listener">;
+}
+
+/** A job that is being checked, waits or is computed. */
+interface OpenJob {
+  readonly id: bigint;
+  readonly point: PartyIndex;
+  readonly deadlineSec: number;
+  readonly stop: AbortController;
+  /** A check or a run is under way. */
+  busy: boolean;
+  verified: VerifiedJob | undefined;
+  /** Since when its inputs are asked for in vain; Date.now(). */
+  troubledSinceMs: number | undefined;
+  retryAtMs: number;
+  joinedAtMs: number | undefined;
+}
+
+/** Attempts are numbered from 1. This version begins one for each job. */
+const attempt = 1;
+/** Checks at a time: each may hold a data set in memory. */
+const checksAtOnce = 2;
+const retryMs = 2000;
+/** Errors of a check that may pass by themselves. */
+const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "CHAIN_UNREACHABLE", "NOT_FOUND"];
+/** States after which a job needs nothing from an operator. */
+const over = ["Attested", "Settled", "Failed", "Refunded"];
+
+export class JobDesk {
+  readonly #options: JobDeskOptions;
+  readonly #open = new Map<bigint, OpenJob>();
+  readonly #checks = new RankedQueue(checksAtOnce);
+  readonly #runs: RankedQueue;
+  readonly #tasks = new Set<Promise<void>>();
+  /** Jobs that peers gave up, as the bridge tells. */
+  readonly #givenUp = new Set<bigint>();
+  /** Jobs that were over when they were last looked at. */
+  readonly #done = new Set<bigint>();
+  #closed = false;
+
+  constructor(options: JobDeskOptions) {
+    this.#options = options;
+    this.#runs = new RankedQueue(options.config.limits.maxJobs);
+  }
+
+  /** Jobs that this node has something to do with now. */
+  get openJobs(): number {
+    return this.#open.size;
+  }
+
+  /** Does what is due for every job. */
+  review(ledger: MarketLedger, nowSec: number): void {
+    if (this.#closed) return;
+    for (const job of ledger.jobs.values()) {
+      if (this.#done.has(job.job)) continue;
+      const point = this.#pointIn(job);
+      if (point === undefined || over.includes(job.state)) this.#finish(job);
+      else this.#reviewOne(job, point, nowSec);
+    }
+  }
+
+  /**
+   * Takes a view of a job from the bridge. It is believed in one thing only: that a peer gave the job up, for
+   * without that peer there is no result anyway.
+   */
+  hear(view: JobSummary): void {
+    const own = this.#options.operator.toLowerCase();
+    const others = view.failures.filter(({ operator }) => operator.toLowerCase() !== own);
+    if (others.length === 0) return;
+    const id = BigInt(view.id);
+    if (this.#givenUp.has(id) || this.#done.has(id)) return;
+    this.#givenUp.add(id);
+    const error = new SymbolonError("JOB_FAILED", `party ${others[0]!.point} gave job ${id} up`);
+    this.#open.get(id)?.stop.abort(error);
+  }
+
+  /** Ends all work. Jobs that are being computed are given up, for an attempt is never begun twice. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const job of this.#open.values()) {
+      job.stop.abort(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
+    }
+    await Promise.all(this.#tasks);
+  }
+
+  #pointIn(job: LedgerJob): PartyIndex | undefined {
+    const own = this.#options.operator.toLowerCase();
+    const index = job.members.findIndex((member) => member.toLowerCase() === own);
+    return index < 0 ? undefined : ((index + 1) as PartyIndex);
+  }
+
+  #finish(job: LedgerJob): void {
+    this.#done.add(job.job);
+    this.#givenUp.delete(job.job);
+    const open = this.#open.get(job.job);
+    if (this.#pointIn(job) === undefined) return;
+    this.#options.journal.end(job.job);
+    if (open === undefined) return;
+    open.stop.abort(new SymbolonError("JOB_FAILED", `job ${job.job} is ${job.state} on chain`));
+    this.#open.delete(job.job);
+    this.#options.logger.info({ job: String(job.job), state: job.state }, "job over");
+  }
+
+  #reviewOne(job: LedgerJob, point: PartyIndex, nowSec: number): void {
+    const { journal, config } = this.#options;
+    const id = job.job;
+    if (nowSec > job.deadlineSec) {
+      // The chain refunds it; nothing that is signed now could matter.
+      this.#open
+        .get(id)
+        ?.stop.abort(new SymbolonError("JOB_EXPIRED", `the deadline of job ${id} has passed`));
+      return;
+    }
+    if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
+    const open = this.#open.get(id) ?? this.#admit(job, point);
+    if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
+    const joined = journal.word(id, "join") !== undefined;
+    if (this.#givenUp.has(id)) {
+      this.#giveUp(open, new SymbolonError("JOB_FAILED", `a peer gave job ${id} up`));
+    } else if (job.state === "Joined") {
+      if (joined) this.#start(open, () => this.#compute(open, job));
+      else this.#disown(open);
+    } else if (!joined) {
+      this.#start(open, () => this.#check(open, nowSec));
+    } else {
+      open.joinedAtMs ??= Date.now();
+      if (Date.now() - open.joinedAtMs > config.limits.joinMs) {
+        const text = `not all parties joined job ${id} within ${config.limits.joinMs} ms`;
+        this.#giveUp(open, new SymbolonError("PEER_TIMEOUT", text));
+      }
+    }
+  }
+
+  #admit(job: LedgerJob, point: PartyIndex): OpenJob | undefined {
+    if (this.#open.size >= this.#options.config.limits.maxOpenJobs) return undefined;
+    const open: OpenJob = {
+      id: job.job,
+      point,
+      deadlineSec: job.deadlineSec,
+      stop: new AbortController(),
+      busy: false,
+      verified: undefined,
+      troubledSinceMs: undefined,
+      retryAtMs: 0,
+      joinedAtMs: undefined,
+    };
+    this.#open.set(job.job, open);
+    return open;
+  }
+
+  /**
+   * The chain says that this operator joined, and the journal does not know of it: it was lost, and with it the
+   * memory of what else was signed. Then nothing more is signed; the deadline refunds the buyer.
+   */
+  #disown(open: OpenJob): void {
+    this.#options.logger.error(
+      { job: String(open.id) },
+      "joined by this operator, but not in the journal: is this its data folder?",
+    );
+    open.retryAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #start(open: OpenJob, work: () => Promise<void>): void {
+    open.busy = true;
+    const task = work()
+      .catch((error) => this.#options.logger.error({ job: String(open.id), err: error }, "job abandoned"))
+      .finally(() => {
+        open.busy = false;
+        this.#tasks.delete(task);
+      });
+    this.#tasks.add(task);
+  }
+
+  #giveUp(open: OpenJob, error: SymbolonError): void {
+    this.#start(open, () => this.#fail(open, error));
+  }
+
+  async #check(open: OpenJob, nowSec: number): Promise<void> {
+    const { market, verifier, signatory, logger, config } = this.#options;
+    const about = { job: String(open.id), point: open.point };
+    try {
+      open.verified = await this.#checks.run(Number(open.id), open.stop.signal, async () => {
+        const job = await market.job(open.id);
+        return verifier.verify(job, nowSec, open.stop.signal);
+      });
+      open.stop.signal.throwIfAborted();
+      await signatory.join(open.id, open.verified.job.specHash);
+      logger.info({ ...about, algorithm: open.verified.spec.algorithm.id }, "joined");
+    } catch (thrown) {
+      // Nothing was signed: the next start of this node checks the job again.
+      if (this.#closed) return;
+      const error = this.#reasonOf(open, thrown);
+      const now = Date.now();
+      open.troubledSinceMs ??= now;
+      const patient = now - open.troubledSinceMs < config.limits.verifyMs;
+      if (passing.includes(error.code) && patient) {
+        logger.debug({ ...about, err: error }, "the job cannot be checked yet");
+        open.retryAtMs = now + retryMs;
+        return;
+      }
+      await this.#fail(open, error);
+    }
+  }
+
+  async #compute(open: OpenJob, { joinOrder }: LedgerJob): Promise<void> {
+    const { config, journal, market, verifier, signatory, logger, nowSec, run } = this.#options;
+    const about = { job: String(open.id), point: open.point };
+    const progress = new ProgressReporter((report) => signatory.report(open.id, open.point, report));
+    let begun = false;
+    try {
+      const result = await this.#runs.run(joinOrder, open.stop.signal, async () => {
+        // After a restart the job is checked anew; what was joined is still what the chain says.
+        open.verified ??= await verifier.check(await market.job(open.id), nowSec(), open.stop.signal);
+        begun = true;
+        if (!journal.begin(open.id, attempt)) {
+          throw new SymbolonError("RUN_ABORTED", "this node was restarted while it computed the job");
+        }
+        logger.info({ ...about, attempt }, "computing");
+        const { verified } = open;
+        const { signal } = open.stop;
+        return runJob(verified, { ...run, config, verifier, attempt, onProgress: progress.listener, signal });
+      });
+      await signatory.attest(open.point, result.attestation, result.own);
+      logger.info({ ...about, attempt, ...result.measurement }, "attested");
+    } catch (thrown) {
+      // A job that was not begun can still be computed after the next start.
+      if (begun || !this.#closed) await this.#fail(open, this.#reasonOf(open, thrown));
+    } finally {
+      progress.close();
+      open.verified = undefined;
+    }
+  }
+
+  /** Signs that the job failed, unless it is over anyway. */
+  async #fail(open: OpenJob, error: SymbolonError): Promise<void> {
+    const { signatory, logger, nowSec } = this.#options;
+    logger.warn({ job: String(open.id), point: open.point, err: error }, "job given up");
+    // An expired job is refunded without a notice.
+    if (this.#done.has(open.id) || nowSec() > open.deadlineSec) return;
+    await signatory.fail(open.id, open.point, failureReason(error));
+  }
+
+  /** An aborted job ends with the reason of the abort, whatever the interrupted step threw. */
+  #reasonOf(open: OpenJob, thrown: unknown): SymbolonError {
+    return toSymbolonError(open.stop.signal.aborted ? open.stop.signal.reason : thrown);
+  }
+}

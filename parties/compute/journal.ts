@@ -1,0 +1,165 @@
+/**
+ * What this node must not forget: every signature that it gave for a job, written to disk before anybody sees
+ * it, and how far each job is. A restarted node goes by it, so that it never contradicts itself: one join, one
+ * attestation digest and one failure notice a job, ever, and no attestation of a job that it has called failed.
+ *
+ * Everything in it is public or becomes so by being posted; shares and keys are never here.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { Deployment } from "../../contracts/deployment.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+
+export type SignatureKind = "join" | "attestation" | "failure";
+
+/** A signature and what must be posted with it. */
+export interface SignedWord {
+  kind: SignatureKind;
+  /** What was signed, in one hash or code: equal digests are the same word. */
+  digest: string;
+  /** The body of the post to the bridge. */
+  post: object;
+}
+
+export interface JournalEntry extends SignedWord {
+  jobId: bigint;
+  /** The bridge has it. */
+  delivered: boolean;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS owner (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS words (
+    job TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, post TEXT NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0, at_ms INTEGER NOT NULL, PRIMARY KEY (job, kind)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS attempts (
+    job TEXT NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (job, attempt)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS ended (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+`;
+
+interface Row {
+  job: string;
+  kind: SignatureKind;
+  digest: string;
+  post: string;
+  delivered: number;
+}
+
+export class Journal {
+  readonly #database: DatabaseSync;
+
+  /**
+   * Opens or creates the journal in `folder`.
+   * @throws CONFIG_INVALID when it belongs to another operator or market, or another node has it open
+   */
+  constructor(folder: string, deployment: Deployment, operator: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const file = join(folder, "journal.sqlite");
+    try {
+      this.#database = new DatabaseSync(file);
+      // A signature must be on the disk, not in a cache, before it leaves. The lock keeps a second node out.
+      this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = EXTRA; BEGIN EXCLUSIVE;");
+      this.#database.exec(schema);
+      this.#database.exec("COMMIT");
+    } catch (cause) {
+      throw new SymbolonError("CONFIG_INVALID", `the journal ${file} cannot be opened`, {
+        hint: "is another node running with the same data folder?",
+        cause,
+      });
+    }
+    this.#claim(`${deployment.chainId}/${deployment.jobEscrow}/${operator}`.toLowerCase(), file);
+  }
+
+  #claim(owner: string, file: string): void {
+    this.#database.prepare("INSERT OR IGNORE INTO owner VALUES ('market', ?)").run(owner);
+    const { value } = this.#database.prepare("SELECT value FROM owner").get() as { value: string };
+    if (value === owner) return;
+    this.#database.close();
+    throw new SymbolonError("CONFIG_INVALID", `the journal ${file} is of another operator or market`, {
+      hint: "give each node its own data folder",
+    });
+  }
+
+  /**
+   * Takes down that this word is being given, before it is. The same word again changes nothing.
+   * @throws STATE_INVALID when it contradicts an earlier one; then nothing may be signed or posted
+   */
+  record(jobId: bigint, word: SignedWord): void {
+    const job = jobId.toString();
+    const known = this.word(jobId, word.kind);
+    if (known !== undefined) {
+      if (known.digest === word.digest) return;
+      throw new SymbolonError(
+        "STATE_INVALID",
+        `job ${jobId}: another ${word.kind} was signed before; a second one is refused`,
+      );
+    }
+    const opposite = { join: "failure", attestation: "failure", failure: "attestation" } as const;
+    if (this.word(jobId, opposite[word.kind]) !== undefined) {
+      throw new SymbolonError(
+        "STATE_INVALID",
+        `job ${jobId}: no ${word.kind} is signed after a signed ${opposite[word.kind]}`,
+      );
+    }
+    this.#database
+      .prepare("INSERT INTO words (job, kind, digest, post, at_ms) VALUES (?, ?, ?, ?, ?)")
+      .run(job, word.kind, word.digest, JSON.stringify(word.post), Date.now());
+  }
+
+  word(jobId: bigint, kind: SignatureKind): JournalEntry | undefined {
+    const row = this.#database
+      .prepare("SELECT * FROM words WHERE job = ? AND kind = ?")
+      .get(jobId.toString(), kind) as Row | undefined;
+    return row && entryOf(row);
+  }
+
+  delivered(jobId: bigint, kind: SignatureKind): void {
+    this.#database
+      .prepare("UPDATE words SET delivered = 1 WHERE job = ? AND kind = ?")
+      .run(jobId.toString(), kind);
+  }
+
+  /** Words that were signed and that the bridge may not have. */
+  undelivered(): JournalEntry[] {
+    const rows = this.#database
+      .prepare("SELECT * FROM words WHERE delivered = 0 AND job NOT IN (SELECT job FROM ended)")
+      .all() as unknown as Row[];
+    return rows.map(entryOf);
+  }
+
+  /**
+   * Begins an attempt at computing a job.
+   * @returns false when this attempt was begun before: whatever ended it, it is never begun twice
+   */
+  begin(jobId: bigint, attempt: number): boolean {
+    const { changes } = this.#database
+      .prepare("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?)")
+      .run(jobId.toString(), attempt, Date.now());
+    return changes === 1;
+  }
+
+  /** The job is over for this node: nothing of it is posted any more. Its words stay for ever. */
+  end(jobId: bigint): void {
+    // Asked first, since each write waits for the disk and a restarted node ends all old jobs again.
+    const known = this.#database.prepare("SELECT 1 FROM ended WHERE job = ?").get(jobId.toString());
+    if (known !== undefined) return;
+    this.#database.prepare("INSERT OR IGNORE INTO ended VALUES (?, ?)").run(jobId.toString(), Date.now());
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+function entryOf(row: Row): JournalEntry {
+  return {
+    jobId: BigInt(row.job),
+    kind: row.kind,
+    digest: row.digest,
+    post: JSON.parse(row.post) as object,
+    delivered: row.delivered === 1,
+  };
+}

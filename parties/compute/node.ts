@@ -1,0 +1,150 @@
+/**
+ * A compute node: one party's process. It follows the chain through its own endpoint, checks each job of its
+ * operator sets, joins, computes with the two other parties, and attests. The bridge carries messages and
+ * ciphertexts; nothing that it says is believed.
+ */
+import { join } from "node:path";
+import { BridgeClient, type Watch } from "../../bridge/client.ts";
+import { MarketReader } from "../../contracts/market-reader.ts";
+import { openProvider } from "../../contracts/provider.ts";
+import { MeshListener } from "../../mpc/transport/mesh.ts";
+import { loadKeys, type OperatorKeys } from "../keys.ts";
+import { ChainWatch } from "./chain-watch.ts";
+import { type NodeConfig, type NodeConfigInput, parseNodeConfig } from "./config.ts";
+import { JobDesk } from "./job-desk.ts";
+import { Journal } from "./journal.ts";
+import { createNodeLogger, type Logger } from "./logger.ts";
+import { SealedStore } from "./sealed-store.ts";
+import { Signatory } from "./signatory.ts";
+import { JobVerifier } from "./verify.ts";
+
+export { loadNodeConfig, type NodeConfig, nodeConfigSchema } from "./config.ts";
+
+export interface RunningNode {
+  /** Account of the operator. */
+  operator: string;
+  /** Where the mesh listens, `host:port`. */
+  endpoint: string;
+  address: { host: string; port: number };
+  /** Gives up running jobs with a notice, stops listening, closes the journal. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface NodeOptions {
+  logger?: Logger;
+}
+
+/** How long a stopping node tries to tell the bridge what it has signed. */
+const closeGraceMs = 3000;
+const flushMs = 2000;
+const sweepMs = 3_600_000;
+
+/**
+ * Starts a node. Jobs that it has to do with are taken up as soon as the chain and the bridge answer.
+ * @throws CONFIG_INVALID, KEY_INVALID, USAGE (no key file)
+ */
+export async function startNode(
+  input: NodeConfig | NodeConfigInput,
+  options: NodeOptions = {},
+): Promise<RunningNode> {
+  const config = await parseNodeConfig(input);
+  const keys = await loadKeys(
+    config.keysFile,
+    "operator",
+    config.passphrase === undefined ? {} : { passphrase: config.passphrase },
+  );
+  const base = options.logger ?? createNodeLogger(config.logLevel);
+  const logger = base.child({ operator: keys.owner.address });
+  const listener = new MeshListener();
+  const address = await listener.listen(config.mesh);
+  try {
+    return await assemble(config, keys, listener, address, logger);
+  } catch (error) {
+    await listener.close();
+    throw error;
+  }
+}
+
+async function assemble(
+  config: NodeConfig,
+  keys: OperatorKeys,
+  listener: MeshListener,
+  address: { host: string; port: number },
+  logger: Logger,
+): Promise<RunningNode> {
+  const { deployment, limits } = config;
+  const operator = keys.owner.address;
+  const bridge = new BridgeClient({ url: config.bridgeUrl, pollMs: config.pollMs });
+  const sealed = await SealedStore.open(join(config.dataDir, "sealed"), bridge);
+  const journal = new Journal(config.dataDir, deployment, operator);
+  const provider = openProvider(config.rpcUrl, deployment.chainId);
+  const market = new MarketReader(deployment, provider);
+  const signatory = new Signatory({ keys, deployment, journal, bridge, logger });
+  const verifier = new JobVerifier({ config, keys, market, bridge, sealed });
+  const desk = new JobDesk({
+    ...{ config, operator, market, journal, signatory, verifier, logger },
+    nowSec: () => watch.nowSec,
+    run: { keys, bridge, listener },
+  });
+  const watch = new ChainWatch({
+    market,
+    logger,
+    confirmations: config.confirmations,
+    pollMs: config.pollMs,
+    onLook: (ledger, nowSec) => desk.review(ledger, nowSec),
+  });
+
+  watch.start();
+  const hints = followBridge(bridge, desk, watch, logger);
+  signatory.flush();
+  const flushing = setInterval(() => signatory.flush(), flushMs);
+  const sweep = (): void => {
+    sealed.sweep(limits.retentionSec).catch((error) => logger.warn({ err: error }, "old inputs are kept"));
+  };
+  sweep();
+  const sweeping = setInterval(sweep, sweepMs);
+  const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  logger.info({ endpoint }, "node started");
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    clearInterval(flushing);
+    clearInterval(sweeping);
+    hints.close();
+    await desk.close();
+    await watch.close();
+    await signatory.close(closeGraceMs);
+    await listener.close();
+    provider.destroy();
+    journal.close();
+    logger.info("node stopped");
+  };
+  return {
+    ...{ operator, endpoint, address },
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** Live events of the bridge: they tell when to look at the chain, and when a peer has given up. */
+function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, logger: Logger): Watch {
+  const states = new Map<string, string>();
+  let silent = false;
+  return bridge.watchJobs(
+    (view) => {
+      silent = false;
+      desk.hear(view);
+      const known = `${view.state} ${view.failures.length}`;
+      if (states.get(view.id) === known) return;
+      states.set(view.id, known);
+      watch.nudge();
+    },
+    {},
+    (error) => {
+      if (!silent) logger.warn({ err: error }, "the bridge does not answer");
+      silent = true;
+    },
+  );
+}

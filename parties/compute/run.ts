@@ -1,0 +1,300 @@
+/**
+ * One attempt at a joined job, from the connection to the peers to the roots that this party will attest. Every
+ * wait in it has a deadline; whatever goes wrong ends it with a named error, here and at the peers.
+ */
+import { wrapInputs } from "../../algorithms/catalog.ts";
+import type { ResultPart } from "../../algorithms/manifest.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import type { AttestationMessage } from "../../contracts/eip712.ts";
+import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import { Party } from "../../mpc/party.ts";
+import { checkInputs } from "../../mpc/protocols/input-check.ts";
+import { SecureBackend } from "../../mpc/session/secure.ts";
+import { type ProgressListener, Session } from "../../mpc/session/session.ts";
+import { attemptContext } from "../../mpc/transport/attempt.ts";
+import { applyVectorExtension, connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
+import { connectMesh, type MeshListener, type MeshPeer } from "../../mpc/transport/mesh.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { createKernel, type FieldArray } from "../../mpc/vector/index.ts";
+import { encodeShare } from "../data-set.ts";
+import type { OperatorKeys } from "../keys.ts";
+import {
+  encodeResultPayload,
+  partyResultRoot,
+  type RunMeasurement,
+  resultRoot,
+  resultSalt,
+} from "../result.ts";
+import { seal } from "../sealing.ts";
+import type { NodeConfig } from "./config.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { agreeOnRun, exchangeResults, farewell, type PartyResult, runDigest } from "./exchange.ts";
+import type { JobVerifier, VerifiedJob } from "./verify.ts";
+
+export interface RunOptions {
+  config: NodeConfig;
+  keys: OperatorKeys;
+  bridge: BridgeClient;
+  verifier: JobVerifier;
+  listener: MeshListener;
+  /** From 1; the same at all three parties. */
+  attempt: number;
+  onProgress: ProgressListener;
+  /** Ends the attempt; the reason is the error that it ends with. */
+  signal: AbortSignal;
+}
+
+/** What one attempt came to: all that the attestation needs. */
+export interface RunResult {
+  attestation: AttestationMessage;
+  /** This party's own part of it. */
+  own: PartyResult;
+  measurement: RunMeasurement;
+}
+
+/**
+ * Computes the job with the two other parties.
+ * @throws the error that ended the attempt
+ */
+export async function runJob(verified: VerifiedJob, options: RunOptions): Promise<RunResult> {
+  const { config, signal } = options;
+  const { deployment } = config;
+  const { job, shape, point } = verified;
+  const kernel = await createKernel(shape.fieldBits);
+  const shares = await options.verifier.openInputs(verified, kernel, signal);
+  const contextId = attemptContext({
+    chainId: deployment.chainId,
+    escrow: deployment.jobEscrow,
+    jobId: job.job,
+    attempt: options.attempt,
+  });
+  options.onProgress("connecting", 0, 1);
+  const { transport, pairSecrets } = await connectMesh({
+    listener: options.listener,
+    contextId,
+    partyIndex: point,
+    staticPrivateKey: options.keys.channelKey.privateKey.reveal(),
+    peers: meshPeers(verified),
+    deadlineMs: config.limits.connectMs,
+    idleTimeoutMs: config.limits.roundMs,
+    signal,
+  });
+  let jiff: JiffSession | undefined;
+  const stop = (): void => {
+    const reason = reasonOf(signal);
+    transport.close(reason);
+    jiff?.abort(reason);
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    if (signal.aborted) throw reasonOf(signal);
+    const party = new Party(kernel, transport, pairSecrets);
+    await agreeOnRun(party, runDigest(verified, contextId));
+    jiff = await joinJiff(verified, options, pairSecrets);
+    // Whichever of the two layers loses a peer first ends the other.
+    jiff.onFailure((error) => transport.close(error));
+    const computed = await compute(verified, options, party, jiff, shares);
+    const result = await deliver(verified, options, party, computed);
+    await farewell(party);
+    return result;
+  } catch (thrown) {
+    const error = signal.aborted ? reasonOf(signal) : toSymbolonError(thrown);
+    jiff?.abort(error);
+    transport.close(error);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    await jiff?.close();
+    transport.close();
+  }
+}
+
+interface Computed {
+  /** Bytes of this party's share of the whole result. */
+  share: Uint8Array;
+  measurement: RunMeasurement;
+}
+
+async function compute(
+  verified: VerifiedJob,
+  options: RunOptions,
+  party: Party,
+  jiff: JiffSession,
+  shares: readonly FieldArray[],
+): Promise<Computed> {
+  const { shape, plan, algorithm, parameters, point } = verified;
+  const { kernel } = party;
+  const session = new Session(new SecureBackend(party), shape.fieldBits, options.onProgress);
+  const handle = applyVectorExtension(jiff.jiff, session);
+  // Measured from here on: the plan declares the checks and the program together.
+  const before = party.meter.measurement();
+  const openedBefore = { ...before.openings };
+  const startedMs = performance.now();
+  options.onProgress("checking inputs", 0, 1);
+  await checkInputs(party, checkedInputs(verified, shares));
+  options.onProgress("computing", 0, 1);
+  let values: FieldArray;
+  if (algorithm.engine === "session") {
+    const inputs = wrapInputs(session, shape, (which) =>
+      which === "validation" ? shares[shape.inputs.length]! : shares[which]!,
+    );
+    // Inside JIFF's session, so that its failure ends the waiting for the algorithm too.
+    const parts = await jiff.run(() => algorithm.run(session, inputs, shape, parameters));
+    checkParts(verified, parts);
+    values = session.backend.concat(
+      parts.map(({ tensor }) => tensor.data),
+      parts.map(({ tensor }) => tensor.rows * tensor.cols),
+    );
+  } else {
+    const lists = shares
+      .slice(0, shape.inputs.length)
+      .map((share) => handle.sharesFromValues(kernel.toBigints(share)));
+    const lifted = await jiff.run(async () =>
+      handle.lift(await algorithm.run(handle, lists, shape, parameters)),
+    );
+    values = kernel.allocate(lifted.length);
+    kernel.fromBigints(values, lifted);
+  }
+  const seconds = (performance.now() - startedMs) / 1000;
+  const after = party.meter.measurement();
+  const openings: Record<string, number> = {};
+  for (const [label, opened] of Object.entries(after.openings)) {
+    const during = opened - (openedBefore[label] ?? 0);
+    if (during > 0) openings[label] = during;
+  }
+  const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+  if (values.length !== elements) {
+    throw new SymbolonError("INTERNAL", `the result has ${values.length} elements, the plan ${elements}`);
+  }
+  return {
+    share: encodeShare(kernel, values, { rows: elements, cols: 1, fracBits: 0, point }),
+    measurement: {
+      rounds: after.rounds - before.rounds,
+      framesSent: after.framesSent - before.framesSent,
+      bytesSent: after.bytesSent - before.bytesSent,
+      openings,
+      seconds,
+    },
+  };
+}
+
+/** Seals the share to the buyer, stores it, and learns what the peers have stored. */
+async function deliver(
+  verified: VerifiedJob,
+  options: RunOptions,
+  party: Party,
+  { share, measurement }: Computed,
+): Promise<RunResult> {
+  const { job, point, inputRoot, payoutRoot } = verified;
+  const { deployment } = options.config;
+  options.onProgress("sealing the result", 0, 1);
+  const operator = job.members[point - 1]!;
+  const { attempt } = options;
+  const salt = resultSalt();
+  const root = partyResultRoot({ jobId: job.job, attempt, operator, point }, salt, share);
+  const payload = encodeResultPayload({ salt, measurement, share });
+  const sealed = await seal(
+    job.resultKey,
+    {
+      kind: "result-share",
+      chainId: deployment.chainId,
+      escrow: deployment.jobEscrow,
+      jobId: job.job,
+      buyer: job.buyer,
+      ...{ operator, point, attempt },
+    },
+    payload,
+  );
+  share.fill(0);
+  payload.fill(0);
+  const { hash: ciphertextHash } = await options.bridge.uploadBlob(sealed, { signal: options.signal });
+  const own = { root, ciphertextHash };
+  const all = await exchangeResults(party, own);
+  return {
+    attestation: {
+      job: job.job,
+      algorithm: job.algorithm,
+      inputRoot,
+      resultRoot: resultRoot(
+        [all[0].root, all[1].root, all[2].root],
+        [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
+      ),
+      payoutRoot,
+      budgetSpent: 0n,
+    },
+    own,
+    measurement,
+  };
+}
+
+/** Waits until the bridge knows the job as joined (its relay admits no other), then joins its JIFF session. */
+async function joinJiff(
+  verified: VerifiedJob,
+  options: RunOptions,
+  pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>,
+): Promise<JiffSession> {
+  const { bridge, config, keys, signal, attempt } = options;
+  const { job, members, point, shape } = verified;
+  const { chainId, jobEscrow } = config.deployment;
+  const until = performance.now() + config.limits.connectMs;
+  while ((await bridge.job(job.job.toString(), { signal })).state === "Funded") {
+    if (performance.now() > until) {
+      throw new SymbolonError("BRIDGE_UNREACHABLE", "the bridge does not see that the job was joined");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const { relayPath } = await bridge.deployment({ signal });
+  const publicKeys = Object.fromEntries(
+    partyIndices.map((index) => [index, keyBytes(members[index - 1]!.jiffKey)]),
+  ) as Record<PartyIndex, Uint8Array>;
+  return connectJiff({
+    relayUrl: bridge.url,
+    relayPath,
+    computationId: `${chainId}-${jobEscrow.toLowerCase()}-${job.job}-${attempt}`,
+    partyIndex: point,
+    secretKey: keys.jiffKey.privateKey.reveal(),
+    publicKeys,
+    pairSecrets,
+    modulus: 2n ** BigInt(shape.fieldBits) - 1n,
+    timeoutMs: config.limits.connectMs,
+    signal,
+  });
+}
+
+function meshPeers({ members, point }: VerifiedJob): Record<number, MeshPeer> {
+  const peers: Record<number, MeshPeer> = {};
+  for (const index of partyIndices) {
+    if (index === point) continue;
+    const { endpoint, channelKey } = members[index - 1]!;
+    peers[index] = { ...parseEndpoint(endpoint), publicKey: keyBytes(channelKey) };
+  }
+  return peers;
+}
+
+const keyBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.slice(2), "hex"));
+
+function checkedInputs({ shape, inputs }: VerifiedJob, shares: readonly FieldArray[]) {
+  return inputs.map(({ name, context, hasLabel }, i) => ({
+    name,
+    shares: shares[i]!,
+    rows: context.rows,
+    cols: context.columns,
+    hasLabel,
+    fracBits: shape.fracBits,
+  }));
+}
+
+/** The parts must be the plan's: from it the buyer knows what the numbers mean. */
+function checkParts({ plan }: VerifiedJob, parts: readonly ResultPart<FieldArray>[]): void {
+  const same =
+    parts.length === plan.parts.length &&
+    plan.parts.every(({ name, rows, cols, fracBits }, i) => {
+      const { name: got, tensor } = parts[i]!;
+      return got === name && tensor.rows === rows && tensor.cols === cols && tensor.fracBits === fracBits;
+    });
+  if (!same) throw new SymbolonError("INTERNAL", "the result is not of the form that was planned");
+}
+
+function reasonOf(signal: AbortSignal): SymbolonError {
+  return toSymbolonError(signal.reason, "RUN_ABORTED");
+}

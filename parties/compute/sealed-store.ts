@@ -1,0 +1,68 @@
+/**
+ * Sealed inputs on this node's disk, by the hash of their bytes, so that a data set that is used in many jobs
+ * is fetched once. They are kept as they came: sealed to this operator, who opens them in memory only. What
+ * was not used for the retention time is deleted, for a key that leaks later opens all that was kept.
+ */
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { BridgeClient } from "../../bridge/client.ts";
+import { randomId } from "../../mpc/random.ts";
+import { ciphertextHash } from "../data-set.ts";
+
+const hashPattern = /^0x[0-9a-f]{64}$/;
+
+export class SealedStore {
+  readonly #folder: string;
+  readonly #bridge: BridgeClient;
+
+  private constructor(folder: string, bridge: BridgeClient) {
+    this.#folder = folder;
+    this.#bridge = bridge;
+  }
+
+  static async open(folder: string, bridge: BridgeClient): Promise<SealedStore> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(folder)) {
+      // What an interrupted download left.
+      if (!hashPattern.test(name)) await rm(join(folder, name), { force: true });
+    }
+    return new SealedStore(folder, bridge);
+  }
+
+  /**
+   * The bytes with this hash, from the disk or else from the bridge.
+   * @throws NOT_FOUND, COMMITMENT_MISMATCH, LIMIT_EXCEEDED (more than `maxBytes`), BRIDGE_UNREACHABLE
+   */
+  async fetch(hash: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
+    const file = join(this.#folder, hash.toLowerCase());
+    const kept = await readFile(file).catch(() => undefined);
+    if (kept !== undefined) {
+      // A disk forgets too: what does not match is fetched again.
+      if (ciphertextHash(kept) === hash.toLowerCase()) {
+        const now = new Date();
+        await utimes(file, now, now).catch(() => undefined);
+        return kept;
+      }
+      await rm(file, { force: true });
+    }
+    const bytes = await this.#bridge.downloadBlob(hash, maxBytes, { signal });
+    const temporary = join(this.#folder, `incoming-${randomId()}`);
+    await writeFile(temporary, bytes, { mode: 0o600 });
+    await rename(temporary, file);
+    return bytes;
+  }
+
+  /** Deletes what was not used for `retentionSec`. @returns how many */
+  async sweep(retentionSec: number): Promise<number> {
+    const oldest = Date.now() - retentionSec * 1000;
+    let deleted = 0;
+    for (const name of await readdir(this.#folder)) {
+      const file = join(this.#folder, name);
+      const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+      if (mtimeMs >= oldest) continue;
+      await rm(file, { force: true });
+      deleted += 1;
+    }
+    return deleted;
+  }
+}

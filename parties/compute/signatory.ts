@@ -1,0 +1,145 @@
+/**
+ * Signs what this operator says about jobs and gets it to the bridge. Every word is in the journal before it is
+ * sent, and is sent until the bridge has it or the job is over.
+ */
+import { Wallet } from "ethers";
+import type { AttestationPost, BridgeClient, FailurePost, JoinPost } from "../../bridge/client.ts";
+import type { Deployment } from "../../contracts/deployment.ts";
+import {
+  type AttestationMessage,
+  attestationDigest,
+  signAttestation,
+  signFailure,
+  signJoin,
+  signProgress,
+} from "../../contracts/eip712.ts";
+import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import type { OperatorKeys } from "../keys.ts";
+import type { PartyResult } from "./exchange.ts";
+import type { Journal, JournalEntry, SignedWord } from "./journal.ts";
+import type { Logger } from "./logger.ts";
+
+export interface SignatoryOptions {
+  keys: OperatorKeys;
+  deployment: Deployment;
+  journal: Journal;
+  bridge: BridgeClient;
+  logger: Logger;
+}
+
+/** Answers of the bridge after which the same post may still be taken later. */
+const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "NOT_FOUND", "LIMIT_EXCEEDED", "INTERNAL"];
+
+export class Signatory {
+  readonly #options: SignatoryOptions;
+  readonly #wallet: Wallet;
+  /** Deliveries under way, by job and kind. */
+  readonly #sending = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
+
+  constructor(options: SignatoryOptions) {
+    this.#options = options;
+    this.#wallet = new Wallet(options.keys.signer.privateKey.hex());
+  }
+
+  get operator(): string {
+    return this.#options.keys.owner.address;
+  }
+
+  /** @throws STATE_INVALID when it would contradict what was signed before; so do the next two */
+  async join(jobId: bigint, specHash: string): Promise<void> {
+    const signature = await signJoin(this.#wallet, this.#options.deployment, { job: jobId, spec: specHash });
+    const post: JoinPost = { operator: this.operator, signature };
+    this.#say(jobId, { kind: "join", digest: specHash, post });
+  }
+
+  async attest(point: PartyIndex, message: AttestationMessage, own: PartyResult): Promise<void> {
+    const { deployment } = this.#options;
+    const digest = attestationDigest(deployment, message);
+    const signature = await signAttestation(this.#wallet, deployment, message);
+    const post: AttestationPost = {
+      operator: this.operator,
+      point,
+      attestation: {
+        ...message,
+        job: message.job.toString(),
+        budgetSpent: message.budgetSpent.toString(),
+      },
+      resultCiphertext: own.ciphertextHash,
+      resultShareRoot: own.root,
+      signature,
+    };
+    this.#say(message.job, { kind: "attestation", digest, post });
+  }
+
+  async fail(jobId: bigint, point: PartyIndex, reason: ErrorCode): Promise<void> {
+    const signature = await signFailure(this.#wallet, this.#options.deployment, { job: jobId, reason });
+    const post: FailurePost = { operator: this.operator, point, reason, signature };
+    this.#say(jobId, { kind: "failure", digest: reason, post });
+  }
+
+  /** Tells the bridge how far the job is. Best effort: nobody waits for it. */
+  async report(
+    jobId: bigint,
+    point: PartyIndex,
+    progress: { phase: string; done: number; total: number },
+  ): Promise<void> {
+    const { phase, done, total } = progress;
+    const message = { job: jobId, phase, done: BigInt(done), total: BigInt(total) };
+    const signature = await signProgress(this.#wallet, this.#options.deployment, message);
+    const post = { operator: this.operator, point, phase, done, total, signature };
+    await this.#options.bridge.postProgress(jobId.toString(), post, { signal: this.#stop.signal });
+  }
+
+  /** Sends what the bridge does not have yet. */
+  flush(): void {
+    for (const entry of this.#options.journal.undelivered()) this.#deliver(entry);
+  }
+
+  /** Waits for deliveries under way, at most `graceMs`; what was not delivered stays in the journal. */
+  async close(graceMs: number): Promise<void> {
+    const late = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    await Promise.race([Promise.all(this.#sending.values()), late]);
+    this.#stop.abort();
+    await Promise.all(this.#sending.values());
+  }
+
+  #say(jobId: bigint, word: SignedWord): void {
+    const { journal } = this.#options;
+    journal.record(jobId, word);
+    // What the journal holds is what is sent: a repeated word is the first one.
+    this.#deliver(journal.word(jobId, word.kind)!);
+  }
+
+  #deliver(entry: JournalEntry): void {
+    const key = `${entry.jobId}/${entry.kind}`;
+    if (entry.delivered || this.#stop.signal.aborted || this.#sending.has(key)) return;
+    this.#sending.set(
+      key,
+      this.#send(entry).finally(() => this.#sending.delete(key)),
+    );
+  }
+
+  async #send({ jobId, kind, post }: JournalEntry): Promise<void> {
+    const { bridge, journal, logger } = this.#options;
+    const id = jobId.toString();
+    const options = { signal: this.#stop.signal };
+    try {
+      if (kind === "join") await bridge.postJoin(id, post as JoinPost, options);
+      else if (kind === "attestation") await bridge.postAttestation(id, post as AttestationPost, options);
+      else await bridge.postFailure(id, post as FailurePost, options);
+      logger.debug({ job: id, kind }, "delivered");
+    } catch (thrown) {
+      const error = toSymbolonError(thrown);
+      if (this.#stop.signal.aborted || passing.includes(error.code)) return;
+      logger.warn({ job: id, kind, err: error }, "the bridge refuses what this operator says");
+    }
+    journal.delivered(jobId, kind);
+  }
+}
+
+/** The code of what ended a job, as it is signed: what has no place on chain is INTERNAL. */
+export function failureReason(error: unknown): ErrorCode {
+  return error instanceof SymbolonError ? error.code : "INTERNAL";
+}

@@ -1,0 +1,325 @@
+/**
+ * What a party checks of a funded job before it signs to join: everything that it can know by itself, from the
+ * chain as its own endpoint shows it and from its own keys and allow-list. The bridge is asked for bytes only,
+ * and they are checked against hashes on chain.
+ */
+import { codeHash, findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { decodeJobSpec, type JobSpec } from "../../algorithms/job-spec.ts";
+import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import { dataRoot, inputRoot, specHash } from "../../contracts/commitments.ts";
+import type { Deployment } from "../../contracts/deployment.ts";
+import type { Job, MarketReader, Offer, Operator } from "../../contracts/market-reader.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
+import { type DataSetSchema, parseSchema } from "../data/schema.ts";
+import { ciphertextHash, decodeShare } from "../data-set.ts";
+import { jobShape } from "../job-shape.ts";
+import type { OperatorKeys } from "../keys.ts";
+import { payoutPlan } from "../payout-plan.ts";
+import { type InputSealContext, seal, sealedBytes, unseal } from "../sealing.ts";
+import type { NodeConfig } from "./config.ts";
+import type { SealedStore } from "./sealed-store.ts";
+
+/** One sealed matrix of a job: where it is and in which context it opens. */
+export interface JobInput {
+  /** For messages: "data set 3" or "the validation data". */
+  name: string;
+  /** Hash of this party's sealed share. */
+  ciphertext: string;
+  context: InputSealContext;
+  hasLabel: boolean;
+}
+
+/** A job that this party is willing to run, with all public facts of the run. */
+export interface VerifiedJob {
+  job: Job;
+  /** The operators by point, with their endpoints and keys as registered now. */
+  members: Operator[];
+  point: PartyIndex;
+  spec: JobSpec;
+  // biome-ignore lint/suspicious/noExplicitAny: each algorithm has its own parameter type, checked by its zod schema
+  algorithm: Algorithm<any>;
+  parameters: Record<string, unknown>;
+  schema: DataSetSchema;
+  shape: JobShape;
+  plan: Plan;
+  /** In the order of the offers, then the validation data when there is any. */
+  inputs: JobInput[];
+  /** What the three parties attest about inputs and pay. */
+  inputRoot: string;
+  payoutRoot: string;
+}
+
+export interface VerifierOptions {
+  config: NodeConfig;
+  /** Through this operator's own endpoint. */
+  market: MarketReader;
+  keys: OperatorKeys;
+  bridge: BridgeClient;
+  sealed: SealedStore;
+}
+
+/** Largest schema document. */
+const maxSchemaBytes = 16 * 1024 * 1024;
+/** A share's header, see `data-set.ts`. */
+const shareHeaderBytes = 16;
+
+export class JobVerifier {
+  readonly #options: VerifierOptions;
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Checks a job. Reads inputs and opens them, in memory only.
+   * @param nowSec the chain's time
+   * @throws the code with which this party refuses the job; BRIDGE_UNREACHABLE and NOT_FOUND may pass
+   */
+  async verify(job: Job, nowSec: number, signal?: AbortSignal): Promise<VerifiedJob> {
+    const verified = await this.check(job, nowSec, signal);
+    const kernel = await createKernel(verified.shape.fieldBits);
+    for (const input of verified.inputs) {
+      const region = kernel.beginRegion();
+      try {
+        await this.#openInto(kernel, verified, input, signal);
+      } finally {
+        kernel.endRegion(region);
+      }
+    }
+    await this.#checkResultKey(verified);
+    return verified;
+  }
+
+  /** All checks but those that need the inputs themselves. */
+  async check(job: Job, nowSec: number, signal?: AbortSignal): Promise<VerifiedJob> {
+    const { config, keys, market } = this.#options;
+    const members = await Promise.all(job.members.map((address) => market.operator(address)));
+    const point = checkOwnPlace(job, members, keys);
+    const remainingSec = job.deadlineSec - nowSec;
+    if (remainingSec < config.limits.minRemainingSec) {
+      throw new SymbolonError(
+        "JOB_EXPIRED",
+        `job ${job.job} has ${Math.max(0, remainingSec)} s left, this node asks for ${config.limits.minRemainingSec}`,
+      );
+    }
+    const offers = await Promise.all(job.offers.map((id) => market.offer(id)));
+    for (const offer of offers) checkOffer(job, offer, config.deployment);
+    const dataRoots = offers.map((offer) => offer.dataRoot);
+    checkHashes(job, dataRoots);
+    const prices = await market.jobPrices(job);
+    const { root: payoutRoot } = payoutPlan({
+      amountWei: job.amountWei,
+      offers: prices.offers,
+      operators: prices.operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
+    }).tree;
+
+    const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
+    const algorithm = await this.#checkAlgorithm(job, spec);
+    const parameters = parseParameters(algorithm, spec.parameters);
+    const schema = await this.#schema(spec.schemaHash, signal);
+    const shape = jobShape(spec, schema, offers);
+    const inputs = this.#inputs(job, spec, offers, point, schema.label !== undefined);
+    this.#checkSizes(inputs, shape);
+    const plan = await planJob(algorithm, shape, parameters);
+    const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+    if (elements < 1 || elements > config.limits.maxResultElements) {
+      throw new SymbolonError("LIMIT_EXCEEDED", `the result has ${elements} elements`);
+    }
+    return {
+      ...{ job, members, point, spec, algorithm, parameters, schema, shape, plan, inputs, payoutRoot },
+      inputRoot: job.inputRoot,
+    };
+  }
+
+  /**
+   * This party's shares of all inputs, in the order of `verified.inputs`.
+   * @throws COMMITMENT_MISMATCH, SEAL_INVALID, FIELD_ENCODING as `verify`
+   */
+  async openInputs(verified: VerifiedJob, kernel: Kernel, signal?: AbortSignal): Promise<FieldArray[]> {
+    const shares: FieldArray[] = [];
+    for (const input of verified.inputs) {
+      shares.push(await this.#openInto(kernel, verified, input, signal));
+    }
+    return shares;
+  }
+
+  async #openInto(
+    kernel: Kernel,
+    { shape, point }: VerifiedJob,
+    { name, ciphertext, context }: JobInput,
+    signal?: AbortSignal,
+  ): Promise<FieldArray> {
+    const { rows, columns } = context;
+    const maxBytes = sealedBytes(inputBytes(rows, columns, shape));
+    const sealed = await this.#options.sealed.fetch(ciphertext, maxBytes, signal);
+    if (ciphertextHash(sealed) !== ciphertext) {
+      throw new SymbolonError("COMMITMENT_MISMATCH", `${name}: the bytes are not those that were committed`);
+    }
+    const share = await unseal(this.#options.keys.sealKey.privateKey, context, sealed);
+    try {
+      return decodeShare(kernel, share, { rows, cols: columns, fracBits: shape.fracBits, point });
+    } finally {
+      share.fill(0);
+    }
+  }
+
+  async #checkAlgorithm(job: Job, spec: JobSpec) {
+    const algorithm = findAlgorithm(spec.algorithm.id, spec.algorithm.version);
+    const { hash } = await identify(algorithm.manifest);
+    if (hash.toLowerCase() !== job.algorithm.toLowerCase()) {
+      throw new SymbolonError(
+        "ALGORITHM_UNKNOWN",
+        `job ${job.job} asks for another build of ${spec.algorithm.id} than this node has`,
+        { hint: `this node's code is ${(await codeHash()).slice(0, 16)}` },
+      );
+    }
+    const { config, keys, market } = this.#options;
+    const allowed =
+      config.algorithms?.includes(hash.toLowerCase()) ?? (await market.isApproved(keys.owner.address, hash));
+    if (!allowed) {
+      throw new SymbolonError(
+        "ALGORITHM_NOT_APPROVED",
+        `this operator does not run ${spec.algorithm.id} ${spec.algorithm.version}`,
+      );
+    }
+    return algorithm;
+  }
+
+  /** The schema, whose hash is the address of its bytes. */
+  async #schema(hash: string, signal?: AbortSignal): Promise<DataSetSchema> {
+    const bytes = await this.#options.bridge.downloadBlob(hash, maxSchemaBytes, { signal });
+    let value: unknown;
+    try {
+      value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    } catch {
+      throw new SymbolonError("SCHEMA_INVALID", "the schema is not JSON");
+    }
+    return parseSchema(value);
+  }
+
+  #inputs(
+    job: Job,
+    { schemaHash, validation }: JobSpec,
+    offers: readonly Offer[],
+    point: PartyIndex,
+    hasLabel: boolean,
+  ): JobInput[] {
+    const { deployment } = this.#options.config;
+    const common = {
+      kind: "input-share" as const,
+      chainId: deployment.chainId,
+      operator: job.members[point - 1]!,
+      point,
+    };
+    const inputs = offers.map((offer, i): JobInput => {
+      const { nonce, rows, columns, seller } = offer;
+      return {
+        name: `data set ${i + 1}`,
+        ciphertext: offer.ciphertextHashes[point - 1]!.toLowerCase(),
+        context: {
+          ...common,
+          registry: deployment.offerRegistry,
+          owner: seller,
+          ...{ nonce, schemaHash: offer.schemaHash, rows, columns },
+        },
+        hasLabel,
+      };
+    });
+    if (validation !== undefined) {
+      const { nonce, rows, columns, ciphertextHashes } = validation;
+      inputs.push({
+        name: "the validation data",
+        ciphertext: ciphertextHashes[point - 1]!,
+        context: {
+          ...common,
+          registry: deployment.jobEscrow,
+          owner: job.buyer,
+          ...{ nonce, schemaHash, rows, columns },
+        },
+        hasLabel,
+      });
+    }
+    return inputs;
+  }
+
+  #checkSizes(inputs: readonly JobInput[], shape: JobShape): void {
+    const { maxInputBytes } = this.#options.config.limits;
+    const bytes = inputs.reduce(
+      (sum, { context: { rows, columns } }) => sum + sealedBytes(inputBytes(rows, columns, shape)),
+      0,
+    );
+    if (bytes > maxInputBytes) {
+      throw new SymbolonError(
+        "LIMIT_EXCEEDED",
+        `the job's inputs have ${bytes} bytes, this node takes ${maxInputBytes}`,
+      );
+    }
+  }
+
+  /** A key that nothing can be sealed to would show at the end of the run only. */
+  async #checkResultKey({ job, point }: VerifiedJob): Promise<void> {
+    const { deployment } = this.#options.config;
+    await seal(
+      job.resultKey,
+      {
+        kind: "result-share",
+        chainId: deployment.chainId,
+        escrow: deployment.jobEscrow,
+        jobId: job.job,
+        buyer: job.buyer,
+        operator: job.members[point - 1]!,
+        point,
+        attempt: 0,
+      },
+      new Uint8Array(),
+    );
+  }
+}
+
+function inputBytes(rows: number, columns: number, shape: JobShape): number {
+  return shareHeaderBytes + rows * columns * fieldSpecs[shape.fieldBits].elementBytes;
+}
+
+/** The registered keys must be the ones in this node's key file, or it can neither open nor sign. */
+function checkOwnPlace(job: Job, members: readonly Operator[], keys: OperatorKeys): PartyIndex {
+  const own = keys.owner.address.toLowerCase();
+  const index = members.findIndex(({ address }) => address.toLowerCase() === own);
+  if (index < 0) throw new SymbolonError("NOT_AUTHORISED", `job ${job.job} is of another operator set`);
+  const registered = members[index]!;
+  const fits =
+    registered.sealKey.toLowerCase() === keys.sealKey.publicKey.toLowerCase() &&
+    registered.channelKey.toLowerCase() === keys.channelKey.publicKey.toLowerCase() &&
+    registered.jiffKey.toLowerCase() === keys.jiffKey.publicKey.toLowerCase() &&
+    job.signers[index]!.toLowerCase() === keys.signer.address.toLowerCase();
+  if (!fits) {
+    throw new SymbolonError("KEY_INVALID", "this node's keys are not the ones that its operator registered");
+  }
+  return (index + 1) as PartyIndex;
+}
+
+/** An offer must be of the job's set, and its root that of what its seller published. */
+function checkOffer(job: Job, offer: Offer, { chainId, offerRegistry }: Deployment): void {
+  if (offer.operatorSet !== job.operatorSet) {
+    throw new SymbolonError("TERMS_REFUSED", `offer ${offer.offer} is of another operator set than the job`);
+  }
+  const { seller, nonce, schemaHash, rows, columns, ciphertextHashes } = offer;
+  const root = dataRoot({
+    ...{ chainId, registry: offerRegistry, seller, nonce, schemaHash, rows, columns },
+    ...{ members: job.members, ciphertextHashes },
+  });
+  if (root !== offer.dataRoot) {
+    throw new SymbolonError("COMMITMENT_MISMATCH", `offer ${offer.offer} does not fit its own commitments`);
+  }
+}
+
+/** What the operators sign and what the escrow compares must be what the job says. */
+function checkHashes(job: Job, dataRoots: readonly string[]): void {
+  const { algorithm, operatorSet, deadlineSec, resultKey, offers, spec, buyer } = job;
+  const hash = specHash({ algorithm, operatorSet, deadlineSec, resultKey, offers, dataRoots, spec, buyer });
+  if (hash !== job.specHash || inputRoot(dataRoots, spec) !== job.inputRoot) {
+    throw new SymbolonError("COMMITMENT_MISMATCH", `job ${job.job} does not fit its own hashes`);
+  }
+}
