@@ -56,12 +56,17 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
   const { config, chain } = options;
   const logger = options.logger ?? createLogger(config.logLevel);
   const { deployment } = config;
-  const blobs = await BlobStore.open({ folder: join(config.dataDir, "blobs"), ...config.blobs });
   const database = new BridgeDatabase(
     join(config.dataDir, "bridge.sqlite"),
     deployment,
     config.maxReorgBlocks,
   );
+
+  const blobs = await BlobStore.open({
+    folder: join(config.dataDir, "blobs"),
+    ...config.blobs,
+    isNeeded: (hash) => database.namesBlob(hash),
+  });
 
   const challengeWindowSec = once(() => chain.challengeWindowSec());
   const desk = new JobDesk({

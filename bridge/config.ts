@@ -40,6 +40,8 @@ export const bridgeConfigSchema = z.strictObject({
     .strictObject({
       maxBytes: count.default(512 * mebibyte),
       quotaBytes: count.default(20 * 1024 * mebibyte),
+      /** When the quota is reached, blobs that no offer or job names go after this time. */
+      keepUnneededSec: countOrZero.default(24 * 3600),
     })
     .prefault({}),
   rateLimit: z

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -20,6 +20,12 @@ export interface BlobStoreOptions {
   maxBytes: number;
   /** Bytes of all blobs together. */
   quotaBytes: number;
+  /**
+   * Whether a blob must stay. When the quota is reached, others of at least `keepUnneededSec` go, the oldest
+   * first. Without it nothing ever goes.
+   */
+  isNeeded?: (hash: string) => boolean;
+  keepUnneededSec?: number;
 }
 
 export interface StoredBlob {
@@ -43,6 +49,7 @@ export class BlobStore {
   #totalBytes = 0;
   /** Bytes of uploads that are under way; they count against the quota before they are in place. */
   #pendingBytes = 0;
+  #evicting: Promise<void> | null = null;
 
   private constructor(options: BlobStoreOptions) {
     this.options = options;
@@ -54,12 +61,9 @@ export class BlobStore {
     const incoming = store.#incoming();
     await mkdir(incoming, { recursive: true });
     for (const name of await readdir(incoming)) await unlink(join(incoming, name));
-    for (const prefix of await readdir(options.folder)) {
-      if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
-      for (const name of await readdir(join(options.folder, prefix))) {
-        store.#count += 1;
-        store.#totalBytes += (await stat(join(options.folder, prefix, name))).size;
-      }
+    for await (const { path } of store.#files()) {
+      store.#count += 1;
+      store.#totalBytes += (await stat(path)).size;
     }
     return store;
   }
@@ -87,7 +91,8 @@ export class BlobStore {
           bytes += chunk.byteLength;
           this.#pendingBytes += chunk.byteLength;
           if (bytes > this.options.maxBytes) throw this.#tooLarge();
-          if (this.#totalBytes + this.#pendingBytes > this.options.quotaBytes) {
+          if (this.#overQuota()) await this.#makeRoom();
+          if (this.#overQuota()) {
             throw new HttpProblem(507, "LIMIT_EXCEEDED", "the bridge's store is full", "use another bridge");
           }
           hasher.update(chunk);
@@ -185,6 +190,8 @@ export class BlobStore {
       return true;
     }
     await unlink(temporary);
+    // Somebody wants it again: it counts as new when room is made.
+    if (!linked) await utimes(path, new Date(), new Date());
     if (linked) await syncFolder(folder);
     return linked;
   }
@@ -194,6 +201,45 @@ export class BlobStore {
       () => true,
       () => false,
     );
+  }
+
+  #overQuota(): boolean {
+    return this.#totalBytes + this.#pendingBytes > this.options.quotaBytes;
+  }
+
+  /** Removes blobs that nobody needs until the uploads under way fit. One sweep at a time. */
+  #makeRoom(): Promise<void> {
+    this.#evicting ??= this.#evict().finally(() => {
+      this.#evicting = null;
+    });
+    return this.#evicting;
+  }
+
+  async #evict(): Promise<void> {
+    const { isNeeded, keepUnneededSec = 0 } = this.options;
+    if (isNeeded === undefined) return;
+    const newestMs = Date.now() - keepUnneededSec * 1000;
+    const unneeded: { path: string; size: number; mtimeMs: number }[] = [];
+    for await (const { hash, path } of this.#files()) {
+      const { size, mtimeMs } = await stat(path);
+      if (mtimeMs <= newestMs && !isNeeded(hash)) unneeded.push({ path, size, mtimeMs });
+    }
+    unneeded.sort((left, right) => left.mtimeMs - right.mtimeMs);
+    for (const { path, size } of unneeded) {
+      if (!this.#overQuota()) return;
+      await unlink(path);
+      this.#count -= 1;
+      this.#totalBytes -= size;
+    }
+  }
+
+  async *#files(): AsyncGenerator<{ hash: string; path: string }> {
+    for (const prefix of await readdir(this.options.folder)) {
+      if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+      for (const name of await readdir(join(this.options.folder, prefix))) {
+        yield { hash: `0x${prefix}${name}`, path: join(this.options.folder, prefix, name) };
+      }
+    }
   }
 
   #tooLarge(): HttpProblem {

@@ -16,6 +16,7 @@ import { waitsUntilSec } from "../jobs/duties.ts";
 import type { ChainPosition, JobEvent } from "../jobs/events.ts";
 import { type Job, jobEventRules, transition } from "../jobs/transitions.ts";
 import type { JobEventView, OfferView, OperatorView, SetView } from "../schemas.ts";
+import { blobsNamedBy } from "./blob-names.ts";
 import { type MarketFact, offerAfter, operatorAfter, setOf } from "./market-events.ts";
 
 /** A fact to append. `key` names it for good: a second fact of the same key is ignored. */
@@ -59,7 +60,7 @@ export interface JobFilter {
   limit: number;
 }
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 const schema = `
   CREATE TABLE identity (chain_id INTEGER NOT NULL, job_escrow TEXT NOT NULL);
@@ -83,6 +84,7 @@ const schema = `
   CREATE TABLE offers (id INTEGER PRIMARY KEY, operator_set TEXT NOT NULL, active INTEGER NOT NULL, view TEXT NOT NULL);
   CREATE TABLE operators (address TEXT PRIMARY KEY, view TEXT NOT NULL);
   CREATE TABLE sets (id TEXT PRIMARY KEY, view TEXT NOT NULL);
+  CREATE TABLE blob_names (hash TEXT PRIMARY KEY) WITHOUT ROWID;
 `;
 
 /** Facts that no rewind voids: those of operators and the bridge always, the chain's if not rewound. */
@@ -195,7 +197,9 @@ export class BridgeDatabase {
   }
 
   #replay(): void {
-    this.#db.exec("DELETE FROM jobs; DELETE FROM offers; DELETE FROM operators; DELETE FROM sets;");
+    for (const view of ["jobs", "offers", "operators", "sets", "blob_names"]) {
+      this.#db.exec(`DELETE FROM ${view}`);
+    }
     const facts = this.#db
       .prepare(`SELECT sequence, job, data FROM facts f WHERE ${standing} ORDER BY sequence`)
       .iterate() as Iterable<Row>;
@@ -215,6 +219,7 @@ export class BridgeDatabase {
       return null;
     }
     const jobEvent = event as JobEvent;
+    for (const hash of blobsNamedBy(jobEvent)) this.#run("INSERT OR IGNORE INTO blob_names VALUES (?)", hash);
     const outcome = transition(this.job(jobId)?.job ?? null, jobId, jobEvent);
     if (outcome.outcome !== "applied") return outcome.outcome === "refused" ? "misfit" : null;
     let job = outcome.job;
@@ -250,6 +255,7 @@ export class BridgeDatabase {
   }
 
   #projectMarketFact(fact: MarketFact): void {
+    for (const hash of blobsNamedBy(fact)) this.#run("INSERT OR IGNORE INTO blob_names VALUES (?)", hash);
     if ("offer" in fact) {
       const offer = offerAfter(this.offer(fact.offer), fact);
       if (offer === null) return;
@@ -377,6 +383,11 @@ export class BridgeDatabase {
     return this.#rows("SELECT view FROM sets ORDER BY id").map(
       (row) => JSON.parse(String(row.view)) as SetView,
     );
+  }
+
+  /** Whether an offer, a job's specification or an attestation names this blob. */
+  namesBlob(hash: string): boolean {
+    return this.#row("SELECT 1 FROM blob_names WHERE hash = ?", hash) !== undefined;
   }
 
   close(): void {

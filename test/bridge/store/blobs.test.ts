@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -120,4 +120,37 @@ test("a source that breaks off stores nothing", async () => {
   await expect(store.put(broken())).rejects.toThrow("connection lost");
   expect(store.count).toBe(0);
   expect(await readdir(join(folder, "incoming"))).toEqual([]);
+});
+
+test("makes room by what nobody needs, the oldest first, and never by what somebody does", async () => {
+  const needed = new Set<string>();
+  const options = { folder, maxBytes: 1000, quotaBytes: 1000, isNeeded: (hash: string) => needed.has(hash) };
+  const store = await BlobStore.open({ ...options, keepUnneededSec: 0 });
+  const [first, second, third] = [randomBytes(300), randomBytes(300), randomBytes(300)];
+  for (const [age, bytes] of [first, second, third].entries()) {
+    const { hash } = await store.put(chunks(bytes));
+    const timeSec = Date.now() / 1000 - 1000 + age;
+    await utimes(pathOf(hash), timeSec, timeSec);
+  }
+  needed.add(sha256(first));
+  const { hash } = await store.put(chunks(randomBytes(200), randomBytes(200)));
+  const kept = await Promise.all(
+    [sha256(first), sha256(second), sha256(third), hash].map((name) => store.has(name)),
+  );
+  expect(kept).toEqual([true, false, true, true]);
+  expect([store.count, store.totalBytes]).toEqual([3, 1000]);
+  needed.add(sha256(third)).add(hash);
+  await expect(store.put(chunks(randomBytes(1)))).rejects.toMatchObject({ httpStatus: 507 });
+});
+
+test("keeps what was uploaded a short time ago, for its offer may be under way", async () => {
+  const store = await BlobStore.open({
+    folder,
+    maxBytes: 1000,
+    quotaBytes: 1000,
+    isNeeded: () => false,
+    keepUnneededSec: 3600,
+  });
+  await store.put(chunks(randomBytes(800)));
+  await expect(store.put(chunks(randomBytes(300)))).rejects.toMatchObject({ httpStatus: 507 });
 });

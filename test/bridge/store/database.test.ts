@@ -307,3 +307,34 @@ test("names the jobs for which something may be due, and leaves the others alone
   expect(waiting(5060)).toEqual(["1", "2", "4"]);
   expect(waiting(5061)).toEqual(["1", "2", "3", "4"]);
 });
+
+test("knows which blobs offers, specifications and attestations name, also after a replay", () => {
+  const database = open();
+  const input = hashOf("the buyer's input");
+  const spec = `0x${Buffer.from(JSON.stringify({ validation: [input] })).toString("hex")}`;
+  const posted: JobEvent = {
+    type: "AttestationPosted",
+    point: 1,
+    operator: addressOf("operator 1"),
+    digest: hashOf("digest"),
+    attestation: {
+      job: "1",
+      algorithm: hashOf("algorithm"),
+      inputRoot: hashOf("input"),
+      resultRoot: hashOf("r"),
+      payoutRoot: hashOf("p"),
+      budgetSpent: "0",
+    },
+    resultCiphertext: hashOf("sealed result"),
+    resultShareRoot: hashOf("root"),
+    signature: "0x",
+  };
+  database.append([published("1", 1), fund("1", 1, { spec }), { key: "posted", jobId: "1", event: posted }]);
+  for (let round = 0; round < 2; round++) {
+    for (const name of ["1", "2", "3", "schema", "the buyer's input", "sealed result"]) {
+      expect([name, database.namesBlob(hashOf(name))]).toEqual([name, true]);
+    }
+    expect(database.namesBlob(hashOf("nobody's"))).toBe(false);
+    database.replay();
+  }
+});

@@ -1,0 +1,22 @@
+/** Which blobs a fact speaks of: what nobody names may go when the store is full. */
+import type { JobEvent } from "../jobs/events.ts";
+import type { MarketFact } from "./market-events.ts";
+
+const hashes = /0x[0-9a-f]{64}/g;
+
+/**
+ * Names of blobs in a fact: an offer's schema and ciphertexts, a sealed result, and every 32-byte value in a
+ * job's specification, since the buyer's own inputs are committed to there.
+ */
+export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
+  switch (fact.type) {
+    case "OfferPublished":
+      return [fact.schemaHash, ...fact.ciphertextHashes].map((hash) => hash.toLowerCase());
+    case "AttestationPosted":
+      return [fact.resultCiphertext];
+    case "Funded":
+      return Buffer.from(fact.spec.slice(2), "hex").toString("utf8").toLowerCase().match(hashes) ?? [];
+    default:
+      return [];
+  }
+}
