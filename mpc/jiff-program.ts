@@ -109,6 +109,16 @@ export interface JiffHandle {
   has_extension(name: string): boolean;
 }
 
+/** What a JIFF program did, or will do, as one party counts it. All three count alike. */
+export interface JiffOperations {
+  /** Values that each party shared with the others, those inside multiplications included. */
+  shares: number;
+  openings: number;
+  products: number;
+  /** To both peers together; sealed, about 150 bytes each and the operation's name. */
+  messagesSent: number;
+}
+
 /**
  * An ordinary JIFF program as an algorithm of the market. Runs alike on all three parties and must issue the
  * same operations in the same order on each: nothing may branch on a share.

@@ -16,7 +16,7 @@
  * other shares; what an opening shows it beyond x is nothing, for degree 1 and one corrupt party.
  */
 import { SymbolonError } from "../errors.ts";
-import type { JiffNumber, SecretShare } from "../jiff-program.ts";
+import type { JiffNumber, JiffOperations, SecretShare } from "../jiff-program.ts";
 import { randomBytes } from "../random.ts";
 import { type JiffInstance, toBigInt } from "./jiff-library.ts";
 import { type PartyIndex, partyIndices } from "./transport.ts";
@@ -27,10 +27,15 @@ export interface GuardedSession {
   readonly partyIndex: PartyIndex;
   readonly failed: Promise<never>;
   readonly failure: SymbolonError | undefined;
+  /** Counted here. */
+  readonly operations: JiffOperations;
   fail(thrown: unknown): void;
   awaitPeer(from: PartyIndex): () => void;
   takeEarlyShare(operation: string, from: PartyIndex): boolean;
 }
+
+/** Tags of the session's own custom messages. */
+export const reservedPrefix = "symbolon/";
 
 /** Openings whose shares may be stored before this party has begun them. */
 const maxEarlyOpenings = 100_000;
@@ -107,8 +112,12 @@ function guardShares(jiff: JiffInstance, session: GuardedSession): void {
     return made;
   });
   const { prototype } = jiff.SecretShare;
-  prototype.smult = prototype.smult_bgw;
-  prototype.ismult = prototype.smult_bgw;
+  const bgw = prototype.smult_bgw as (this: SecretShare, other: SecretShare, opId?: string) => SecretShare;
+  const multiply = function (this: SecretShare, other: SecretShare, opId?: string): SecretShare {
+    session.operations.products++;
+    return bgw.call(this, other, opId);
+  };
+  for (const name of ["smult", "ismult", "smult_bgw", "ismult_bgw"]) prototype[name] = multiply;
   jiff.preprocessing_function_map.base!.smult = [];
 
   jiff.share = (secret, threshold, ...rest) => share(secret, requireThreshold(threshold), ...rest);
@@ -118,6 +127,7 @@ function guardShares(jiff: JiffInstance, session: GuardedSession): void {
     const degree = requireThreshold(threshold);
     if (receivers != null && receivers.map(checkParty).length !== 3)
       throw refused("a share for some parties only");
+    if (from.includes(session.partyIndex)) session.operations.shares++;
     const missing = from.filter((sender) => !session.takeEarlyShare(id, sender));
     const shares = internal_share(secret, degree, receivers, senders, Zp, id);
     for (const sender of missing) {
@@ -204,6 +214,7 @@ function guardOpenings(jiff: JiffInstance, session: GuardedSession): void {
     const operation = opId ?? jiff.counters.gen_op_id2("open", receivers, partyIndices);
     const hooked: SecretShare = jiff.hooks.execute_array_hooks("beforeOpen", [jiff, share, receivers], 1);
     jiff.counters.pending_opens++;
+    session.operations.openings++;
     const receives = receivers.includes(partyIndex);
     const done = Promise.withResolvers<bigint>();
     let opening: Opening | undefined;
@@ -262,6 +273,7 @@ function guardMessages(jiff: JiffInstance): void {
   const { emit } = jiff;
   jiff.emit = (tag, receivers, message, encrypt) => {
     if (encrypt === false) throw refused("a custom message in plaintext");
+    if (tag.startsWith(reservedPrefix)) throw refused("a tag of the session's own");
     emit(tag, receivers, message, true);
   };
   const closed = () => {

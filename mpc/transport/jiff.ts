@@ -14,8 +14,8 @@
  * wrong; openings show it only when the shares do not fit.
  */
 import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../errors.ts";
-import type { JiffHandle, SecretShare } from "../jiff-program.ts";
-import { applyGuards, type GuardedSession } from "./jiff-guards.ts";
+import type { JiffHandle, JiffOperations, SecretShare } from "../jiff-program.ts";
+import { applyGuards, type GuardedSession, reservedPrefix } from "./jiff-guards.ts";
 import { type JiffInstance, loadJiff, toBigInt } from "./jiff-library.ts";
 import { proveKey } from "./jiff-proof.ts";
 import { type JiffLabel, SealedLink } from "./jiff-seal.ts";
@@ -28,9 +28,9 @@ import { type PartyIndex, partyIndices } from "./transport.ts";
 export const maxJiffMessageBytes = 256 * 1024;
 const maxOperationLength = 1024;
 /** Reserved tags of custom messages. */
-const helloTag = "symbolon/hello";
-const endTag = "symbolon/end";
-const abortTag = "symbolon/abort";
+const helloTag = `${reservedPrefix}hello`;
+const endTag = `${reservedPrefix}end`;
+const abortTag = `${reservedPrefix}abort`;
 /** How long `close` waits for the relay to take what was sent. */
 const lingerMs = 1_000;
 
@@ -62,6 +62,8 @@ export interface JiffSession {
   /** Rejects with the session's failure; never resolves. No need to catch it if nobody waits for it. */
   readonly failed: Promise<never>;
   readonly failure: SymbolonError | undefined;
+  /** What the programs on this session have done so far. */
+  readonly operations: Readonly<JiffOperations>;
   /** Called once, at once if the session has failed already. */
   onFailure(listener: (error: SymbolonError) => void): void;
   /**
@@ -163,6 +165,7 @@ class Session implements JiffSession, GuardedSession {
   readonly modulus: bigint;
   readonly partyIndex: PartyIndex;
   failure: SymbolonError | undefined;
+  readonly operations: JiffOperations = { shares: 0, openings: 0, products: 0, messagesSent: 0 };
   readonly #options: JiffOptions;
   readonly #instance: JiffInstance;
   readonly #ephemeral: X25519KeyPair;
@@ -339,6 +342,7 @@ class Session implements JiffSession, GuardedSession {
     if (context === undefined) throw new SymbolonError("INTERNAL", "a JIFF message without a context");
     const { link } = this.#peer(context.peer);
     if (link === undefined) throw new SymbolonError("STATE_INVALID", "no session with this party yet");
+    this.operations.messagesSent++;
     const plaintext =
       context.label === "custom" ? Buffer.from(message, "utf8") : this.#encodeElement(BigInt(message));
     return link.seal(context.label, context.operation, plaintext);
@@ -447,7 +451,7 @@ class Session implements JiffSession, GuardedSession {
         peerEphemeralKey: Buffer.from(key, "hex"),
         pairSecret: pairSecrets?.get(peer.index),
       });
-      this.#instance.emit(helloTag, [peer.index], "");
+      this.#tell(peer, helloTag, "");
     }
   }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
+  auctionCost,
   secondPriceAuction,
   secondPriceAuctionPlain,
 } from "../../../algorithms/jiff-programs/second-price-auction.ts";
@@ -77,6 +78,27 @@ describe("second-price auction", () => {
     await expect(auction(bids)).rejects.toMatchObject({
       code: code satisfies SymbolonError["code"] | string,
     });
+  });
+
+  test.each([
+    [2, 4],
+    [3, 5],
+    [5, 3],
+  ])("%i bidders of %i bits cost what is declared", async (bidders, bidBits) => {
+    sessions = await connectThree(host.url);
+    const costs = await Promise.all(
+      sessions.map((session) =>
+        session.run(async (jiff) => {
+          const inputs = Array.from({ length: bidders }, () => [jiff.share(jiff.id)[1]!]);
+          const before = { ...session.operations };
+          const result = await secondPriceAuction(jiff, inputs, { bidBits });
+          await Promise.all(result.map((share) => share.value));
+          const counted = Object.entries(session.operations);
+          return Object.fromEntries(counted.map(([name, value]) => [name, value - before[name as "shares"]]));
+        }),
+      ),
+    );
+    for (const cost of costs) expect(cost).toEqual(auctionCost(bidders, bidBits));
   });
 
   test("a seller that gives two values is refused", async () => {

@@ -131,6 +131,7 @@ describe("what a program may not ask for", () => {
       what: "a plaintext custom message",
       ask: (jiff) => (jiff as unknown as JiffInstance).emit("tag", null, "text", false),
     },
+    { what: "a tag of the session's own", ask: (jiff) => jiff.emit("symbolon/end", null, "") },
     { what: "a dealer", ask: (jiff) => (jiff as unknown as JiffInstance).from_crypto_provider() },
     { what: "the end of the session", ask: (jiff) => (jiff as unknown as JiffInstance).disconnect() },
     {
