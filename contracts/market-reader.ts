@@ -107,7 +107,7 @@ export class MarketReader {
   async operator(address: string): Promise<Operator> {
     const record = (await this.call("OperatorRegistry", "operators", [address])) as {
       status: bigint;
-      keys: { signer: string; sealKey: string; channelKey: string; jiffKey: string };
+      getValue(name: "keys"): { signer: string; sealKey: string; channelKey: string; jiffKey: string };
       feeWei: bigint;
       bondWei: bigint;
       withdrawableAtSec: bigint;
@@ -115,7 +115,8 @@ export class MarketReader {
     };
     const status = operatorStatuses[Number(record.status)] ?? "None";
     if (status === "None") throw new SymbolonError("NOT_FOUND", `no operator ${address}`);
-    const { signer, sealKey, channelKey, jiffKey } = record.keys;
+    // Not `record.keys`: that is Array's method, which ethers does not let a field hide.
+    const { signer, sealKey, channelKey, jiffKey } = record.getValue("keys");
     return {
       address,
       status,

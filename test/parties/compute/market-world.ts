@@ -1,0 +1,224 @@
+/** A whole market in one process for tests: a development chain, the bridge, three nodes with their own keys. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type JsonRpcProvider, Wallet } from "ethers";
+import pino from "pino";
+import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
+import { BridgeClient } from "../../../bridge/client.ts";
+import { parseBridgeConfig } from "../../../bridge/config.ts";
+import { type RunningBridge, startBridge } from "../../../bridge/server.ts";
+import { buildContracts } from "../../../contracts/build.ts";
+import { operatorSetId } from "../../../contracts/commitments.ts";
+import { deployMarket } from "../../../contracts/deploy.ts";
+import type { Deployment } from "../../../contracts/deployment.ts";
+import { type DevChain, startDevChain } from "../../../contracts/dev-chain.ts";
+import { Market } from "../../../contracts/market.ts";
+import { openProvider } from "../../../contracts/provider.ts";
+import type { PartyIndex } from "../../../mpc/transport/transport.ts";
+import { BuyerClient } from "../../../parties/buyer/client.ts";
+import type { NodeConfigInput } from "../../../parties/compute/config.ts";
+import { createNodeLogger } from "../../../parties/compute/logger.ts";
+import { type RunningNode, startNode } from "../../../parties/compute/node.ts";
+import type { Table } from "../../../parties/data/csv.ts";
+import { type DataSetSchema, deriveSchema } from "../../../parties/data/schema.ts";
+import { createKeys, type DiffieHellmanKey, type OperatorKeys, saveKeys } from "../../../parties/keys.ts";
+import { publishDataSet } from "../../../parties/seller/client.ts";
+
+/** Rows of numbers as a table. */
+export function tableOf(columns: string[], rows: number[][]): Table {
+  return { file: "test.csv", columns, rows: rows.length, values: Float64Array.from(rows.flat()) };
+}
+
+export const columns = ["height", "weight"];
+export const tables: readonly Table[] = [
+  tableOf(columns, [
+    [1.5, 50],
+    [1.75, 70.5],
+    [2, 90],
+  ]),
+  tableOf(columns, [
+    [1.6, 61],
+    [1.7, 58],
+  ]),
+];
+
+export class MarketWorld {
+  readonly folder: string;
+  readonly chain: DevChain;
+  readonly provider: JsonRpcProvider;
+  readonly deployment: Deployment;
+  readonly operators: OperatorKeys[];
+  readonly bridge: RunningBridge;
+  readonly client: BridgeClient;
+  readonly operatorSet: string;
+  readonly ports: number[];
+  readonly schema: DataSetSchema = deriveSchema(tables);
+  /** Every line that a node logged. */
+  readonly logged: string[] = [];
+  readonly nodes = new Map<PartyIndex, RunningNode>();
+  readonly resultKey: DiffieHellmanKey = createKeys("buyer").resultKey;
+  #account = 6;
+
+  private constructor(
+    fields: Pick<
+      MarketWorld,
+      | "folder"
+      | "chain"
+      | "provider"
+      | "deployment"
+      | "operators"
+      | "bridge"
+      | "client"
+      | "operatorSet"
+      | "ports"
+    >,
+  ) {
+    this.folder = fields.folder;
+    this.chain = fields.chain;
+    this.provider = fields.provider;
+    this.deployment = fields.deployment;
+    this.operators = fields.operators;
+    this.bridge = fields.bridge;
+    this.client = fields.client;
+    this.operatorSet = fields.operatorSet;
+    this.ports = fields.ports;
+  }
+
+  static async open(algorithms: string[] = ["statistics"]): Promise<MarketWorld> {
+    await buildContracts();
+    const folder = await mkdtemp(join(tmpdir(), "symbolon-test-"));
+    const chain = await startDevChain();
+    const provider = openProvider(chain.url, 31337);
+    const wallet = (index: number) => new Wallet(chain.accounts[index]!.privateKey, provider);
+    const deployment = await deployMarket(wallet(0), {
+      challengeWindowSec: 3600,
+      minBondWei: 1000n,
+      unbondingSec: 3600,
+    });
+    const ports = await freePorts(3);
+    const operators = [1, 2, 3].map((index) =>
+      createKeys("operator", { owner: chain.accounts[index]!.privateKey }),
+    );
+    for (const [i, keys] of operators.entries()) {
+      const market = new Market(deployment, wallet(i + 1));
+      await market.registerOperator({
+        signer: keys.signer.address,
+        sealKey: keys.sealKey.publicKey,
+        channelKey: keys.channelKey.publicKey,
+        jiffKey: keys.jiffKey.publicKey,
+        endpoint: `127.0.0.1:${ports[i]}`,
+        feeWei: 100n + BigInt(i),
+      });
+      for (const id of algorithms) await market.approve((await identify(findAlgorithm(id).manifest)).hash);
+      await saveKeys(keys, join(folder, `operator-${i + 1}.json`));
+    }
+    const members = operators.map(({ owner }) => owner.address) as [string, string, string];
+    await new Market(deployment, wallet(1)).createSet(members);
+    const bridge = await startBridge({
+      logger: pino({ level: "silent" }),
+      config: {
+        ...parseBridgeConfig({
+          port: 0,
+          dataDir: join(folder, "bridge"),
+          rpcUrl: chain.url,
+          privateKey: chain.accounts[4]!.privateKey,
+          deployment,
+          confirmations: 0,
+          pollMs: 50,
+        }),
+        deployment,
+      },
+    });
+    const client = new BridgeClient({ url: bridge.url, pollMs: 100 });
+    const operatorSet = operatorSetId(members);
+    return new MarketWorld({
+      ...{ folder, chain, provider, deployment, operators, bridge, client, operatorSet, ports },
+    });
+  }
+
+  config(point: PartyIndex, limits: NodeConfigInput["limits"] = {}): NodeConfigInput {
+    return {
+      rpcUrl: this.chain.url,
+      bridgeUrl: this.bridge.url,
+      keysFile: join(this.folder, `operator-${point}.json`),
+      dataDir: join(this.folder, `node-${point}`),
+      deployment: this.deployment,
+      mesh: { port: this.ports[point - 1]! },
+      confirmations: 0,
+      pollMs: 100,
+      limits: { minRemainingSec: 5, connectMs: 15_000, ...limits },
+    };
+  }
+
+  async start(point: PartyIndex, limits: NodeConfigInput["limits"] = {}): Promise<RunningNode> {
+    const logger = createNodeLogger("debug", {
+      write: (line: string) => {
+        this.logged.push(line);
+      },
+    });
+    const node = await startNode(this.config(point, limits), { logger });
+    this.nodes.set(point, node);
+    return node;
+  }
+
+  async stop(point: PartyIndex): Promise<void> {
+    await this.nodes.get(point)?.close();
+    this.nodes.delete(point);
+  }
+
+  /** The market as a fresh account sees it. */
+  account(): { market: Market; address: string } {
+    const { privateKey, address } = this.chain.accounts[this.#account++]!;
+    return { market: new Market(this.deployment, new Wallet(privateKey, this.provider)), address };
+  }
+
+  /** Publishes the tables, each by a seller of its own. */
+  async offers(
+    which: readonly Table[] = tables,
+  ): Promise<{ id: bigint; seller: string; hashes: string[] }[]> {
+    const offers: { id: bigint; seller: string; hashes: string[] }[] = [];
+    for (const table of which) {
+      const { market, address } = this.account();
+      const published = await publishDataSet(
+        { bridge: this.client, market, seller: address },
+        { table, schema: this.schema, operatorSet: this.operatorSet, priceWei: 1000n },
+      );
+      offers.push({ id: published.offer, seller: address, hashes: published.ciphertextHashes });
+    }
+    return offers;
+  }
+
+  buyer(): { client: BuyerClient; market: Market; address: string } {
+    const { market, address } = this.account();
+    const client = new BuyerClient({
+      bridge: this.client,
+      market,
+      buyer: address,
+      resultKey: this.resultKey,
+    });
+    return { client, market, address };
+  }
+
+  async close(): Promise<void> {
+    for (const node of this.nodes.values()) await node.close();
+    await this.bridge.close();
+    this.provider.destroy();
+    await this.chain.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Ports that were free a moment ago: operators register theirs before their nodes listen. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const address = server.address();
+    if (typeof address === "object" && address !== null) ports.push(address.port);
+  }
+  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  return ports;
+}
