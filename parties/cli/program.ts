@@ -2,8 +2,14 @@
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { algorithmCommands } from "./commands/algorithms.ts";
+import { buyerCommands } from "./commands/buyer.ts";
 import { chainCommand, deployCommand } from "./commands/chain.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { keyCommands } from "./commands/keys.ts";
+import { localCommand } from "./commands/local.ts";
+import { operatorCommands } from "./commands/operator.ts";
+import { sellerCommands } from "./commands/seller.ts";
+import { bridgeCommand, nodeCommand } from "./commands/serve.ts";
 import type { Output } from "./output.ts";
 
 export function buildProgram(output: Output): Command {
@@ -15,9 +21,16 @@ export function buildProgram(output: Output): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText("after", "\nExample:\n  $ npx symbolon demo");
   const commands = [
+    demoCommand(output),
+    localCommand(output),
     chainCommand(output),
     deployCommand(output),
+    bridgeCommand(output),
+    nodeCommand(output),
     keyCommands(output),
+    operatorCommands(output),
+    sellerCommands(output),
+    buyerCommands(output),
     algorithmCommands(output),
   ];
   for (const made of commands) program.addCommand(made);

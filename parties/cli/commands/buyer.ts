@@ -1,0 +1,320 @@
+/** `symbolon buyer`: find data sets, pay for a job, follow it, read its result, accept it or get the money back. */
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { BuyerClient } from "../../buyer/client.ts";
+import type { JobProposal } from "../../buyer/proposal.ts";
+import { command, group, parseId, parseWei, wholeNumber } from "../command.ts";
+import { describeResult } from "../describe-result.ts";
+import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { parseJsonOption } from "../json-option.ts";
+import { keysOf } from "../key-options.ts";
+import {
+  type AccountOptions,
+  addKeyOptions,
+  addMarketOptions,
+  type MarketConnection,
+  type MarketOptions,
+  withConnection,
+} from "../market-options.ts";
+import { type Output, showBytes, showEther } from "../output.ts";
+
+export function buyerCommands(output: Output): Command {
+  return group("buyer", "the buyer's side: jobs and results", "symbolon buyer browse", [
+    browse(output),
+    run(output),
+    status(output),
+    result(output),
+    accept(output),
+    refund(output),
+  ]);
+}
+
+function buyerCommand(name: string, summary: string, example: string): Command {
+  return addMarketOptions(addKeyOptions(command(name, summary, example), "buyer"));
+}
+
+function browse(output: Output): Command {
+  return addMarketOptions(
+    command("browse", "the offers of the market with their columns", "symbolon buyer browse"),
+  )
+    .option("--set <hash>", "of this operator set only")
+    .option("--all", "withdrawn ones too")
+    .action((options: MarketOptions & { set?: string; all?: boolean }) =>
+      withConnection(options, output, async ({ reader, bridge }) => {
+        const { fetchSchema } = await import("../../buyer/proposal.ts");
+        const all = await reader.offers(options.set === undefined ? {} : { operatorSet: options.set });
+        const listed = all.filter(({ active }) => active || options.all === true);
+        const hashes = [...new Set(listed.map(({ schemaHash }) => schemaHash))];
+        // A schema that the bridge does not have hides its offer's columns, not the offer.
+        const schemas = new Map(
+          await Promise.all(
+            hashes.map(async (hash) => [hash, await fetchSchema(bridge, hash).catch(() => null)] as const),
+          ),
+        );
+        const offers = listed.map((o) => ({
+          offer: o.offer,
+          seller: o.seller,
+          active: o.active,
+          rows: o.rows,
+          columns: o.columns,
+          priceWei: o.priceWei,
+          operatorSet: o.operatorSet,
+          schemaHash: o.schemaHash,
+          schema: schemas.get(o.schemaHash) ?? null,
+        }));
+        output.result({ offers }, () => {
+          const names = (hash: string): string => {
+            const schema = schemas.get(hash);
+            if (!schema) return "schema not available";
+            const shown = schema.columns.slice(0, 4).map(({ name }) => name);
+            const more = schema.columns.length > 4 ? ` and ${schema.columns.length - 4} more` : "";
+            return `${shown.join(", ")}${more}${schema.label ? `; label ${schema.label.name}` : ""}`;
+          };
+          return output.table(
+            ["offer", "rows", "price", "schema", "columns"],
+            offers.map((o) => [
+              String(o.offer),
+              String(o.rows),
+              showEther(o.priceWei),
+              o.schemaHash.slice(0, 10),
+              names(o.schemaHash),
+            ]),
+          );
+        });
+      }),
+    );
+}
+
+interface RunOptions extends AccountOptions, DialectOptions {
+  offers: bigint[];
+  params?: string;
+  validation?: string;
+  maxPrice?: bigint;
+  duration: number;
+  dryRun?: boolean;
+  follow: boolean;
+  accept?: boolean;
+  out?: string;
+}
+
+function run(output: Output): Command {
+  const made = buyerCommand(
+    "run",
+    "pay for a job over some offers, follow it, and read its result",
+    "symbolon buyer run logistic-regression --offers 1,2,3 --keys buyer.keys.json --out model.json",
+  )
+    .argument("<algorithm>", "see: symbolon algorithms list")
+    .addOption(
+      new Option("--offers <numbers>", "data sets, as 1,2,3").argParser(parseIds).makeOptionMandatory(),
+    )
+    .option("--params <json>", "the algorithm's parameters, or @FILE")
+    .option("--validation <file>", "the buyer's own rows, for metrics; shared like the sellers'")
+    .addOption(new Option("--max-price <amount>", "do not pay more than this").argParser(parseWei))
+    .addOption(
+      new Option("--duration <seconds>", "time until the money can go back")
+        .argParser(wholeNumber(60, 30 * 86400))
+        .default(3600),
+    )
+    .option("--dry-run", "check, plan and price the job, but do not pay")
+    .option("--no-follow", "pay and leave; see buyer status and buyer result")
+    .option("--accept", "accept a result that passes all checks at once")
+    .option("--out <file>", "write the result to this file");
+  return addDialectOptions(made).action(async (algorithm: string, options: RunOptions) => {
+    const parameters = await parseJsonOption(options.params, "--params");
+    const { findAlgorithm, parseParameters } = await import("../../../algorithms/catalog.ts");
+    parseParameters(findAlgorithm(algorithm), parameters);
+    const { readTable } = await import("../../data/csv.ts");
+    const validation =
+      options.validation === undefined ? undefined : await readTable(options.validation, dialectOf(options));
+    await withBuyer(options, output, async (buyer) => {
+      const proposal = await buyer.propose({
+        algorithm,
+        parameters,
+        offers: options.offers,
+        ...(validation && { validation }),
+      });
+      describeProposal(proposal, output);
+      if (options.maxPrice !== undefined && proposal.amountWei > options.maxPrice) {
+        throw new SymbolonError(
+          "FUNDS_MISSING",
+          `the job costs ${showEther(proposal.amountWei)}, more than the ${showEther(options.maxPrice)} allowed`,
+        );
+      }
+      if (options.dryRun === true) {
+        const { plan, amountWei, offers, identity } = proposal;
+        output.result(
+          {
+            algorithm: identity,
+            parameters: proposal.parameters,
+            offers: offers.map((o) => o.offer),
+            amountWei,
+            plan,
+          },
+          () => "nothing was paid",
+        );
+        return;
+      }
+      const funded = await buyer.fund(proposal, options.duration);
+      output.note(`job ${funded.job} is funded  tx ${funded.txHash}`);
+      if (!options.follow) {
+        output.result(funded, () => `symbolon buyer status ${funded.job} shows how it goes`);
+        return;
+      }
+      const progress = output.progress("running");
+      await buyer
+        .waitForResult(funded.job, {
+          onView: (view) => {
+            if (view.progress !== null)
+              progress.update(view.progress.done, view.progress.total, view.progress.phase);
+          },
+        })
+        .finally(() => progress.stop());
+      let { file } = await buyer.result(funded.job);
+      if (options.accept === true) {
+        await buyer.accept(funded.job);
+        ({ file } = await buyer.result(funded.job));
+      } else output.note(`accept it with: symbolon buyer accept ${funded.job}`);
+      if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(file, null, 2)}\n`);
+      output.result(file, () => describeResult(file, output));
+    });
+  });
+}
+
+function parseIds(text: string): bigint[] {
+  return text.split(",").map((part) => parseId(part.trim()));
+}
+
+function describeProposal({ plan, amountWei, identity, offers, shape }: JobProposal, output: Output): void {
+  const { rounds, bytes, openings, statisticalDistance, worstBits } = plan.declaration;
+  const rows = shape.inputs.reduce((sum, input) => sum + input.rows, 0);
+  output.note(
+    `${identity.id} ${identity.version} over ${offers.length} offers, ${rows} rows, costs ${showEther(amountWei)}`,
+  );
+  output.note(`${rounds} rounds, ${showBytes(bytes)} between the parties; ${openedWords(openings)}`);
+  if (worstBits > 0) {
+    const distance = statisticalDistance === 0 ? "0" : `2^${Math.log2(statisticalDistance).toFixed(1)}`;
+    output.note(
+      `ranges fit: at most ${worstBits} bits in a field of ${shape.fieldBits}, statistical distance ${distance}`,
+    );
+  }
+}
+
+function openedWords(openings: Record<string, number>): string {
+  const entries = Object.entries(openings);
+  if (entries.length === 0) return "nothing is opened to them";
+  return `opened to them: ${entries.map(([label, count]) => `${count} ${label}`).join(", ")}`;
+}
+
+function status(output: Output): Command {
+  return addMarketOptions(command("status", "where a job stands", "symbolon buyer status 1"))
+    .argument("<job>", "its number", parseId)
+    .action((id: bigint, options: MarketOptions) =>
+      withConnection(options, output, async ({ reader, bridge }) => {
+        const job = await reader.job(id);
+        // The chain decides; what the bridge adds is progress.
+        const view = await bridge.job(String(id)).catch(() => null);
+        const { state, buyer, amountWei, deadlineSec, offers, windowEndSec } = job;
+        const joins = view?.joins ?? [];
+        const progress = view?.progress ?? null;
+        const failures = view?.failures ?? [];
+        const document = {
+          job: id,
+          state,
+          buyer,
+          amountWei,
+          deadlineSec,
+          windowEndSec,
+          offers,
+          joins,
+          progress,
+          failures,
+        };
+        output.result(document, () =>
+          output.table(
+            ["job", String(id)],
+            [
+              ["state", state],
+              ["buyer", buyer],
+              ["escrowed", showEther(amountWei)],
+              ["offers", offers.join(", ")],
+              ["deadline", new Date(deadlineSec * 1000).toISOString()],
+              ["joined", joins.join(", ") || "nobody yet"],
+              ["progress", progress === null ? "" : `${progress.phase} ${progress.done}/${progress.total}`],
+              ...failures.map(({ point, reason }) => [`party ${point}`, reason]),
+            ],
+          ),
+        );
+      }),
+    );
+}
+
+function result(output: Output): Command {
+  return buyerCommand(
+    "result",
+    "fetch, check, decrypt and decode the result of a job",
+    "symbolon buyer result 1 --keys buyer.keys.json --out model.json",
+  )
+    .argument("<job>", "its number", parseId)
+    .option("--out <file>", "write the result to this file")
+    .action((id: bigint, options: AccountOptions & { out?: string }) =>
+      withBuyer(options, output, async (buyer) => {
+        const { file } = await buyer.result(id);
+        if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(file, null, 2)}\n`);
+        output.result(file, () => describeResult(file, output));
+      }),
+    );
+}
+
+function accept(output: Output): Command {
+  return buyerCommand(
+    "accept",
+    "accept a result: sellers and operators are paid at once instead of after the challenge window",
+    "symbolon buyer accept 1 --keys buyer.keys.json",
+  )
+    .argument("<job>", "its number", parseId)
+    .action((id: bigint, options: AccountOptions) =>
+      withBuyer(options, output, async (buyer) => {
+        const { txHash } = await buyer.accept(id);
+        output.result({ job: id, txHash }, () => `job ${id} is accepted  tx ${txHash}`);
+      }),
+    );
+}
+
+function refund(output: Output): Command {
+  return buyerCommand(
+    "refund",
+    "take the money of a failed or expired job back",
+    "symbolon buyer refund 1 --keys buyer.keys.json",
+  )
+    .argument("<job>", "its number", parseId)
+    .action((id: bigint, options: AccountOptions) =>
+      withBuyer(options, output, async (buyer, { reader }) => {
+        if ((await reader.jobState(id)) === "Refunded") {
+          output.result(
+            { job: id, state: "Refunded", txHash: null },
+            () => `the money of job ${id} is back already`,
+          );
+          return;
+        }
+        const { txHash } = await buyer.refund(id);
+        output.result(
+          { job: id, state: "Refunded", txHash },
+          () => `the money of job ${id} is back  tx ${txHash}`,
+        );
+      }),
+    );
+}
+
+async function withBuyer(
+  options: AccountOptions,
+  output: Output,
+  body: (buyer: BuyerClient, connection: MarketConnection) => Promise<void>,
+): Promise<void> {
+  const { account, resultKey } = await keysOf("buyer", options);
+  await withConnection(options, output, (connection) => {
+    const { bridge, as } = connection;
+    const market = as(account);
+    return body(new BuyerClient({ bridge, market, buyer: account.address, resultKey }), connection);
+  });
+}

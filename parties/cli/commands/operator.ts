@@ -1,0 +1,258 @@
+/** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
+import { type Command, Option } from "commander";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { collect, command, group, parseId, parseWei } from "../command.ts";
+import { keysOf } from "../key-options.ts";
+import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
+import { type Output, showEther } from "../output.ts";
+
+export function operatorCommands(output: Output): Command {
+  return group(
+    "operator",
+    "the operator's side: bond, algorithms, earnings",
+    "symbolon operator status --keys operator.keys.json",
+    [
+      register(output),
+      update(output),
+      createSet(output),
+      approve(output),
+      revoke(output),
+      status(output),
+      claim(output),
+      leave(output),
+      withdrawBond(output),
+    ],
+  );
+}
+
+function operatorCommand(name: string, summary: string, example: string): Command {
+  return addMarketOptions(addKeyOptions(command(name, summary, example), "operator"));
+}
+
+interface RegisterOptions extends AccountOptions {
+  endpoint: string;
+  fee: bigint;
+  bond?: bigint;
+}
+
+function register(output: Output): Command {
+  return operatorCommand(
+    "register",
+    "register with a bond, the keys of the key file and the address of the node",
+    "symbolon operator register --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.002eth",
+  )
+    .requiredOption("--endpoint <host:port>", "where the node listens for the other parties")
+    .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
+    .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
+    .action((options: RegisterOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const keys = await keysOf("operator", options);
+        const { hash } = await as(keys.owner).registerOperator({
+          ...registration(keys, options),
+          ...(options.bond !== undefined && { bondWei: options.bond }),
+        });
+        const operator = keys.owner.address;
+        output.result({ operator, txHash: hash }, () => `operator ${operator} is registered  tx ${hash}`);
+      }),
+    );
+}
+
+function update(output: Output): Command {
+  return operatorCommand(
+    "update",
+    "replace keys, endpoint and fee; funded jobs keep the old signer and fee",
+    "symbolon operator update --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.003eth",
+  )
+    .requiredOption("--endpoint <host:port>", "where the node listens for the other parties")
+    .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
+    .action((options: RegisterOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const keys = await keysOf("operator", options);
+        const { hash } = await as(keys.owner).updateOperator(registration(keys, options));
+        output.result({ operator: keys.owner.address, txHash: hash }, () => `updated  tx ${hash}`);
+      }),
+    );
+}
+
+function registration(keys: Awaited<ReturnType<typeof keysOf<"operator">>>, options: RegisterOptions) {
+  return {
+    signer: keys.signer.address,
+    sealKey: keys.sealKey.publicKey,
+    channelKey: keys.channelKey.publicKey,
+    jiffKey: keys.jiffKey.publicKey,
+    endpoint: options.endpoint,
+    feeWei: options.fee,
+  };
+}
+
+function createSet(output: Output): Command {
+  return operatorCommand(
+    "create-set",
+    "make three registered operators a set; the order fixes their points 1, 2, 3",
+    "symbolon operator create-set 0xA... 0xB... 0xC... --keys operator.keys.json",
+  )
+    .argument("<members...>", "three operator accounts")
+    .action((members: string[], options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        if (members.length !== 3) throw new SymbolonError("USAGE", "a set has three members");
+        const { getAddress, isAddress } = await import("ethers");
+        const bad = members.find((member) => !isAddress(member));
+        if (bad !== undefined) throw new SymbolonError("USAGE", `${bad} is not an address`);
+        const { operatorSetId } = await import("../../../contracts/commitments.ts");
+        const three = members.map((member) => getAddress(member)) as [string, string, string];
+        const keys = await keysOf("operator", options);
+        const { hash } = await as(keys.owner).createSet(three);
+        const operatorSet = operatorSetId(three);
+        output.result(
+          { operatorSet, members: three, txHash: hash },
+          () => `operator set ${operatorSet}  tx ${hash}`,
+        );
+      }),
+    );
+}
+
+/** A manifest's id, or the hash itself. */
+async function algorithmHashOf(name: string): Promise<string> {
+  if (/^0x[0-9a-fA-F]{64}$/.test(name)) return name.toLowerCase();
+  const { findAlgorithm, identify } = await import("../../../algorithms/catalog.ts");
+  return (await identify(findAlgorithm(name).manifest)).hash;
+}
+
+function approve(output: Output): Command {
+  return operatorCommand(
+    "approve",
+    "run an algorithm from now on: its hash goes on the allow-list on chain",
+    "symbolon operator approve logistic-regression --keys operator.keys.json",
+  )
+    .argument("<algorithm>", "its name, for the version in this checkout, or a hash")
+    .action((name: string, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const algorithm = await algorithmHashOf(name);
+        const keys = await keysOf("operator", options);
+        const { hash } = await as(keys.owner).approve(algorithm);
+        output.result(
+          { operator: keys.owner.address, algorithm, txHash: hash },
+          () => `approved ${algorithm}  tx ${hash}`,
+        );
+      }),
+    );
+}
+
+function revoke(output: Output): Command {
+  return operatorCommand(
+    "revoke",
+    "no longer run an algorithm; funded jobs are not affected",
+    "symbolon operator revoke logistic-regression --keys operator.keys.json",
+  )
+    .argument("<algorithm>", "its name, for the version in this checkout, or a hash")
+    .action((name: string, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const algorithm = await algorithmHashOf(name);
+        const keys = await keysOf("operator", options);
+        const { hash } = await as(keys.owner).revoke(algorithm);
+        output.result(
+          { operator: keys.owner.address, algorithm, txHash: hash },
+          () => `revoked ${algorithm}  tx ${hash}`,
+        );
+      }),
+    );
+}
+
+function status(output: Output): Command {
+  return operatorCommand(
+    "status",
+    "registration, bond, algorithms and earnings",
+    "symbolon operator status --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ reader }) => {
+      const { earningsOf } = await import("../../seller/earnings.ts");
+      const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
+      const { owner } = await keysOf("operator", options);
+      const operator = await reader.operator(owner.address);
+      const hashes = await reader.approvals(owner.address);
+      const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
+      const algorithms = hashes.map((hash) => ({ hash, id: known.find((a) => a.hash === hash)?.id ?? null }));
+      const sets = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
+      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
+      output.result(
+        {
+          ...operator,
+          algorithms,
+          operatorSets: sets.map(({ id }) => id),
+          claimableWei,
+          claimedWei,
+          jobs: jobs.length,
+        },
+        () =>
+          output.table(
+            ["operator", owner.address],
+            [
+              ["status", operator.status],
+              ["endpoint", operator.endpoint],
+              ["signer", operator.signer],
+              ["fee", showEther(operator.feeWei)],
+              ["bond", showEther(operator.bondWei)],
+              ["operator sets", sets.map(({ id }) => id).join(" ") || "none"],
+              ["runs", algorithms.map(({ id, hash }) => id ?? hash).join(", ") || "nothing"],
+              ["jobs", String(jobs.length)],
+              ["can be claimed", showEther(claimableWei)],
+              ["claimed", showEther(claimedWei)],
+            ],
+          ),
+      );
+    }),
+  );
+}
+
+function claim(output: Output): Command {
+  return operatorCommand(
+    "claim",
+    "draw the fees of settled jobs",
+    "symbolon operator claim --keys operator.keys.json",
+  )
+    .option("--job <id>", "of this job only; may be given several times", collect(parseId))
+    .action((options: AccountOptions & { job?: bigint[] }) =>
+      withConnection(options, output, async ({ as }) => {
+        const { claimEarnings } = await import("../../seller/earnings.ts");
+        const { owner } = await keysOf("operator", options);
+        const claimed = await claimEarnings(as(owner), owner.address, options.job);
+        output.result(
+          { ...claimed, account: owner.address },
+          () => `${showEther(claimed.amountWei)} of job ${claimed.jobs.join(", ")}  tx ${claimed.txHash}`,
+        );
+      }),
+    );
+}
+
+function leave(output: Output): Command {
+  return operatorCommand(
+    "leave",
+    "take no new jobs and start the delay of the bond",
+    "symbolon operator leave --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ as, reader }) => {
+      const { owner } = await keysOf("operator", options);
+      const { hash } = await as(owner).requestUnbond();
+      const { withdrawableAtSec } = await reader.operator(owner.address);
+      const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
+      output.result(
+        { operator: owner.address, withdrawableAtSec, txHash: hash },
+        () => `leaving; the bond can be withdrawn from ${at} on  tx ${hash}`,
+      );
+    }),
+  );
+}
+
+function withdrawBond(output: Output): Command {
+  return operatorCommand(
+    "withdraw-bond",
+    "get the bond back after leaving and its delay",
+    "symbolon operator withdraw-bond --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ as }) => {
+      const { owner } = await keysOf("operator", options);
+      const { hash } = await as(owner).withdrawBond();
+      output.result({ operator: owner.address, txHash: hash }, () => `the bond is back  tx ${hash}`);
+    }),
+  );
+}

@@ -1,0 +1,53 @@
+/** `symbolon bridge` and `symbolon node`: the processes that run a market. */
+import type { Command } from "commander";
+import { Option } from "commander";
+import { command } from "../command.ts";
+import type { Output } from "../output.ts";
+import { untilStopped } from "../until-stopped.ts";
+
+interface ServeOptions {
+  config?: string;
+  untilStdinEnds?: boolean;
+}
+
+/** For processes that start this one and want it to end with them, even when they are killed. */
+const untilStdinEnds = () => new Option("--until-stdin-ends", "end when stdin does").hideHelp();
+
+export function bridgeCommand(output: Output): Command {
+  return command(
+    "bridge",
+    "run the bridge between chain, parties, sellers and buyers; logs go to stderr",
+    "symbolon bridge --config bridge.json",
+  )
+    .option("--config <file>", "JSON file; SYMBOLON_BRIDGE_... variables override its keys")
+    .addOption(untilStdinEnds())
+    .action(async (options: ServeOptions) => {
+      const { loadBridgeConfig } = await import("../../../bridge/config.ts");
+      const { startBridge } = await import("../../../bridge/server.ts");
+      const config = await loadBridgeConfig(options.config);
+      const bridge = await startBridge({ config });
+      output.result(
+        { listening: bridge.url, pid: process.pid },
+        () => `The bridge listens at ${bridge.url}.`,
+      );
+      await untilStopped(options.untilStdinEnds);
+      await bridge.close();
+    });
+}
+
+export function nodeCommand(output: Output): Command {
+  return command("node", "run one compute party; logs go to stderr", "symbolon node --config node.json")
+    .option("--config <file>", "JSON file; SYMBOLON_NODE_... variables override its keys")
+    .addOption(untilStdinEnds())
+    .action(async (options: ServeOptions) => {
+      const { loadNodeConfig } = await import("../../compute/config.ts");
+      const { startNode } = await import("../../compute/node.ts");
+      const node = await startNode(await loadNodeConfig(options.config));
+      output.result(
+        { operator: node.operator, listening: node.endpoint, pid: process.pid },
+        () => `The node of operator ${node.operator} listens at ${node.endpoint}.`,
+      );
+      await untilStopped(options.untilStdinEnds);
+      await node.close();
+    });
+}

@@ -1,0 +1,48 @@
+/** A result file in words and tables. */
+import type { ResultFile } from "../buyer/result.ts";
+import { type Output, showBytes, showEther } from "./output.ts";
+
+/** Rows of a long list that are shown. */
+const shownRows = 40;
+
+export function describeResult(file: ResultFile, output: Output): string {
+  const { bold } = output.colors;
+  const { run } = file;
+  return [
+    bold(`Job ${file.job}: ${file.algorithm.id} ${file.algorithm.version} over ${file.rows} rows`),
+    describeModel(file.model, output),
+    ...Object.entries(file.metrics).map(([name, value]) => `${name}: ${showValue(value)}`),
+    `${run.rounds} rounds, ${showBytes(run.bytesSent)} between the parties, ${run.seconds.toFixed(2)} s of computing`,
+    ...file.payouts.map(
+      ({ party, address, amountWei }) => `${party} ${address} is paid ${showEther(BigInt(amountWei))}`,
+    ),
+  ].join("\n");
+}
+
+function describeModel(model: Record<string, unknown>, output: Output): string {
+  const { features, weights, intercept } = model;
+  if (Array.isArray(features) && Array.isArray(weights)) {
+    const rows = features.map((name, i) => [String(name), showValue(weights[i])]);
+    return output.table(["feature", "weight"], [...rows, ["(intercept)", showValue(intercept)]]);
+  }
+  const { columns } = model;
+  if (typeof columns === "object" && columns !== null) {
+    const entries = Object.entries(columns as Record<string, Record<string, unknown>>);
+    const head = Object.keys(entries[0]?.[1] ?? {});
+    return output.table(
+      ["column", ...head],
+      entries.map(([name, values]) => [name, ...head.map((key) => showValue(values[key]))]),
+    );
+  }
+  return output.table(
+    ["result", "value"],
+    Object.entries(model).map(([name, value]) => [name, showValue(value)]),
+  );
+}
+
+function showValue(value: unknown): string {
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(6);
+  if (!Array.isArray(value)) return String(value);
+  const shown = value.slice(0, shownRows).map(showValue).join(" ");
+  return value.length > shownRows ? `${shown} … (${value.length} in all)` : shown;
+}

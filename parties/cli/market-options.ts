@@ -1,0 +1,119 @@
+/** How commands find a market: its contracts, a JSON-RPC endpoint, a bridge; and the account they act with. */
+import { readFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { type JsonRpcProvider, Wallet } from "ethers";
+import { BridgeClient } from "../../bridge/client.ts";
+import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts";
+import { Market } from "../../contracts/market.ts";
+import { MarketReader } from "../../contracts/market-reader.ts";
+import { connectProvider } from "../../contracts/provider.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import type { AccountKey } from "../keys.ts";
+import type { KeyOptions } from "./key-options.ts";
+import type { Output } from "./output.ts";
+
+export interface MarketOptions {
+  rpc: string;
+  bridge: string;
+  deployment?: string;
+}
+
+/** Adds `--rpc`, `--bridge` and `--deployment`. */
+export function addMarketOptions(made: Command): Command {
+  return made
+    .addOption(
+      new Option("--rpc <url>", "JSON-RPC endpoint of the chain")
+        .env("SYMBOLON_RPC")
+        .default("http://127.0.0.1:8545"),
+    )
+    .addOption(
+      new Option("--bridge <url>", "the bridge").env("SYMBOLON_BRIDGE").default("http://127.0.0.1:8600"),
+    )
+    .addOption(
+      new Option(
+        "--deployment <file>",
+        "where the contracts are, as `symbolon deploy` wrote it; without it the bridge is asked",
+      ).env("SYMBOLON_DEPLOYMENT"),
+    );
+}
+
+/** Adds `--keys` and `--passphrase-file`. */
+export function addKeyOptions(made: Command, role: string): Command {
+  return made
+    .option("--keys <file>", `key file of the ${role} (or SYMBOLON_KEYS)`)
+    .option("--passphrase-file <file>", "its passphrase (or SYMBOLON_PASSPHRASE)");
+}
+
+export interface MarketConnection {
+  deployment: Deployment;
+  bridge: BridgeClient;
+  provider: JsonRpcProvider;
+  /** For reading. */
+  reader: MarketReader;
+  /** For acting with an account. */
+  as(account: AccountKey): Market;
+}
+
+export type AccountOptions = MarketOptions & KeyOptions;
+
+/**
+ * Connects, runs `body` and disconnects.
+ * @throws CONFIG_INVALID for a bad deployment or one on another chain; CHAIN_UNREACHABLE, BRIDGE_UNREACHABLE
+ */
+export async function withConnection<T>(
+  options: MarketOptions,
+  output: Output,
+  body: (connection: MarketConnection) => Promise<T>,
+): Promise<T> {
+  const bridge = new BridgeClient({ url: options.bridge });
+  const deployment = await readDeployment(options, bridge, output);
+  const provider = await connectProvider(options.rpc);
+  try {
+    const { chainId } = await provider.getNetwork();
+    if (Number(chainId) !== deployment.chainId) {
+      throw new SymbolonError(
+        "CONFIG_INVALID",
+        `the contracts are on chain ${deployment.chainId}, the endpoint is on chain ${chainId}`,
+        { hint: "give the --rpc of the right chain" },
+      );
+    }
+    return await body({
+      deployment,
+      bridge,
+      provider,
+      reader: new MarketReader(deployment, provider),
+      as: ({ privateKey }) => new Market(deployment, new Wallet(privateKey.hex(), provider)),
+    });
+  } finally {
+    provider.destroy();
+  }
+}
+
+async function readDeployment(
+  options: MarketOptions,
+  bridge: BridgeClient,
+  output: Output,
+): Promise<Deployment> {
+  if (options.deployment === undefined || options.deployment === "") {
+    const { chainId, operatorRegistry, offerRegistry, jobEscrow, blockNumber } = await bridge.deployment();
+    output.note(
+      `Contracts as the bridge names them: escrow ${jobEscrow}. Give --deployment FILE not to depend on its word.`,
+    );
+    return { chainId, operatorRegistry, offerRegistry, jobEscrow, blockNumber };
+  }
+  const file = options.deployment;
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} cannot be read`, { cause });
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} is not JSON`, { cause });
+  }
+  const parsed = deploymentSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new SymbolonError("CONFIG_INVALID", `${file} is not a deployment document`, {
+    hint: "`symbolon deploy --out FILE` writes one",
+  });
+}

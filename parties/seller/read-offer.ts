@@ -1,0 +1,40 @@
+/** A seller's file and the schema that it is offered under, checked against each other. */
+import { SymbolonError } from "../../mpc/errors.ts";
+import { conform } from "../data/conform.ts";
+import { type CsvDialect, readTable, type Table } from "../data/csv.ts";
+import { type DataSetSchema, deriveSchema, loadSchema } from "../data/schema.ts";
+import { readUpdate, updateTable } from "../data/update.ts";
+
+export interface OfferFiles {
+  /** A CSV file, or a model update (JSON) when the name ends in .json. */
+  data: string;
+  dialect?: CsvDialect;
+  schema?: string;
+  label?: string;
+}
+
+export interface OfferData {
+  table: Table;
+  schema: DataSetSchema;
+  /** Whether the bounds were taken from the data, which publishes them. */
+  derived: boolean;
+}
+
+/** @throws the CSV_ codes, UPDATE_INVALID, SCHEMA_INVALID, USAGE */
+export async function readOfferData(files: OfferFiles): Promise<OfferData> {
+  const isUpdate = files.data.toLowerCase().endsWith(".json");
+  const table = isUpdate
+    ? updateTable(await readUpdate(files.data))
+    : await readTable(files.data, files.dialect);
+  if (files.schema === undefined) {
+    const schema = deriveSchema([table], files.label === undefined ? {} : { label: files.label });
+    conform(table, schema);
+    return { table, schema, derived: true };
+  }
+  const schema = await loadSchema(files.schema);
+  if (files.label !== undefined && schema.label?.name !== files.label) {
+    throw new SymbolonError("USAGE", `the schema does not declare the label ${files.label}`);
+  }
+  conform(table, schema);
+  return { table, schema, derived: false };
+}
