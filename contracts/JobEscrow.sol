@@ -218,6 +218,11 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         return slot.state() == JobState.Settled && slot.isClaimed(index);
     }
 
+    /// @inheritdoc IJobEscrow
+    function transitionAllowed(JobState from, JobState to) external pure returns (bool) {
+        return JobStates.allowed(from, to);
+    }
+
     function _settle(uint256 jobId, JobSlot slot, Outcome calldata outcome) private {
         _requireArrow(jobId, slot.state(), JobState.Settled);
         _requireOutcome(jobId, outcome);

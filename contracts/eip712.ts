@@ -171,15 +171,25 @@ export function compactSignature(signature: string): [string, string] {
  * bridge could collect three signatures that it can never submit.
  */
 function parse(signature: string): Signature {
-  try {
-    return Signature.from(signature);
-  } catch (cause) {
-    throw new SymbolonError("NOT_AUTHORISED", "the signature is malformed", { cause });
-  }
+  return orMalformed(() => {
+    const parsed = Signature.from(signature);
+    if (!parsed.isValid()) throw new Error("non-canonical s");
+    return parsed;
+  });
 }
 
 function recover(deployment: SigningDomain, types: Types, message: object, signature: string): string {
-  return verifyTypedData(signingDomain(deployment), types, message, parse(signature));
+  const parsed = parse(signature);
+  // Not every pair of numbers is a signature by somebody.
+  return orMalformed(() => verifyTypedData(signingDomain(deployment), types, message, parsed));
+}
+
+function orMalformed<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new SymbolonError("NOT_AUTHORISED", "the signature is malformed", { cause });
+  }
 }
 
 function failureValue({ job, reason }: FailureMessage) {

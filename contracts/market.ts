@@ -3,7 +3,13 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import { type BytesLike, hexlify, type Signer, type TransactionReceipt } from "ethers";
+import {
+  type BytesLike,
+  hexlify,
+  type Signer,
+  type TransactionReceipt,
+  type TransactionResponse,
+} from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
@@ -80,6 +86,7 @@ const minedTimeoutMs = 180_000;
 export class Market extends MarketReader {
   /** One broadcast at a time, so that two calls never draw the same nonce. */
   #broadcasting: Promise<unknown> = Promise.resolve();
+  readonly #withCode = new Set<string>();
 
   // ---- operators -----------------------------------------------------------------------------------
 
@@ -219,14 +226,37 @@ export class Market extends MarketReader {
     return this.guard(async () => {
       const data = artifact(contract).abi.encodeFunctionData(method, args);
       const request = { to: addressOf(this.deployment, contract), data, value: valueWei };
+      await this.#requireCode(request.to);
       const estimate = await signer.estimateGas(request);
       const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
       const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
       this.#broadcasting = sending.catch(() => undefined);
-      const receipt = await (await sending).wait(1, minedTimeoutMs);
+      const sent = await sending;
+      const receipt = await sent.wait(1, minedTimeoutMs).catch((error) => this.#replay(sent, error));
       if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
       return receipt;
     });
+  }
+
+  /** A transaction to an address without code succeeds and takes the money with it. */
+  async #requireCode(address: string): Promise<void> {
+    if (this.#withCode.has(address)) return;
+    if ((await this.provider.getCode(address)) === "0x") {
+      throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${address} on this chain`, {
+        hint: "check chain and addresses of the deployment",
+      });
+    }
+    this.#withCode.add(address);
+  }
+
+  /** A receipt does not say why a mined transaction was reverted; calling it again in its block does. */
+  async #replay(sent: TransactionResponse, error: unknown): Promise<never> {
+    const { receipt } = error as { receipt?: TransactionReceipt };
+    if (receipt?.status === 0) {
+      const { from, to, data, value } = sent;
+      await this.provider.call({ from, to, data, value, blockTag: receipt.blockNumber });
+    }
+    throw error;
   }
 
   async #ownOffer(id: bigint): Promise<{ operatorSet: string; dataRoot: string }> {

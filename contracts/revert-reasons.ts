@@ -3,7 +3,7 @@
  * error of the contracts has an entry; a test compares the list with the compiled contracts.
  */
 import { decodeBytes32String, formatEther, type Result } from "ethers";
-import { type ErrorCode, SymbolonError } from "../mpc/errors.ts";
+import { type ErrorCode, SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 import { allInterfaces } from "./artifacts.ts";
 import { jobStates } from "./job-states.ts";
 
@@ -242,6 +242,8 @@ export function toChainError(thrown: unknown): SymbolonError {
       cause: thrown,
     });
   }
+  // Whatever came over the network has a code, of ethers or of Node; the rest is a defect of ours.
+  if (typeof code !== "string") return toSymbolonError(thrown);
   return new SymbolonError("CHAIN_UNREACHABLE", "the JSON-RPC endpoint did not do what was asked", {
     hint: "check the address of the endpoint and that it answers",
     cause: thrown,

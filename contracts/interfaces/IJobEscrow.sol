@@ -177,6 +177,9 @@ interface IJobEscrow {
 
     function isClaimed(uint256 jobId, uint256 index) external view returns (bool);
 
+    /// @notice The table of states: whether a job may go from `from` to `to`.
+    function transitionAllowed(JobState from, JobState to) external pure returns (bool);
+
     function jobCount() external view returns (uint256);
 
     function challengeWindowSec() external view returns (uint256);

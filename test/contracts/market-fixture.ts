@@ -1,5 +1,6 @@
 /** A market on a development chain of its own, with three operators, a seller and a buyer. */
-import { HDNodeWallet, id, type JsonRpcProvider, Wallet } from "ethers";
+import { Contract, HDNodeWallet, id, type JsonRpcProvider, Wallet } from "ethers";
+import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
 import { deployMarket, type MarketSettings } from "../../contracts/deploy.ts";
 import { startDevChain } from "../../contracts/dev-chain.ts";
@@ -107,6 +108,10 @@ export async function startMarket() {
     await provider.send("evm_mine", []);
   };
 
+  /** What the escrow itself keeps of a job. */
+  const storedJob = async (job: bigint): Promise<{ termsTag: bigint; outcomeHash: string }> =>
+    new Contract(deployment.jobEscrow, artifact("JobEscrow").abi, provider).getFunction("job")(job);
+
   const close = async (): Promise<void> => {
     provider.destroy();
     await chain.close();
@@ -133,6 +138,7 @@ export async function startMarket() {
     fail,
     nowSec,
     pass,
+    storedJob,
     close,
   };
 }
