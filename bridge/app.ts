@@ -22,7 +22,7 @@ import type { MarketChain } from "./chain/chain.ts";
 import { ChainListener } from "./chain/listener.ts";
 import type { BridgeConfig } from "./config.ts";
 import { eventsPath, LiveEvents } from "./events.ts";
-import { admits } from "./jobs/admission.ts";
+import { admittedKey } from "./jobs/admission.ts";
 import { JobDesk } from "./jobs/desk.ts";
 import { createLogger } from "./logger.ts";
 import { BridgeMetrics } from "./metrics.ts";
@@ -117,7 +117,7 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
   const relay = config.relay.enabled
     ? attachRelay(app.server, {
         path: relayPath,
-        admit: (computationId, partyIndex) => admits(admission, computationId, partyIndex),
+        admit: (computationId, partyIndex) => admittedKey(admission, computationId, partyIndex),
         logger: logger.child({ part: "relay" }),
       })
     : null;

@@ -28,19 +28,22 @@ export interface Admission {
 }
 
 /**
- * Whether the relay may open this computation to a party: a joined job of this market, within the allowed
- * attempts. Who is behind the connection the relay cannot know; the parties pin each other's keys.
+ * The JIFF key that a party must prove to hold before the relay lets it into a computation: that of the
+ * operator at this point of the job's set. False for anything but a joined job of this market, within the
+ * allowed attempts.
  */
-export function admits(
+export function admittedKey(
   { market, database, maxAttempts }: Admission,
   computationId: string,
   partyIndex: number,
-): boolean {
+): Uint8Array | false {
   const computation = parseComputationId(computationId);
-  if (computation === null || ![1, 2, 3].includes(partyIndex)) return false;
-  const here =
-    computation.chainId === market.chainId && computation.jobEscrow === market.jobEscrow.toLowerCase();
-  return (
-    here && computation.attempt <= maxAttempts && database.job(computation.jobId)?.job.state === "Joined"
-  );
+  if (computation === null || computation.attempt > maxAttempts) return false;
+  if (computation.chainId !== market.chainId || computation.jobEscrow !== market.jobEscrow.toLowerCase())
+    return false;
+  const job = database.job(computation.jobId)?.job;
+  if (job?.state !== "Joined") return false;
+  const member = database.set(job.operatorSet)?.members[partyIndex - 1];
+  const operator = member === undefined ? null : database.operator(member);
+  return operator === null ? false : Buffer.from(operator.jiffKey.slice(2), "hex");
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { admits, parseComputationId } from "../../../bridge/jobs/admission.ts";
+import { admittedKey, parseComputationId } from "../../../bridge/jobs/admission.ts";
 import { BridgeDatabase } from "../../../bridge/store/database.ts";
 import { addressOf, funded, hashOf } from "../memory-chain.ts";
 
@@ -10,7 +10,24 @@ let database: BridgeDatabase;
 beforeEach(() => {
   database = new BridgeDatabase(":memory:", market);
   const chain = { blockNumber: 1, timestampSec: 1, txHash: hashOf("transaction") };
+  const members = [1, 2, 3].map((point) => addressOf(`operator ${point}`)) as [string, string, string];
   database.append([
+    ...members.map((operator, index) => ({
+      key: operator,
+      jobId: null,
+      event: {
+        type: "OperatorRegistered" as const,
+        chain,
+        operator,
+        signer: addressOf(`signer ${index + 1}`),
+        sealKey: hashOf("seal"),
+        channelKey: hashOf("channel"),
+        jiffKey: hashOf(`jiff ${index + 1}`),
+        endpoint: "127.0.0.1:9001",
+        feeWei: "7",
+      },
+    })),
+    { key: "set", jobId: null, event: { type: "SetCreated", chain, set: hashOf("set"), members } },
     { key: "1", jobId: "1", event: { ...funded(), chain } },
     { key: "2", jobId: "2", event: { ...funded(), chain } },
     { key: "3", jobId: "1", event: { type: "Joined", chain } },
@@ -18,7 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => database.close());
 
-const allowed = (id: string, party = 1) => admits({ market, database, maxAttempts: 3 }, id, party);
+const key = (id: string, party = 1) => admittedKey({ market, database, maxAttempts: 3 }, id, party);
 
 test("names are read back", () => {
   expect(parseComputationId(`31337-${escrow}-12-3`)).toEqual({
@@ -29,9 +46,28 @@ test("names are read back", () => {
   });
 });
 
-test("joined jobs of this market are admitted, attempt by attempt", () => {
-  for (const party of [1, 2, 3])
-    for (const attempt of [1, 2, 3]) expect(allowed(`31337-${escrow}-1-${attempt}`, party)).toBe(true);
+test("each party of a joined job of this market is asked for its own registered key, attempt by attempt", () => {
+  for (const party of [1, 2, 3]) {
+    for (const attempt of [1, 2, 3]) {
+      const expected = Buffer.from(hashOf(`jiff ${party}`).slice(2), "hex");
+      expect(key(`31337-${escrow}-1-${attempt}`, party)).toEqual(expected);
+    }
+  }
+});
+
+test("an operator that changed its key is asked for the new one", () => {
+  const chain = { blockNumber: 2, timestampSec: 2, txHash: hashOf("later") };
+  const before = database.operator(addressOf("operator 2"))!;
+  const {
+    address: operator,
+    active: _active,
+    approvals: _approvals,
+    registeredAtSec: _since,
+    ...keys
+  } = before;
+  const event = { type: "OperatorUpdated" as const, chain, operator, ...keys, jiffKey: hashOf("new key") };
+  database.append([{ key: "update", jobId: null, event }]);
+  expect(key(`31337-${escrow}-1-1`, 2)).toEqual(Buffer.from(hashOf("new key").slice(2), "hex"));
 });
 
 test.each([
@@ -46,9 +82,9 @@ test.each([
   ["something behind it", `31337-${escrow}-1-1 `],
   ["nothing", ""],
 ])("%s is refused", (_what, id) => {
-  expect(allowed(id)).toBe(false);
+  expect(key(id)).toBe(false);
 });
 
 test("there are three parties", () => {
-  for (const party of [0, 4, 1.5, Number.NaN]) expect(allowed(`31337-${escrow}-1-1`, party)).toBe(false);
+  for (const party of [0, 4, 1.5, Number.NaN]) expect(key(`31337-${escrow}-1-1`, party)).toBe(false);
 });
