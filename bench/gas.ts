@@ -218,12 +218,12 @@ async function main(): Promise<void> {
   else
     for (const name of gasNames)
       console.log(name.padEnd(14), figures[name].toLocaleString("en").padStart(12));
-  if (values.update) await writeFile(snapshotUrl, `${JSON.stringify(figures, null, 2)}\n`);
   if (values.check) {
     const more = grown(figures, await readSnapshot());
     for (const line of more) console.error(line);
     if (more.length > 0) process.exitCode = 1;
   }
+  if (values.update) await writeFile(snapshotUrl, `${JSON.stringify(figures, null, 2)}\n`);
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

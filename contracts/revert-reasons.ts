@@ -215,7 +215,7 @@ export function toChainError(thrown: unknown): SymbolonError {
     message?: string;
   };
   const words = shortMessage ?? message ?? "";
-  if (code === "INSUFFICIENT_FUNDS" || /insufficient funds|enough funds/i.test(words)) {
+  if (code === "INSUFFICIENT_FUNDS" || saysNoFunds(thrown)) {
     return new SymbolonError("FUNDS_MISSING", "the account cannot pay the amount and the gas", {
       hint: "send ETH to the account",
       cause: thrown,
@@ -263,6 +263,14 @@ export function revertError(data: string, cause?: unknown): SymbolonError {
     return new SymbolonError(code, message, { ...(hint === undefined ? {} : { hint }), cause });
   }
   return new SymbolonError("CONTRACT_REVERTED", "the contract refused for an unknown reason", { cause });
+}
+
+/** Endpoints have different words for it, and ethers knows only some of them. */
+function saysNoFunds(thrown: unknown, depth = 0): boolean {
+  if (typeof thrown !== "object" || thrown === null || depth > 4) return false;
+  const { message, info, error } = thrown as Record<string, unknown>;
+  if (typeof message === "string" && /insufficient funds|enough funds/i.test(message)) return true;
+  return [info, error].some((inner) => saysNoFunds(inner, depth + 1));
 }
 
 /** Revert data lies at different depths with different endpoints. */

@@ -1,0 +1,418 @@
+/** What the market refuses, and in which words: through the bindings, on a real chain. */
+import { type Filter, id, JsonRpcProvider, type Log, Network, Wallet } from "ethers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { signAttestation, signJoin } from "../../contracts/eip712.ts";
+import { Market, type ThreeSignatures } from "../../contracts/market.ts";
+import { payoutTree } from "../../contracts/payouts.ts";
+import {
+  algorithm,
+  bytes32,
+  feeWei,
+  type MarketFixture,
+  priceWei,
+  settings,
+  startMarket,
+} from "./market-fixture.ts";
+
+let market: MarketFixture;
+beforeAll(async () => {
+  market = await startMarket();
+}, 60_000);
+afterAll(() => market.close());
+
+const keys = (label: string, signer: string) => ({
+  signer,
+  sealKey: bytes32(`${label} seal`),
+  channelKey: bytes32(`${label} channel`),
+  jiffKey: bytes32(`${label} jiff`),
+  endpoint: "127.0.0.1:1",
+  feeWei,
+});
+
+describe("an operator", () => {
+  test("registers once, with a signing key of its own and a bond", async () => {
+    const { of, owners, signers, wallets } = market;
+    await expect(of(owners[0]).registerOperator(keys("again", id("x").slice(0, 42)))).rejects.toMatchObject({
+      code: "STATE_INVALID",
+    });
+    const newcomer = of(wallets[10]!);
+    await expect(newcomer.registerOperator(keys("n", signers[0].address))).rejects.toMatchObject({
+      code: "KEY_INVALID",
+      message: expect.stringContaining(owners[0].address),
+    });
+    const signer = Wallet.createRandom().address;
+    await expect(newcomer.registerOperator({ ...keys("n", signer), bondWei: 1n })).rejects.toMatchObject({
+      code: "FUNDS_MISSING",
+    });
+    await expect(newcomer.approve(algorithm)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(newcomer.operator(wallets[10]!.address)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("leaves: takes no new set at once, and its bond after the delay", async () => {
+    const { of, wallets, provider, owners } = market;
+    const wallet = wallets[11]!;
+    const leaving = of(wallet);
+    await leaving.registerOperator(keys("leaving", Wallet.createRandom().address));
+    await expect(leaving.withdrawBond()).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await leaving.requestUnbond();
+    expect(await leaving.operator(wallet.address)).toMatchObject({ status: "Leaving" });
+    await expect(leaving.requestUnbond()).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(
+      leaving.createSet([wallet.address, owners[0].address, owners[1].address]),
+    ).rejects.toMatchObject({ code: "STATE_INVALID", message: expect.stringContaining(wallet.address) });
+    await expect(leaving.withdrawBond()).rejects.toMatchObject({
+      message: expect.stringMatching(/locked until \d{4}-/),
+    });
+    await market.pass(settings.unbondingSec);
+    const before = await provider.getBalance(wallet.address);
+    const receipt = await leaving.withdrawBond();
+    const spent = receipt.gasUsed * receipt.gasPrice;
+    expect((await provider.getBalance(wallet.address)) - before + spent).toBe(settings.minBondWei);
+    expect((await leaving.operators()).map(({ address }) => address)).not.toContain(wallet.address);
+  });
+
+  test("stands in a set once, and sets are made of operators", async () => {
+    const { of, owners, stranger } = market;
+    const [a, b] = owners.map(({ address }) => address) as [string, string];
+    await expect(of(stranger).createSet([a, b, a])).rejects.toMatchObject({ code: "PARAMETER_INVALID" });
+    await expect(of(stranger).createSet([a, b, stranger.address])).rejects.toMatchObject({
+      code: "STATE_INVALID",
+    });
+    await expect(of(stranger).set(bytes32("no set"))).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test("lists what it approves, without what it revoked", async () => {
+    const { of, owners } = market;
+    const other = id("another algorithm");
+    await of(owners[2]).approve(other);
+    expect(await of(owners[2]).approvals(owners[2].address)).toEqual([algorithm, other]);
+    await of(owners[2]).revoke(other);
+    expect(await of(owners[2]).approvals(owners[2].address)).toEqual([algorithm]);
+  });
+});
+
+describe("an offer", () => {
+  test("is published once", async () => {
+    const { offer } = await market.publish("once");
+    await expect(market.publish("once")).rejects.toMatchObject({
+      code: "TERMS_REFUSED",
+      message: expect.stringContaining(`offer ${offer}`),
+    });
+  });
+
+  test("of an unknown set, or without rows, is refused", async () => {
+    const input = {
+      operatorSet: bytes32("no set"),
+      schemaHash: bytes32("s"),
+      rows: 1,
+      columns: 1,
+      nonce: bytes32("n"),
+      ciphertextHashes: [bytes32("1"), bytes32("2"), bytes32("3")] as const,
+      priceWei,
+    };
+    const seller = market.of(market.seller);
+    await expect(seller.publishOffer(input)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const empty = { ...input, operatorSet: market.set.id, rows: 0 };
+    await expect(seller.publishOffer(empty)).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+  });
+
+  test("is changed and withdrawn by its seller alone", async () => {
+    const { of, seller, stranger } = market;
+    const { offer } = await market.publish("changing");
+    await expect(of(stranger).setPrice(offer, 1n)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await expect(of(stranger).withdrawOffer(offer)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await of(seller).setPrice(offer, 7n);
+    expect(await of(stranger).offer(offer)).toMatchObject({ priceWei: 7n, active: true });
+    await of(seller).withdrawOffer(offer);
+    expect(await of(stranger).offer(offer)).toMatchObject({ priceWei: 7n, active: false });
+    await expect(of(seller).setPrice(offer, 8n)).rejects.toMatchObject({ code: "TERMS_REFUSED" });
+    await expect(market.fund([offer])).rejects.toMatchObject({
+      code: "TERMS_REFUSED",
+      message: expect.stringContaining(`offer ${offer}`),
+    });
+  });
+
+  test("is found by seller and by set", async () => {
+    const { of, seller, stranger, set } = market;
+    const { offer } = await market.publish("found");
+    const found = await of(stranger).offers({ seller: seller.address, operatorSet: set.id });
+    expect(found.map((each) => each.offer)).toContain(offer);
+    expect(await of(stranger).offers({ seller: stranger.address })).toEqual([]);
+    expect(await of(stranger).offers({ operatorSet: bytes32("no set") })).toEqual([]);
+  });
+});
+
+describe("a job", () => {
+  const request = async (offers: bigint[], overrides: object = {}) => ({
+    algorithm,
+    operatorSet: market.set.id,
+    deadlineSec: (await market.nowSec()) + 600,
+    resultKey: bytes32("result key"),
+    offers,
+    spec: "0x7b7d",
+    ...overrides,
+  });
+
+  test("is not created for what its request gets wrong, and costs nothing", async () => {
+    const { of, buyer, provider } = market;
+    const first = (await market.publish("a")).offer;
+    const second = (await market.publish("b")).offer;
+    const before = await provider.getBalance(buyer.address);
+    const now = await market.nowSec();
+    const wrong: [object, string][] = [
+      [{ offers: [] }, "PARAMETER_INVALID"],
+      [{ offers: [second, first] }, "PARAMETER_INVALID"],
+      [{ offers: [first, first] }, "PARAMETER_INVALID"],
+      [{ offers: [first, 999n] }, "NOT_FOUND"],
+      [{ algorithm: id("not approved") }, "ALGORITHM_NOT_APPROVED"],
+      [{ operatorSet: bytes32("no set") }, "NOT_FOUND"],
+      [{ deadlineSec: now }, "PARAMETER_INVALID"],
+      [{ deadlineSec: now + 31 * 86_400 }, "PARAMETER_INVALID"],
+      [{ amountWei: 1n }, "FUNDS_MISSING"],
+      [{ amountWei: 2n * priceWei + 3n * feeWei + 1n }, "FUNDS_MISSING"],
+      [{ resultKey: "0x12" }, "PARAMETER_INVALID"],
+    ];
+    for (const [overrides, code] of wrong) {
+      const input = await request([first, second], overrides);
+      await expect(of(buyer).createJob(input), JSON.stringify(Object.keys(overrides))).rejects.toMatchObject({
+        code,
+      });
+    }
+    expect(await provider.getBalance(buyer.address)).toBe(before);
+  });
+
+  test("keeps the signers, the fees and the prices of its funding", async () => {
+    const { of, seller, owners, signers, stranger, deployment } = market;
+    const { offer } = await market.publish("kept");
+    const { job, amountWei, specHash } = await market.fund([offer]);
+    const replaced = Wallet.createRandom();
+    await of(seller).setPrice(offer, priceWei * 3n);
+    await of(owners[0]).updateOperator({ ...keys("new", replaced.address), feeWei: feeWei * 5n });
+
+    const funded = await of(stranger).job(job);
+    expect(await of(stranger).jobPrices(funded)).toMatchObject({
+      offers: [{ offer, priceWei }],
+      operators: [{ feeWei }, { feeWei }, { feeWei }],
+      totalWei: amountWei,
+    });
+    expect(await of(stranger).quote({ operatorSet: market.set.id, algorithm, offers: [offer] })).toBe(
+      3n * priceWei + 7n * feeWei,
+    );
+    const sign = async (first: { signTypedData: Wallet["signTypedData"] }) =>
+      (await Promise.all(
+        [first, signers[1], signers[2]].map((signer) =>
+          signJoin(signer as Wallet, deployment, { job, spec: specHash }),
+        ),
+      )) as unknown as ThreeSignatures;
+    await expect(of(stranger).join(job, await sign(replaced))).rejects.toMatchObject({
+      code: "NOT_AUTHORISED",
+      message: expect.stringContaining(signers[0].address),
+    });
+    await of(stranger).join(job, await sign(signers[0] as unknown as Wallet));
+    expect(await of(stranger).jobState(job)).toBe("Joined");
+    // The set works on with the operator's own first key.
+    await of(owners[0]).updateOperator(keys("seal 0", signers[0].address));
+  });
+
+  test("goes its way in order, each step by those who may take it", async () => {
+    const { of, buyer, stranger, signers, deployment } = market;
+    const { offer } = await market.publish("order");
+    const { job } = await market.fund([offer], 600);
+    const { root } = payoutTree([{ account: stranger.address, amountWei: 1n }]);
+    await expect(market.attest(job, root)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: `job ${job} is Funded and cannot become Attested`,
+    });
+    await expect(of(stranger).refund(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(of(buyer).accept(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await market.join(job);
+    await expect(market.join(job)).rejects.toMatchObject({ message: `job ${job} is Joined already` });
+
+    const { inputRoot } = await of(stranger).job(job);
+    const attestation = {
+      job,
+      algorithm,
+      inputRoot: bytes32("other inputs"),
+      resultRoot: bytes32("r"),
+      payoutRoot: root,
+      budgetSpent: 0n,
+    };
+    const sign = async (message: typeof attestation) =>
+      (await Promise.all(
+        signers.map((signer) => signAttestation(signer, deployment, message)),
+      )) as unknown as ThreeSignatures;
+    await expect(of(stranger).attest(attestation, await sign(attestation))).rejects.toMatchObject({
+      code: "COMMITMENT_MISMATCH",
+    });
+    const right = { ...attestation, inputRoot };
+    const signed = await sign(right);
+    await expect(
+      of(stranger).attest({ ...right, resultRoot: bytes32("altered") }, signed),
+    ).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await of(stranger).attest(right, signed);
+    await expect(of(stranger).accept(job)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await expect(of(stranger).settle(job)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining("challenge window"),
+    });
+    await expect(market.fail(job, "PEER_LOST")).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(of(stranger).refund(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
+  });
+
+  test("is not attested after its deadline", async () => {
+    const { offer } = await market.publish("expired");
+    const { job } = await market.fund([offer], 100);
+    await market.join(job);
+    await market.pass(101);
+    const { root } = payoutTree([{ account: market.stranger.address, amountWei: 1n }]);
+    await expect(market.attest(job, root)).rejects.toMatchObject({ code: "JOB_EXPIRED" });
+    await market.of(market.stranger).refund(job);
+  });
+
+  test("that does not exist is not found", async () => {
+    const nobody = market.of(market.stranger);
+    await expect(nobody.job(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(nobody.refund(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(await nobody.jobState(999n)).toBe("None");
+  });
+});
+
+describe("a payout", () => {
+  test("is paid once, as attested, and never beyond what the job holds", async () => {
+    const { of, buyer, seller, stranger, provider, deployment } = market;
+    const { offer } = await market.publish("paid out");
+    const { job, amountWei } = await market.fund([offer]);
+    await market.join(job);
+    // The attested payouts add up to twice what the job holds: the second payee comes too late.
+    const entries = Array.from({ length: 130 }, () => ({ account: seller.address, amountWei: 0n }));
+    entries[0] = { account: seller.address, amountWei };
+    entries[129] = { account: stranger.address, amountWei };
+    const tree = payoutTree(entries);
+    await market.attest(job, tree.root);
+    const [first, last] = [tree.payouts[0]!, tree.payouts[129]!];
+    await expect(of(stranger).claim({ job, ...first })).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await of(buyer).accept(job);
+
+    const held = await provider.getBalance(deployment.jobEscrow);
+    await expect(of(stranger).claim({ job, ...first, amountWei: amountWei + 1n })).rejects.toMatchObject({
+      code: "COMMITMENT_MISMATCH",
+    });
+    await expect(of(stranger).claim({ job, ...first, account: stranger.address })).rejects.toMatchObject({
+      code: "COMMITMENT_MISMATCH",
+    });
+    await of(stranger).claim({ job, ...first });
+    await expect(of(stranger).claim({ job, ...first })).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: `payout 0 of job ${job} was paid before`,
+    });
+    await expect(of(stranger).claim({ job, ...last })).rejects.toMatchObject({ code: "FUNDS_MISSING" });
+    // Beyond the places in the job's own slot, too.
+    await of(stranger).claim({ job, ...tree.payouts[128]! });
+    await expect(of(stranger).claim({ job, ...tree.payouts[128]! })).rejects.toMatchObject({
+      code: "STATE_INVALID",
+    });
+    expect(held - (await provider.getBalance(deployment.jobEscrow))).toBe(amountWei);
+    expect(await of(stranger).isClaimed(job, 128)).toBe(true);
+    expect(await of(stranger).isClaimed(job, 129)).toBe(false);
+  });
+});
+
+describe("a connection", () => {
+  test("without an account cannot send", async () => {
+    const reader = new Market(market.deployment, market.provider);
+    expect((await reader.operators()).length).toBeGreaterThanOrEqual(3);
+    await expect(reader.approve(algorithm)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+
+  test("from an account without funds says so", async () => {
+    const poor = new Market(market.deployment, Wallet.createRandom(market.provider));
+    const signer = Wallet.createRandom().address;
+    await expect(poor.registerOperator(keys("poor", signer))).rejects.toMatchObject({
+      code: "FUNDS_MISSING",
+    });
+  });
+
+  test("to addresses where no contract stands neither reads nor pays", async () => {
+    const { provider, stranger, deployment } = market;
+    const astray = { ...deployment, operatorRegistry: Wallet.createRandom().address };
+    const lost = new Market(astray, stranger);
+    const before = await provider.getBalance(stranger.address);
+    await expect(lost.settings()).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    const input = { ...keys("lost", Wallet.createRandom().address), bondWei: 10n ** 18n };
+    await expect(lost.registerOperator(input)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    expect(await provider.getBalance(stranger.address)).toBe(before);
+  });
+
+  test("that reports other terms than the chain keeps is noticed", async () => {
+    const { offer } = await market.publish("lied about");
+    const { job } = await market.fund([offer]);
+    // The amount stands in the third word from the end of the head; any change will do.
+    class LyingProvider extends JsonRpcProvider {
+      override async getLogs(filter: Filter): Promise<Log[]> {
+        const logs = await super.getLogs(filter);
+        for (const log of logs) {
+          const amount = (priceWei + 3n * feeWei).toString(16).padStart(64, "0");
+          const less = 1n.toString(16).padStart(64, "0");
+          Object.defineProperty(log, "data", { value: log.data.replace(amount, less) });
+        }
+        return logs;
+      }
+    }
+    const liar = new LyingProvider(market.chain.url, 31337, { staticNetwork: Network.from(31337) });
+    const believer = new Market(market.deployment, liar);
+    await expect(believer.job(job)).rejects.toMatchObject({ code: "COMMITMENT_MISMATCH" });
+    const honest = await market.of(market.stranger).job(job);
+    await expect(believer.jobPrices({ ...honest, amountWei: 1n })).rejects.toMatchObject({
+      code: "COMMITMENT_MISMATCH",
+    });
+    liar.destroy();
+  });
+
+  test("sends several transactions of one account at once without drawing a nonce twice", async () => {
+    const operator = market.of(market.owners[1]);
+    const algorithms = Array.from({ length: 6 }, (_, index) => id(`parallel ${index}`));
+    await Promise.all(algorithms.map((each) => operator.approve(each)));
+    expect(await operator.approvals(market.owners[1].address)).toEqual(expect.arrayContaining(algorithms));
+  });
+
+  test("gives the contract's reason also for a transaction that was refused when it was mined", async () => {
+    const { of, provider, stranger, seller } = market;
+    const { offer } = await market.publish("raced");
+    const { job } = await market.fund([offer]);
+    await market.fail(job, "PEER_LOST");
+    await provider.send("evm_setAutomine", [false]);
+    try {
+      // Both are estimated against the same state; the second finds the job refunded.
+      const racing = [of(stranger).refund(job), of(seller).refund(job)].map((sending) =>
+        sending.then(
+          () => "mined",
+          (error) => `${error.code}: ${error.message}`,
+        ),
+      );
+      const pending = async () =>
+        Number(await provider.send("eth_getBlockTransactionCountByNumber", ["pending"]));
+      while ((await pending()) < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+      await provider.send("evm_mine", []);
+      expect((await Promise.all(racing)).sort()).toEqual([
+        `STATE_INVALID: job ${job} is Refunded already`,
+        "mined",
+      ]);
+    } finally {
+      await provider.send("evm_setAutomine", [true]);
+    }
+  });
+
+  test("reads all events in the chain's order, with their times", async () => {
+    const { provider, deployment, stranger, of } = market;
+    const head = await provider.getBlockNumber();
+    const events = await of(stranger).events(deployment.blockNumber, head);
+    const places = events.map(({ blockNumber, logIndex }) => blockNumber * 1000 + logIndex);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(new Set(events.map(({ type }) => type)).size).toBeGreaterThan(12);
+    for (const event of [events[0]!, events.at(-1)!]) {
+      const block = await provider.getBlock(event.blockNumber);
+      expect(event).toMatchObject({ timestampSec: block!.timestamp, blockHash: block!.hash });
+    }
+    expect(await of(stranger).events(head + 1, head)).toEqual([]);
+  });
+});
