@@ -7,9 +7,12 @@
  *
  * It looks at all jobs anew whenever the chain was read, so a missed event costs a poll, not a job.
  */
+import { z } from "zod";
 import type { JobSummary } from "../../bridge/client.ts";
+import { pointSchema, reasonSchema, signatureSchema } from "../../bridge/schemas.ts";
+import { recoverFailure } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
-import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { LedgerJob, MarketLedger } from "../ledger.ts";
 import type { NodeConfig } from "./config.ts";
@@ -31,6 +34,8 @@ export interface JobDeskOptions {
   logger: Logger;
   /** The chain's time. */
   nowSec: () => number;
+  /** Called when a peer's notice was taken: jobs should be reviewed soon. */
+  onNotice: () => void;
   /** What a run needs besides the job. */
   run: Pick<RunOptions, "keys" | "bridge" | "listener">;
 }
@@ -50,6 +55,12 @@ interface OpenJob {
   joinedAtMs: number | undefined;
 }
 
+const noticeSchema = z.object({
+  point: pointSchema,
+  reason: reasonSchema,
+  signature: signatureSchema,
+});
+
 /** Attempts are numbered from 1. This version begins one for each job. */
 const attempt = 1;
 /** Checks at a time: each may hold a data set in memory. */
@@ -66,8 +77,11 @@ export class JobDesk {
   readonly #checks = new RankedQueue(checksAtOnce);
   readonly #runs: RankedQueue;
   readonly #tasks = new Set<Promise<void>>();
-  /** Jobs that peers gave up, as the bridge tells. */
-  readonly #givenUp = new Set<bigint>();
+  /** Jobs that a peer gave up by a signed notice, and why. */
+  readonly #givenUp = new Map<bigint, SymbolonError>();
+  /** Jobs that a peer gave up as the bridge says, to be checked; and those that are being checked. */
+  readonly #rumours = new Set<bigint>();
+  readonly #checking = new Set<bigint>();
   /** Jobs that were over when they were last looked at. */
   readonly #done = new Set<bigint>();
   #closed = false;
@@ -85,6 +99,7 @@ export class JobDesk {
   /** Does what is due for every job. */
   review(ledger: MarketLedger, nowSec: number): void {
     if (this.#closed) return;
+    this.#checkRumours();
     for (const job of ledger.jobs.values()) {
       if (this.#done.has(job.job)) continue;
       const point = this.#pointIn(job);
@@ -94,18 +109,52 @@ export class JobDesk {
   }
 
   /**
-   * Takes a view of a job from the bridge. It is believed in one thing only: that a peer gave the job up, for
-   * without that peer there is no result anyway.
+   * Takes a view of a job from the bridge. A peer's failure notice in it, whose signature is checked, ends the
+   * job here too: without that peer there is no result, and with two notices the buyer is refunded at once.
    */
   hear(view: JobSummary): void {
     const own = this.#options.operator.toLowerCase();
-    const others = view.failures.filter(({ operator }) => operator.toLowerCase() !== own);
-    if (others.length === 0) return;
     const id = BigInt(view.id);
-    if (this.#givenUp.has(id) || this.#done.has(id)) return;
-    this.#givenUp.add(id);
-    const error = new SymbolonError("JOB_FAILED", `party ${others[0]!.point} gave job ${id} up`);
-    this.#open.get(id)?.stop.abort(error);
+    if (!view.failures.some(({ operator }) => operator.toLowerCase() !== own)) return;
+    this.#rumours.add(id);
+    this.#checkRumours();
+  }
+
+  /** Each rumour is checked until the bridge shows what it was about, or the job is over. */
+  #checkRumours(): void {
+    for (const id of this.#rumours) {
+      if (this.#closed || this.#givenUp.has(id) || this.#done.has(id)) {
+        this.#rumours.delete(id);
+        continue;
+      }
+      if (this.#checking.has(id)) continue;
+      this.#checking.add(id);
+      this.#track(
+        this.#hearFailure(id)
+          .catch((err) => this.#options.logger.debug({ job: String(id), err }, "a notice cannot be checked"))
+          .finally(() => this.#checking.delete(id)),
+      );
+    }
+  }
+
+  async #hearFailure(id: bigint): Promise<void> {
+    const { market, run, operator, onNotice } = this.#options;
+    const job = await market.job(id);
+    for (const { type, data } of await run.bridge.jobEvents(id.toString())) {
+      if (type !== "FailurePosted") continue;
+      const notice = noticeSchema.safeParse(data);
+      if (!notice.success) continue;
+      const { point, reason, signature } = notice.data;
+      if (job.members[point - 1]!.toLowerCase() === operator.toLowerCase()) continue;
+      const signer = recoverFailure(market.deployment, { job: id, reason }, signature);
+      if (signer.toLowerCase() !== job.signers[point - 1]!.toLowerCase()) continue;
+      const code = Object.hasOwn(errorCodes, reason) ? (reason as ErrorCode) : "JOB_FAILED";
+      const error = new SymbolonError(code, `party ${point} gave job ${id} up`);
+      this.#givenUp.set(id, error);
+      this.#open.get(id)?.stop.abort(error);
+      onNotice();
+      return;
+    }
   }
 
   /** Ends all work. Jobs that are being computed are given up, for an attempt is never begun twice. */
@@ -126,6 +175,7 @@ export class JobDesk {
   #finish(job: LedgerJob): void {
     this.#done.add(job.job);
     this.#givenUp.delete(job.job);
+    this.#rumours.delete(job.job);
     const open = this.#open.get(job.job);
     if (this.#pointIn(job) === undefined) return;
     this.#options.journal.end(job.job);
@@ -149,8 +199,9 @@ export class JobDesk {
     const open = this.#open.get(id) ?? this.#admit(job, point);
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join") !== undefined;
-    if (this.#givenUp.has(id)) {
-      this.#giveUp(open, new SymbolonError("JOB_FAILED", `a peer gave job ${id} up`));
+    const peersReason = this.#givenUp.get(id);
+    if (peersReason !== undefined) {
+      this.#giveUp(open, peersReason);
     } else if (job.state === "Joined") {
       if (joined) this.#start(open, () => this.#compute(open, job));
       else this.#disown(open);
@@ -196,12 +247,17 @@ export class JobDesk {
 
   #start(open: OpenJob, work: () => Promise<void>): void {
     open.busy = true;
-    const task = work()
-      .catch((error) => this.#options.logger.error({ job: String(open.id), err: error }, "job abandoned"))
-      .finally(() => {
-        open.busy = false;
-        this.#tasks.delete(task);
-      });
+    this.#track(
+      work()
+        .catch((error) => this.#options.logger.error({ job: String(open.id), err: error }, "job abandoned"))
+        .finally(() => {
+          open.busy = false;
+        }),
+    );
+  }
+
+  #track(work: Promise<void>): void {
+    const task = work.finally(() => this.#tasks.delete(task));
     this.#tasks.add(task);
   }
 

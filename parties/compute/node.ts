@@ -84,6 +84,7 @@ async function assemble(
   const desk = new JobDesk({
     ...{ config, operator, market, journal, signatory, verifier, logger },
     nowSec: () => watch.nowSec,
+    onNotice: () => watch.nudge(),
     run: { keys, bridge, listener },
   });
   const watch = new ChainWatch({

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { columns, MarketWorld, tables } from "./market-world.ts";
 
 let world: MarketWorld;
@@ -7,6 +9,19 @@ beforeAll(async () => {
   world = await MarketWorld.open();
 });
 afterAll(() => world.close());
+afterEach(async () => {
+  for (const point of [1, 2, 3] as const) await world.stop(point);
+  world.logged.length = 0;
+});
+
+/** Funds a statistics job over fresh offers. */
+async function fundJob(durationSec = 600) {
+  const offers = await world.offers();
+  const { client, market, address } = world.buyer();
+  const proposal = await client.propose({ algorithm: "statistics", offers: offers.map(({ id }) => id) });
+  const fund = async () => (await client.fund(proposal, durationSec)).job;
+  return { offers, client, market, address, proposal, fund };
+}
 
 /** Count, sum, mean and variance of one column over all tables, in the clear. */
 function plainStatistics(column: number) {
@@ -22,10 +37,8 @@ function plainStatistics(column: number) {
 describe("a job", () => {
   test("runs from funding to a settled result that only the buyer reads", async () => {
     for (const point of [1, 2, 3] as const) await world.start(point);
-    const offers = await world.offers();
-    const { client, market } = world.buyer();
-    const proposal = await client.propose({ algorithm: "statistics", offers: offers.map(({ id }) => id) });
-    const { job } = await client.fund(proposal, 600);
+    const { client, market, proposal, fund } = await fundJob();
+    const job = await fund();
     await client.waitForResult(job).catch((error) => {
       throw new Error(`${error}\n${world.logged.join("")}`);
     });
@@ -44,5 +57,54 @@ describe("a job", () => {
     expect(measurements[0].openings).toEqual(proposal.plan.declaration.openings);
     await client.accept(job);
     expect(await market.jobState(job)).toBe("Settled");
+  });
+
+  test("is given up at once when the bridge's copy of a share was altered, and the buyer is refunded", async () => {
+    const { offers, client, market, address, fund } = await fundJob();
+    // Party 2's share of the second data set; the first byte of its seal is the version.
+    const hash = offers[1]!.hashes[1]!.slice(2);
+    await writeFile(join(world.folder, "bridge", "blobs", hash.slice(0, 2), hash.slice(2)), "not the share");
+    for (const point of [1, 2, 3] as const) await world.start(point);
+    const before = await world.provider.getBalance(address);
+    const job = await fund();
+    await expect(client.waitForResult(job)).rejects.toMatchObject({ code: "COMMITMENT_MISMATCH" });
+    expect(await market.jobState(job)).toBe("Refunded");
+    const after = await world.provider.getBalance(address);
+    expect(before - after).toBeLessThan(10n ** 15n);
+    const failed = (await market.jobEvents(job)).find(({ type }) => type === "JobFailed");
+    expect(failed).toMatchObject({ reasons: ["COMMITMENT_MISMATCH", "COMMITMENT_MISMATCH"] });
+  });
+
+  test("of which a party never joins is given up by the others after a while", async () => {
+    for (const point of [1, 2] as const) await world.start(point, { joinMs: 500 });
+    const { client, fund } = await fundJob();
+    await expect(client.waitForResult(await fund())).rejects.toMatchObject({ code: "PEER_TIMEOUT" });
+  });
+
+  test("of which a party never joins is refunded at its deadline", async () => {
+    for (const point of [1, 2] as const) await world.start(point);
+    const { market, fund } = await fundJob(120);
+    const job = await fund();
+    await expect.poll(async () => (await world.client.job(String(job))).joins).toEqual([1, 2]);
+    await world.provider.send("evm_increaseTime", [121]);
+    await world.provider.send("evm_mine", []);
+    await expect.poll(() => market.jobState(job), { timeout: 10_000 }).toBe("Refunded");
+    expect(world.logged.join("")).not.toContain('"level":60');
+  });
+
+  test("is given up when a node is stopped in the middle, and the others live on", async () => {
+    for (const point of [1, 2, 3] as const) await world.start(point);
+    const { client, market, fund } = await fundJob();
+    const job = await fund();
+    // A node that has not begun would take the job up again when it is back.
+    const begun = () => world.logged.filter((line) => line.includes('"computing"')).length;
+    await expect.poll(begun, { interval: 5 }).toBe(3);
+    await world.stop(3);
+    await expect(client.waitForResult(job)).rejects.toMatchObject({ kind: "aborted" });
+    expect(await market.jobState(job)).toBe("Refunded");
+    await world.start(3);
+    const again = await fundJob();
+    const next = await again.fund();
+    expect((await again.client.waitForResult(next)).state).toBe("Attested");
   });
 });

@@ -59,7 +59,8 @@ export class MarketWorld {
   readonly logged: string[] = [];
   readonly nodes = new Map<PartyIndex, RunningNode>();
   readonly resultKey: DiffieHellmanKey = createKeys("buyer").resultKey;
-  #account = 6;
+  /** Accounts 5 to 8 sell, the ones after buy, each once. */
+  #buyer = 8;
 
   private constructor(
     fields: Pick<
@@ -168,9 +169,9 @@ export class MarketWorld {
     this.nodes.delete(point);
   }
 
-  /** The market as a fresh account sees it. */
-  account(): { market: Market; address: string } {
-    const { privateKey, address } = this.chain.accounts[this.#account++]!;
+  /** The market as an account sees it. */
+  account(index: number): { market: Market; address: string } {
+    const { privateKey, address } = this.chain.accounts[index]!;
     return { market: new Market(this.deployment, new Wallet(privateKey, this.provider)), address };
   }
 
@@ -179,8 +180,8 @@ export class MarketWorld {
     which: readonly Table[] = tables,
   ): Promise<{ id: bigint; seller: string; hashes: string[] }[]> {
     const offers: { id: bigint; seller: string; hashes: string[] }[] = [];
-    for (const table of which) {
-      const { market, address } = this.account();
+    for (const [i, table] of which.entries()) {
+      const { market, address } = this.account(5 + i);
       const published = await publishDataSet(
         { bridge: this.client, market, seller: address },
         { table, schema: this.schema, operatorSet: this.operatorSet, priceWei: 1000n },
@@ -191,7 +192,8 @@ export class MarketWorld {
   }
 
   buyer(): { client: BuyerClient; market: Market; address: string } {
-    const { market, address } = this.account();
+    this.#buyer += 1;
+    const { market, address } = this.account(this.#buyer);
     const client = new BuyerClient({
       bridge: this.client,
       market,
