@@ -15,12 +15,24 @@ export type Parties = [Party, Party, Party];
 
 export async function threeParties(
   bits: FieldBits = 127,
-  options: MemoryOptions & { kernel?: (bits: FieldBits) => Kernel | Promise<Kernel> } = {},
+  options: MemoryOptions & {
+    kernel?: (bits: FieldBits) => Kernel | Promise<Kernel>;
+    /** The secret of a pair, in place of a fresh one. */
+    pairSecret?: (i: PartyIndex, j: PartyIndex) => Uint8Array | undefined;
+  } = {},
 ): Promise<Parties> {
   const make = options.kernel ?? createReferenceKernel;
   const channels = createMemoryChannels(options);
   return (await Promise.all(
-    channels.map(async ({ transport, pairSecrets }) => new Party(await make(bits), transport, pairSecrets)),
+    channels.map(async ({ transport, pairSecrets }) => {
+      const secrets = new Map(
+        Array.from(pairSecrets, ([peer, fresh]) => {
+          const [i, j] = [transport.partyIndex, peer].sort() as [PartyIndex, PartyIndex];
+          return [peer, options.pairSecret?.(i, j) ?? fresh] as const;
+        }),
+      );
+      return new Party(await make(bits), transport, secrets);
+    }),
   )) as Parties;
 }
 

@@ -1,0 +1,151 @@
+/**
+ * What one party sees must not depend on the secrets. Each protocol runs many times on two different secrets.
+ * The observed party has the same share, 0, of both, and the same two pair keys in all runs, so that its own
+ * part of the view is fixed; fresh is only the key that it does not know. For every bit of every frame that
+ * it receives, and of the sum of the two elements that its peers send it in one round, the frequencies of 1
+ * are compared.
+ *
+ * False alarms: about 60,000 comparisons in all; a normal deviate beyond 7 has probability 2.6e-12, so one
+ * run in five million fails by chance.
+ */
+import { describe, expect, it } from "vitest";
+import type { Party } from "../../../mpc/party.ts";
+import { and } from "../../../mpc/protocols/bits.ts";
+import { compare } from "../../../mpc/protocols/compare.ts";
+import { checkRange } from "../../../mpc/protocols/input-check.ts";
+import { reduceDegree } from "../../../mpc/protocols/multiply.ts";
+import { truncate } from "../../../mpc/protocols/truncate.ts";
+import { embedCoefficient } from "../../../mpc/shamir.ts";
+import { type PartyIndex, partyIndices } from "../../../mpc/transport/transport.ts";
+import { createReferenceKernel, type FieldArray } from "../../../mpc/vector/index.ts";
+import { threeParties, together } from "../three-parties.ts";
+
+const kernel = createReferenceKernel(61);
+
+type Protocol = (party: Party, x: FieldArray) => Promise<unknown>;
+
+/** For each bit of each frame to the observer: how often it was 1. */
+async function frequencies(
+  protocol: Protocol,
+  secret: bigint,
+  observer: PartyIndex,
+  runs: number,
+): Promise<Map<string, number>> {
+  const ones = new Map<string, number>();
+  const count = (name: string, bytes: Uint8Array): void => {
+    bytes.forEach((byte, i) => {
+      for (let bit = 0; bit < 8; bit++) {
+        const key = `${name} bit ${8 * i + bit}`;
+        ones.set(key, (ones.get(key) ?? 0) + ((byte >> bit) & 1));
+      }
+    });
+  };
+  const known = new Map(partyIndices.map((peer) => [peer, new Uint8Array(32).fill(16 + peer)]));
+  for (let run = 0; run < runs; run++) {
+    const firstElement = new Map<number, bigint>();
+    const parties = await threeParties(61, {
+      kernel: () => kernel,
+      pairSecret: (i, j) => (i === observer ? known.get(j) : j === observer ? known.get(i) : undefined),
+      tap: (from, to, operation, bytes) => {
+        if (to !== observer) return undefined;
+        count(`${from}>${to} round ${operation}`, bytes);
+        if (bytes.length >= 8) {
+          const element = new DataView(bytes.buffer, bytes.byteOffset);
+          const value = BigInt(element.getUint32(0, true)) + (BigInt(element.getUint32(4, true)) << 31n);
+          const other = firstElement.get(operation);
+          firstElement.set(operation, value);
+          if (other !== undefined) {
+            const sum = (value + other) % kernel.spec.modulus;
+            const sumBytes = new Uint8Array(8);
+            new DataView(sumBytes.buffer).setBigUint64(0, sum, true);
+            count(`sum of round ${operation}`, sumBytes);
+          }
+        }
+        return undefined;
+      },
+    });
+    const shares = parties.map((party) => {
+      const share = party.kernel.allocate(1);
+      party.kernel.fromBigints(share, [
+        secret * embedCoefficient(party.index, observer, kernel.spec.modulus),
+      ]);
+      return share;
+    });
+    await together(parties, (party, i) => protocol(party, shares[i]));
+  }
+  return ones;
+}
+
+const square: Protocol = async (party, x) => {
+  const local = party.kernel.allocate(1);
+  party.kernel.multiply(local, x, x);
+  return reduceDegree(party, local);
+};
+
+const squareAndTruncate: Protocol = async (party, x) => {
+  const values = party.kernel.allocate(1);
+  party.kernel.multiply(values, x, x);
+  return truncate(party, { values, degree: 2, shift: 8, bitLength: 24 });
+};
+
+const coefficients = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(0xa5);
+
+const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
+  ["multiply", square, 0n, 1n, 200],
+  ["multiply and truncate", squareAndTruncate, 0n, 4095n, 200],
+  ["truncate", (p, x) => truncate(p, { values: x, degree: 1, shift: 8, bitLength: 24 }), -1n, 1n << 23n, 200],
+  [
+    "compare",
+    (p, x) => compare(p, x, { thresholds: [0n, 100n], bitLength: 12, coarseBits: 0 }),
+    -4000n,
+    4000n,
+    300,
+  ],
+  ["range check", (p, x) => checkRange(p, x, -128n, 128n, coefficients), -128n, 128n, 100],
+];
+
+describe("a party's view", () => {
+  it.each(protocols)("of %s does not depend on the secret", async (_, protocol, a, b, runs) => {
+    let worst = { key: "", deviation: 0 };
+    for (const observer of partyIndices) {
+      const first = await frequencies(protocol, a, observer, runs);
+      const second = await frequencies(protocol, b, observer, runs);
+      expect([...first.keys()].sort()).toEqual([...second.keys()].sort());
+      for (const [key, onesA] of first) {
+        const onesB = second.get(key)!;
+        const p = (onesA + onesB) / (2 * runs);
+        if (p === 0 || p === 1) continue;
+        const deviation = Math.abs(onesA - onesB) / Math.sqrt(2 * runs * p * (1 - p));
+        if (deviation > worst.deviation) worst = { key, deviation };
+      }
+    }
+    expect(worst.deviation, worst.key).toBeLessThan(7);
+  });
+
+  it("of a conjunction does not depend on the bits", async () => {
+    for (const observer of partyIndices) {
+      for (const bit of [0, 1]) {
+        let ones = 0;
+        for (let run = 0; run < 30; run++) {
+          const parties = await threeParties(61, {
+            kernel: () => kernel,
+            tap: (_from, to, _operation, bytes) => {
+              if (to === observer)
+                ones += new Uint32Array(bytes.slice().buffer)[0].toString(2).replaceAll("0", "").length;
+              return undefined;
+            },
+          });
+          // The component that the observer does not hold is the secret itself.
+          const words = (excluded: PartyIndex): Uint32Array =>
+            Uint32Array.of(excluded === observer && bit === 1 ? 0xffffffff : 0);
+          await together(parties, (party) => {
+            const shares = { next: words(party.next), previous: words(party.previous) };
+            return and(party, shares, shares);
+          });
+        }
+        // 960 fair bits: mean 480, deviation 15.5.
+        expect(Math.abs(ones - 480)).toBeLessThan(7 * 15.5);
+      }
+    }
+  });
+});
