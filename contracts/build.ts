@@ -6,9 +6,10 @@
  */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, glob, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, glob, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { SymbolonError } from "../mpc/errors.ts";
@@ -16,6 +17,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const stampFile = join(root, "build/contracts.sha256");
 const oneArtifact = join(root, "build/artifacts/contracts/JobEscrow.sol/JobEscrow.json");
+const lockFolder = join(root, "build/contracts.lock");
 const timeoutMs = 300_000;
 
 /**
@@ -25,16 +27,55 @@ const timeoutMs = 300_000;
  */
 export async function buildContracts(): Promise<boolean> {
   const hash = await hashOfSources();
+  if (await isBuilt(hash)) return false;
+  return alone(async () => {
+    // Another process may have built it meanwhile.
+    if (await isBuilt(hash)) return false;
+    await compile();
+    await writeFile(stampFile, hash);
+    return true;
+  });
+}
+
+async function isBuilt(hash: string): Promise<boolean> {
   const built = await readFile(stampFile, "utf8").catch(() => "");
   const present = await access(oneArtifact).then(
     () => true,
     () => false,
   );
-  if (built === hash && present) return false;
-  await compile();
-  await mkdir(dirname(stampFile), { recursive: true });
-  await writeFile(stampFile, hash);
-  return true;
+  return built === hash && present;
+}
+
+/** Runs `action` in one process at a time: workers of one test run all want the same build. */
+async function alone<T>(action: () => Promise<T>): Promise<T> {
+  await mkdir(dirname(lockFolder), { recursive: true });
+  const giveUpMs = Date.now() + 2 * timeoutMs;
+  for (;;) {
+    try {
+      await mkdir(lockFolder);
+      break;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+      // A process that was killed leaves its lock behind; none holds one longer than a compilation may take.
+      const heldSince = await stat(lockFolder).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => Date.now(),
+      );
+      if (Date.now() - heldSince > timeoutMs) await rm(lockFolder, { recursive: true, force: true });
+      if (Date.now() > giveUpMs) {
+        throw new SymbolonError("INTERNAL", "another process builds the contracts and does not end", {
+          hint: `remove ${lockFolder}`,
+          cause,
+        });
+      }
+      await setTimeout(100);
+    }
+  }
+  try {
+    return await action();
+  } finally {
+    await rm(lockFolder, { recursive: true, force: true });
+  }
 }
 
 /** Over everything that decides the output: sources, settings, versions of compiler and libraries. */

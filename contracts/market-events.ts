@@ -207,7 +207,7 @@ export async function fetchMarketEvents(
   },
 ): Promise<MarketEvent[]> {
   if (filter.toBlock < filter.fromBlock) return [];
-  const logs = await provider.getLogs(filter);
+  const logs = await getLogsInParts(provider, filter);
   const times = new Map<string, Promise<number>>();
   const events = logs
     .toSorted((a, b) => a.blockNumber - b.blockNumber || a.index - b.index)
@@ -226,6 +226,34 @@ export async function fetchMarketEvents(
       };
     });
   return (await Promise.all(events)).filter((event) => event !== null);
+}
+
+/**
+ * Public endpoints limit the blocks or the results of one query, each in its own words; where one complains,
+ * the range is halved until it does not.
+ */
+async function getLogsInParts(
+  provider: Provider,
+  filter: Parameters<typeof fetchMarketEvents>[2],
+): Promise<Log[]> {
+  try {
+    return await provider.getLogs(filter);
+  } catch (error) {
+    const { fromBlock, toBlock } = filter;
+    if (fromBlock >= toBlock || !saysTooMuch(error)) throw error;
+    const middle = Math.floor((fromBlock + toBlock) / 2);
+    const first = await getLogsInParts(provider, { ...filter, toBlock: middle });
+    return [...first, ...(await getLogsInParts(provider, { ...filter, fromBlock: middle + 1 }))];
+  }
+}
+
+function saysTooMuch(thrown: unknown, depth = 0): boolean {
+  if (typeof thrown !== "object" || thrown === null || depth > 4) return false;
+  const { message, info, error } = thrown as Record<string, unknown>;
+  const limit =
+    /block range|range (is )?too|too (large|wide|many)|exceed|limit|more than \d+ (results|logs)/i;
+  if (typeof message === "string" && limit.test(message)) return true;
+  return [info, error].some((inner) => saysTooMuch(inner, depth + 1));
 }
 
 async function blockTime(provider: Provider, blockHash: string): Promise<number> {

@@ -368,6 +368,26 @@ describe("a connection", () => {
     liar.destroy();
   });
 
+  test("that limits the blocks of a query is asked in smaller parts", async () => {
+    class LimitedProvider extends JsonRpcProvider {
+      override async getLogs(filter: Filter): Promise<Log[]> {
+        if (Number(filter.toBlock) - Number(filter.fromBlock) >= 10) {
+          throw Object.assign(new Error("could not coalesce error"), {
+            code: "UNKNOWN_ERROR",
+            error: { code: -32005, message: "query exceeds max block range 10" },
+          });
+        }
+        return super.getLogs(filter);
+      }
+    }
+    const limited = new LimitedProvider(market.chain.url, 31337, { staticNetwork: Network.from(31337) });
+    const { deployment, provider, stranger, of } = market;
+    const head = await provider.getBlockNumber();
+    expect(head).toBeGreaterThan(30);
+    expect(await new Market(deployment, limited).events(0, head)).toEqual(await of(stranger).events(0, head));
+    limited.destroy();
+  });
+
   test("sends several transactions of one account at once without drawing a nonce twice", async () => {
     const operator = market.of(market.owners[1]);
     const algorithms = Array.from({ length: 6 }, (_, index) => id(`parallel ${index}`));
