@@ -4,6 +4,7 @@ import { Party } from "../../mpc/party.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { isConsistent, reconstructScalar, shareScalar } from "../../mpc/shamir.ts";
 import { createMemoryChannels, type MemoryOptions } from "../../mpc/transport/memory.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import {
   createReferenceKernel,
   type FieldArray,
