@@ -107,6 +107,44 @@ contract JobEscrowTest is MarketTest {
         _refusedFunding(refs, abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[2]));
     }
 
+    /// Publishing does not look at the members; a set in which one operator stands twice gets no job.
+    function test_anOperatorCannotStandTwiceInTheSetOfAJob() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        input.members[1] = members[0];
+        vm.prank(SELLER);
+        offers.publish(input);
+        IOfferRegistry.OfferRef[] memory refs = new IOfferRegistry.OfferRef[](1);
+        refs[0] = IOfferRegistry.OfferRef(SELLER, _commit(SELLER, input));
+        IJobEscrow.JobRequest memory request = _request(refs);
+        request.members = input.members;
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, members[0]));
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(request);
+    }
+
+    function test_anAmountThatDoesNotFitIsRefusedAndTheLargestComesBack() public {
+        IOfferRegistry.OfferRef[] memory refs = _publish(1);
+        uint96 largest = type(uint96).max - 3 * uint96(FEE);
+        vm.prank(SELLER);
+        offers.setPrice(_set(), refs[0].dataRoot, largest + 1);
+        vm.deal(BUYER, 1 << 97);
+        IJobEscrow.JobRequest memory request = _request(refs);
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AmountWrong.selector, 1 << 96, 1 << 96));
+        vm.prank(BUYER);
+        escrow.createJob{value: 1 << 96}(request);
+
+        vm.prank(SELLER);
+        offers.setPrice(_set(), refs[0].dataRoot, largest);
+        vm.prank(BUYER);
+        uint256 jobId = escrow.createJob{value: type(uint96).max}(request);
+        uint256[] memory ids = new uint256[](1);
+        ids[0] = 1;
+        IJobEscrow.JobTerms memory terms = _terms(BUYER, request, ids, type(uint96).max);
+        escrow.fail(jobId, terms, _notices(jobId, 2, 3));
+        escrow.refund(jobId, terms);
+        _eq(BUYER.balance, 1 << 97, "all of it");
+    }
+
     // ---- what is agreed stays ----------------------------------------------------------------------
 
     function test_laterPricesFeesAndSignersChangeNoFundedJob() public {

@@ -138,6 +138,24 @@ contract OperatorRegistryTest is MarketTest {
         _eq(address(operators).balance, 2 * BOND, "the bonds of the others stay");
     }
 
+    function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
+        vm.prank(members[0]);
+        operators.requestUnbond();
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
+        vm.prank(members[0]);
+        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE);
+        vm.warp(START + UNBONDING);
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[0]));
+        operators.quoteSet(members, ALGORITHM);
+        _register(members[0], vm.addr(keys[0]));
+        _true(operators.isApproved(members[0], ALGORITHM), "still approved");
+        (address[3] memory signers, uint256 feesWei) = operators.quoteSet(members, ALGORITHM);
+        _eq(uint160(signers[0]), uint160(vm.addr(keys[0])), "signer");
+        _eq(feesWei, 3 * uint256(FEE), "fees");
+    }
+
     function test_aSetHasThreeDifferentActiveOperatorsInAnOrder() public {
         _register(NEWCOMER, SIGNER);
         address[3] memory others = [members[1], members[0], NEWCOMER];
