@@ -1,6 +1,6 @@
 /** The buyer's side as a library: fund a proposal, follow the job, read the result, accept it, get money back. */
 import { encodeJobSpec } from "../../algorithms/job-spec.ts";
-import type { BridgeClient, JobSummary } from "../../bridge/client.ts";
+import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
 import type { Job, Market } from "../../contracts/market.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
@@ -97,7 +97,8 @@ export class BuyerClient {
   async waitForResult(id: bigint, options: WatchOptions = {}): Promise<Job> {
     const { bridge, market } = this.#connection;
     const { deadlineSec } = await market.job(id);
-    const watch = bridge.watchJob(String(id), (view) => options.onView?.(view));
+    // The bridge knows the job when its funding has enough confirmations; before, there is nothing to follow.
+    let watch: Watch | undefined;
     try {
       for (;;) {
         options.signal?.throwIfAborted();
@@ -105,10 +106,14 @@ export class BuyerClient {
         if (state === "Attested" || state === "Settled") return await market.job(id);
         if (state === "Failed" || state === "Refunded") throw await this.#failure(id);
         if ((await chainTimeSec(market)) > deadlineSec) throw await this.#expiry(id, deadlineSec);
+        if (options.onView !== undefined && watch === undefined) {
+          const known = await bridge.job(String(id)).catch(() => undefined);
+          if (known !== undefined) watch = bridge.watchJob(String(id), options.onView);
+        }
         await pause(options.pollMs ?? 500, options.signal);
       }
     } finally {
-      watch.close();
+      watch?.close();
     }
   }
 
@@ -147,7 +152,7 @@ export class BuyerClient {
     const [first, second] = failed.reasons;
     const agreed = first === second && Object.hasOwn(errorCodes, first) ? (first as ErrorCode) : undefined;
     const what = agreed === undefined ? `${first} and ${second}` : errorCodes[agreed][1];
-    return new SymbolonError(agreed ?? "JOB_FAILED", `job ${id} failed: the operators report ${what}`, {
+    return new SymbolonError(agreed ?? "JOB_FAILED", `job ${id} failed: the operators report: ${what}`, {
       hint: back,
     });
   }

@@ -25,7 +25,8 @@ export class DemoStory {
   readonly #inputs: LocalInputs;
   #step = 0;
   #progress: Progress | undefined;
-  #roles = new Map<string, string>();
+  #total = 0;
+  readonly #roles = new Map<string, string>();
   #over = false;
 
   constructor(output: Output, inputs: LocalInputs) {
@@ -205,13 +206,20 @@ export class DemoStory {
     }
     const { progress } = view;
     if (progress === null || this.#step !== 4 || progress.phase !== "training") return;
+    this.#total = progress.total;
     this.#progress?.update(progress.done, progress.total);
+  }
+
+  /** The last report of a run that is over may be some steps old. */
+  #endProgress(): void {
+    if (this.#total > 0) this.#progress?.update(this.#total, this.#total);
+    this.#progress?.stop();
   }
 
   /** Prints the headings up to this one, each once. */
   #heading(step: number): void {
     while (this.#step < step) {
-      if (this.#step === 4) this.#progress?.stop();
+      if (this.#step === 4) this.#endProgress();
       this.#step += 1;
       const { bold, cyan } = this.#output.colors;
       this.#output.say();

@@ -10,6 +10,7 @@ import { localCommand } from "./commands/local.ts";
 import { operatorCommands } from "./commands/operator.ts";
 import { sellerCommands } from "./commands/seller.ts";
 import { bridgeCommand, nodeCommand } from "./commands/serve.ts";
+import { bundleCommand, verifyCommand } from "./commands/verify.ts";
 import type { Output } from "./output.ts";
 
 export function buildProgram(output: Output): Command {
@@ -32,6 +33,8 @@ export function buildProgram(output: Output): Command {
     sellerCommands(output),
     buyerCommands(output),
     algorithmCommands(output),
+    bundleCommand(output),
+    verifyCommand(output),
   ];
   for (const made of commands) program.addCommand(made);
   return program;

@@ -1,0 +1,90 @@
+/** `symbolon bundle` and `symbolon verify`: the public record of a job, and its check without a network. */
+import { readFile, writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { command, parseId } from "../command.ts";
+import { addMarketOptions, type MarketOptions, withConnection } from "../market-options.ts";
+import type { Output } from "../output.ts";
+
+export function bundleCommand(output: Output): Command {
+  return addMarketOptions(
+    command(
+      "bundle",
+      "export the public record of a finished job",
+      "symbolon bundle 1 --out job-1.bundle.json",
+    ),
+  )
+    .argument("<job>", "its number", parseId)
+    .option("--out <file>", "write it to this file instead of stdout")
+    .action((id: bigint, options: MarketOptions & { out?: string }) =>
+      withConnection(options, output, async ({ bridge, reader }) => {
+        const { exportBundle } = await import("../../verify/bundle.ts");
+        const bundle = await exportBundle({ bridge, market: reader }, id);
+        const text = JSON.stringify(bundle, null, 2);
+        if (options.out === undefined) {
+          output.result(bundle, () => text);
+          return;
+        }
+        await writeFile(options.out, `${text}\n`);
+        output.result({ job: id, file: options.out }, () => `job ${id} is in ${options.out}`);
+      }),
+    );
+}
+
+export function verifyCommand(output: Output): Command {
+  return command(
+    "verify",
+    "check a bundle: commitments, attestation, roots, payouts",
+    "symbolon verify job-1.bundle.json",
+  )
+    .argument("<bundle>", "a file that `symbolon bundle` wrote")
+    .addOption(new Option("--rpc <url>", "compare it with the chain too, at this JSON-RPC endpoint"))
+    .action(async (file: string, options: { rpc?: string }) => {
+      const { parseBundle } = await import("../../verify/bundle.ts");
+      const { compareWithChain, verifyBundle } = await import("../../verify/check.ts");
+      const bundle = parseBundle(await readJson(file));
+      const verification = await verifyBundle(bundle);
+      if (options.rpc !== undefined) {
+        const { connectProvider } = await import("../../../contracts/provider.ts");
+        const { MarketReader } = await import("../../../contracts/market-reader.ts");
+        const provider = await connectProvider(options.rpc);
+        try {
+          const found = await compareWithChain(bundle, new MarketReader(bundle.deployment, provider));
+          verification.checks.push(...found);
+          verification.valid &&= found.every(({ ok }) => ok);
+          verification.notChecked = verification.notChecked.filter((item) => !item.includes("--rpc"));
+        } finally {
+          provider.destroy();
+        }
+      }
+      const { green, red, bold } = output.colors;
+      const words = (): string =>
+        [
+          ...verification.checks.map(
+            ({ name, ok, detail }) => `${ok ? green("ok    ") : red("FAILED")}  ${name}: ${detail}`,
+          ),
+          "",
+          bold("Not checked, because a bundle cannot show it:"),
+          ...verification.notChecked.map((item) => `        ${item}`),
+        ].join("\n");
+      if (!verification.valid) {
+        output.note(words());
+        const failed = verification.checks.filter(({ ok }) => !ok).map(({ name }) => name);
+        throw new SymbolonError("COMMITMENT_MISMATCH", `the bundle does not hold: ${failed.join(", ")}`, {
+          hint: "it was altered, or it is not of the job that it names",
+        });
+      }
+      output.result(verification, words);
+    });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new SymbolonError("USAGE", `${file} cannot be read`, { cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SymbolonError("USAGE", `${file} is not JSON`, { cause });
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The public record of a finished job in one JSON document: what was asked, over which data sets, what the
+ * operators signed, who is paid. It holds no share and no result. `check.ts` verifies it without any network.
+ *
+ * Ids and amounts are decimal strings, everything else hexadecimal as on chain.
+ */
+import { z } from "zod";
+import { decodeJobSpec } from "../../algorithms/job-spec.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import { deploymentSchema } from "../../contracts/deployment.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { fetchFinishedJob } from "../buyer/result.ts";
+import { dataSetSchema } from "../data/schema.ts";
+import { payoutPlan } from "../payout-plan.ts";
+
+const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number");
+const hash = z.string().regex(/^0x[0-9a-f]{64}$/, "expected 32 bytes");
+const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/, "expected an address");
+const three = <T extends z.ZodType>(part: T) => z.tuple([part, part, part]);
+
+export const bundleSchema = z.strictObject({
+  symbolonBundle: z.literal(1),
+  deployment: deploymentSchema,
+  job: z.strictObject({
+    id: uint,
+    buyer: address,
+    operatorSet: hash,
+    /** Operators by point. */
+    members: three(address),
+    /** Who signs for them in this job. */
+    signers: three(address),
+    algorithm: hash,
+    deadlineSec: z.int().nonnegative(),
+    resultKey: hash,
+    /** The bytes on chain. */
+    spec: z.string().regex(/^0x([0-9a-f]{2})*$/),
+    amountWei: uint,
+    specHash: hash,
+    inputRoot: hash,
+  }),
+  schema: dataSetSchema,
+  /** In the order of the job. */
+  offers: z
+    .array(
+      z.strictObject({
+        offer: uint,
+        seller: address,
+        nonce: hash,
+        schemaHash: hash,
+        rows: z.int().positive(),
+        columns: z.int().positive(),
+        ciphertextHashes: three(hash),
+        dataRoot: hash,
+        /** As funded. */
+        priceWei: uint,
+      }),
+    )
+    .min(1),
+  /** By point; fees as funded. */
+  operators: three(z.strictObject({ operator: address, feeWei: uint })),
+  attestation: z.strictObject({
+    resultRoot: hash,
+    payoutRoot: hash,
+    budgetSpent: uint,
+    /** By point. */
+    shareRoots: three(hash),
+    ciphertextHashes: three(hash),
+    signatures: three(z.string().regex(/^0x[0-9a-f]{130}$/)),
+  }),
+  payouts: z.array(
+    z.strictObject({
+      index: z.int().nonnegative(),
+      party: z.enum(["seller", "operator"]),
+      account: address,
+      amountWei: uint,
+      proof: z.array(hash),
+    }),
+  ),
+  receipts: z.strictObject({ fund: hash, attest: hash, settle: hash.nullable() }),
+});
+
+export type Bundle = z.infer<typeof bundleSchema>;
+
+/**
+ * Collects the bundle of a job that has a result.
+ * @throws NOT_FOUND, STATE_INVALID before the attestation, RESULT_TAMPERED, BRIDGE_UNREACHABLE
+ */
+export async function exportBundle(
+  connection: { bridge: BridgeClient; market: MarketReader },
+  id: bigint,
+): Promise<Bundle> {
+  const { market } = connection;
+  const finished = await fetchFinishedJob(connection, id);
+  const { job, view, schema, shareRoots, ciphertextHashes } = finished;
+  const attestation = job.attestation!;
+  const prices = await market.jobPrices(job);
+  const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
+  const { entries, tree } = payoutPlan({
+    amountWei: job.amountWei,
+    offers: prices.offers,
+    operators: prices.operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
+  });
+  const events = await market.jobEvents(id);
+  const signatures = [1, 2, 3].map((point) => view.attestations.find((a) => a.point === point)!.signature);
+  const bundle = {
+    symbolonBundle: 1,
+    deployment: market.deployment,
+    job: {
+      id: String(job.job),
+      buyer: job.buyer,
+      operatorSet: job.operatorSet,
+      members: job.members,
+      signers: job.signers,
+      algorithm: job.algorithm,
+      deadlineSec: job.deadlineSec,
+      resultKey: job.resultKey,
+      spec: job.spec,
+      amountWei: String(job.amountWei),
+      specHash: job.specHash,
+      inputRoot: job.inputRoot,
+    },
+    schema,
+    offers: offers.map((o, i) => ({
+      offer: String(o.offer),
+      seller: o.seller,
+      nonce: o.nonce,
+      schemaHash: o.schemaHash,
+      rows: o.rows,
+      columns: o.columns,
+      ciphertextHashes: o.ciphertextHashes,
+      dataRoot: o.dataRoot,
+      priceWei: String(prices.offers[i]!.priceWei),
+    })),
+    operators: prices.operators.map(({ operator, feeWei }) => ({ operator, feeWei: String(feeWei) })),
+    attestation: {
+      resultRoot: attestation.resultRoot,
+      payoutRoot: attestation.payoutRoot,
+      budgetSpent: String(attestation.budgetSpent),
+      shareRoots,
+      ciphertextHashes,
+      signatures,
+    },
+    payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({
+      index,
+      party: entries[i]!.party,
+      account,
+      amountWei: String(amountWei),
+      proof,
+    })),
+    receipts: {
+      fund: job.funded.txHash,
+      attest: attestation.txHash,
+      settle: events.find(({ type }) => type === "JobSettled")?.txHash ?? null,
+    },
+  };
+  return parseBundle(bundle);
+}
+
+/** @throws USAGE naming the place */
+export function parseBundle(value: unknown): Bundle {
+  const parsed = bundleSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new SymbolonError(
+      "USAGE",
+      `this is not a bundle: ${issue!.path.join(".") || "document"}: ${issue!.message}`,
+      {
+        hint: "`symbolon bundle JOB` writes one",
+      },
+    );
+  }
+  // Read here already, so that a bundle whose specification is malformed is none.
+  decodeJobSpec(Buffer.from(parsed.data.job.spec.slice(2), "hex"));
+  return parsed.data;
+}
