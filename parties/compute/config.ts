@@ -60,8 +60,8 @@ export const nodeConfigSchema = z.strictObject({
       verifyMs: count.default(60_000),
       /** How long a joined party waits for the others to join before it gives the job up. */
       joinMs: count.default(300_000),
-      /** For connecting to the peers and to the JIFF session, each. */
-      connectMs: count.default(60_000),
+      /** For connecting to the peers, and to the JIFF session: nodes and bridge see a block at different times. */
+      connectMs: count.default(120_000),
       /** For each message of a peer. */
       roundMs: count.default(60_000),
       /** Sealed inputs that were not used for so long are deleted. */
