@@ -109,7 +109,7 @@ export class Party {
     const bytes = this.#prss.bytes(excluded, purpose, operation, 4 * words);
     return bytes.byteOffset % 4 === 0
       ? new Uint32Array(bytes.buffer, bytes.byteOffset, words)
-      : new Uint32Array(bytes.slice().buffer);
+      : new Uint32Array(new Uint8Array(bytes).buffer);
   }
 
   /** An additive sharing of zero: this party's summand, uniform but for the sum. One per round. */

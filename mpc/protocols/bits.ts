@@ -20,9 +20,9 @@ export function bytesOf(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
 
-/** Words from received bytes, which may lie at any address; a copy. */
+/** Words from received bytes, which may lie at any address; a copy. (`slice` of a Buffer would be none.) */
 export function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer);
+  return new Uint32Array(new Uint8Array(bytes).buffer);
 }
 
 export function xorWords(a: Uint32Array, b: Uint32Array): Uint32Array {

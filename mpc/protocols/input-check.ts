@@ -18,6 +18,7 @@ import {
   randomBits,
   sliceBits,
   wordsFor,
+  wordsOf,
   xor,
   xorWords,
 } from "./bits.ts";
@@ -244,8 +245,7 @@ async function checkAllOnes(
   const sums: BitShares = { next: new Uint32Array(2), previous: new Uint32Array(2) };
   const expected = new Uint32Array(2);
   for (let j = 0; j < parities; j++) {
-    const bytes = coefficients(4 * words).slice();
-    const chosen = new Uint32Array(bytes.buffer);
+    const chosen = wordsOf(coefficients(4 * words));
     if (n % 32 !== 0) chosen[words - 1] &= (1 << (n % 32)) - 1;
     const bit = 1 << (j % 32);
     const at = j >> 5;

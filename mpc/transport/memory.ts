@@ -63,7 +63,10 @@ class MemoryLink implements Link {
       at += part.byteLength;
     }
     for (const frame of this.#tap(operation, bytes) ?? [{ operation, bytes }]) {
-      this.#deliver((observer) => observer.onFrame(frame.operation, frame.bytes));
+      // As over a network: the payload lies at an odd place in a larger buffer.
+      const carrier = Buffer.alloc(frame.bytes.length + 3, 0xff);
+      carrier.set(frame.bytes, 3);
+      this.#deliver((observer) => observer.onFrame(frame.operation, carrier.subarray(3)));
     }
   }
 

@@ -96,6 +96,17 @@ describe("logistic regression on real data", () => {
     expect(metrics).toEqual({ accuracy: correct / data.held.rows, rows: data.held.rows, over: "validation" });
   });
 
+  it.each([1, 2])("does so when the roles are rotated by %i", async (roundsBefore) => {
+    const { secure, plain } = await runTwice("logistic-regression", data.train, {
+      validation: data.held,
+      roundsBefore,
+      parameters: { epochs: 3 },
+    });
+    secure.weights.forEach((w, j) => {
+      expect(Math.abs(w - plain.weights[j])).toBeLessThan(0.01 * Math.max(1, Math.abs(w)));
+    });
+  });
+
   it.each([
     { sigmoid: "clamped-3", momentum: 0.9, batchSize: 64, epochs: 2 },
     { sigmoid: "clamped-7", l2: 0.1, batchSize: 65536, epochs: 3, learningRate: 1 },

@@ -30,6 +30,8 @@ export interface RunOptions {
   validation?: Matrix;
   fracBits?: number;
   fieldBits?: FieldBits;
+  /** Rounds before the program: which party plays which role depends on the number of the round. */
+  roundsBefore?: number;
 }
 
 const shapeOf = (m: Matrix): InputShape => ({
@@ -73,6 +75,10 @@ export async function runTwice(
     ...(options.validation ? ["validation" as const] : []),
   ];
   const shares = new Map(keys.map((key) => [key, deal(parties, raw(matrix(key)).map(BigInt))]));
+  for (let round = 0; round < (options.roundsBefore ?? 0); round++) {
+    await together(parties, (party) => party.round(async () => {}));
+    for (const party of parties) party.meter.rounds = 0;
+  }
   const results = await together(parties, async (party, i) => {
     const checked = keys.map((key) => {
       const { rows, columns: cols, hasLabel } = matrix(key);
