@@ -271,9 +271,11 @@ export class JobDesk {
     try {
       open.verified = await this.#checks.run(Number(open.id), open.stop.signal, async () => {
         const job = await market.job(open.id);
-        return verifier.verify(job, nowSec, open.stop.signal);
+        // Joined or over in blocks that are not final yet: the ledger will tell.
+        return job.state === "Funded" ? verifier.verify(job, nowSec, open.stop.signal) : undefined;
       });
       open.stop.signal.throwIfAborted();
+      if (open.verified === undefined) return;
       await signatory.join(open.id, open.verified.job.specHash);
       logger.info({ ...about, algorithm: open.verified.spec.algorithm.id }, "joined");
     } catch (thrown) {

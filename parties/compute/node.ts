@@ -9,6 +9,7 @@ import { MarketReader } from "../../contracts/market-reader.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { MeshListener } from "../../mpc/transport/mesh.ts";
 import { loadKeys, type OperatorKeys } from "../keys.ts";
+import type { MarketLedger } from "../ledger.ts";
 import { ChainWatch } from "./chain-watch.ts";
 import { type NodeConfig, type NodeConfigInput, parseNodeConfig } from "./config.ts";
 import { JobDesk } from "./job-desk.ts";
@@ -92,8 +93,12 @@ async function assemble(
     logger,
     confirmations: config.confirmations,
     pollMs: config.pollMs,
-    onLook: (ledger, nowSec) => desk.review(ledger, nowSec),
+    onLook: (ledger, nowSec) => {
+      tellRegistration(ledger);
+      desk.review(ledger, nowSec);
+    },
   });
+  const tellRegistration = registrationTeller(keys, logger);
 
   watch.start();
   const hints = followBridge(bridge, desk, watch, logger);
@@ -105,6 +110,7 @@ async function assemble(
   sweep();
   const sweeping = setInterval(sweep, sweepMs);
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  const unguard = guardRejections(logger);
   logger.info({ endpoint }, "node started");
 
   let closing: Promise<void> | undefined;
@@ -118,6 +124,7 @@ async function assemble(
     await listener.close();
     provider.destroy();
     journal.close();
+    unguard();
     logger.info("node stopped");
   };
   return {
@@ -148,4 +155,33 @@ function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, lo
       silent = true;
     },
   );
+}
+
+/** Says whenever it changes whether the registry has this operator with the keys of this node. */
+function registrationTeller(keys: OperatorKeys, logger: Logger): (ledger: MarketLedger) => void {
+  let told: string | undefined;
+  return (ledger) => {
+    const registered = ledger.operator(keys.owner.address);
+    const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+    let status = "registered";
+    if (registered === undefined) status = "not registered yet";
+    else if (
+      !same(registered.signer, keys.signer.address) ||
+      !same(registered.sealKey, keys.sealKey.publicKey) ||
+      !same(registered.channelKey, keys.channelKey.publicKey) ||
+      !same(registered.jiffKey, keys.jiffKey.publicKey)
+    ) {
+      status = "registered with other keys than this node's: it will refuse every job";
+    }
+    if (status === told) return;
+    told = status;
+    logger[status === "registered" ? "info" : "warn"](`operator ${status}`);
+  };
+}
+
+/** A promise that somebody forgot must not end the process and all its other jobs; it is a defect and is logged. */
+function guardRejections(logger: Logger): () => void {
+  const log = (reason: unknown): void => logger.error({ err: reason }, "unhandled rejection");
+  process.on("unhandledRejection", log);
+  return () => process.off("unhandledRejection", log);
 }

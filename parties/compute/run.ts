@@ -91,8 +91,9 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
     const party = new Party(kernel, transport, pairSecrets);
     await agreeOnRun(party, runDigest(verified, contextId));
     jiff = await joinJiff(verified, options, pairSecrets);
-    // Whichever of the two layers loses a peer first ends the other.
-    jiff.onFailure((error) => transport.close(error));
+    // A JIFF program ends with its session. Vector protocols run over the mesh, which notices a lost peer
+    // itself: a bridge that restarts under a long training must not end it.
+    if (verified.algorithm.engine === "jiff") jiff.onFailure((error) => transport.close(error));
     const computed = await compute(verified, options, party, jiff, shares);
     const result = await deliver(verified, options, party, computed);
     await farewell(party);
@@ -138,8 +139,7 @@ async function compute(
     const inputs = wrapInputs(session, shape, (which) =>
       which === "validation" ? shares[shape.inputs.length]! : shares[which]!,
     );
-    // Inside JIFF's session, so that its failure ends the waiting for the algorithm too.
-    const parts = await jiff.run(() => algorithm.run(session, inputs, shape, parameters));
+    const parts = await algorithm.run(session, inputs, shape, parameters);
     checkParts(verified, parts);
     values = session.backend.concat(
       parts.map(({ tensor }) => tensor.data),
@@ -207,7 +207,7 @@ async function deliver(
   );
   share.fill(0);
   payload.fill(0);
-  const { hash: ciphertextHash } = await options.bridge.uploadBlob(sealed, { signal: options.signal });
+  const ciphertextHash = await upload(sealed, options);
   const own = { root, ciphertextHash };
   const all = await exchangeResults(party, own);
   return {
@@ -227,6 +227,22 @@ async function deliver(
   };
 }
 
+/** Stores a blob at the bridge; one that is away for a moment is waited for, but not as long as peers wait. */
+async function upload(sealed: Uint8Array, { bridge, config, signal }: RunOptions): Promise<string> {
+  const until = performance.now() + config.limits.roundMs / 2;
+  for (;;) {
+    try {
+      return (await bridge.uploadBlob(sealed, { signal })).hash;
+    } catch (error) {
+      const away = error instanceof SymbolonError && error.code === "BRIDGE_UNREACHABLE";
+      if (!away || signal.aborted || performance.now() > until) throw error;
+      await pause(250);
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** Waits until the bridge knows the job as joined (its relay admits no other), then joins its JIFF session. */
 async function joinJiff(
   verified: VerifiedJob,
@@ -241,7 +257,7 @@ async function joinJiff(
     if (performance.now() > until) {
       throw new SymbolonError("BRIDGE_UNREACHABLE", "the bridge does not see that the job was joined");
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await pause(100);
   }
   const { relayPath } = await bridge.deployment({ signal });
   const publicKeys = Object.fromEntries(
