@@ -313,6 +313,12 @@ abstract contract MarketTest {
         return [_sign(keys[0], digest), _sign(keys[1], digest), _sign(keys[2], digest)];
     }
 
+    /// The lowest bit of one word, turned.
+    function _flipped(bytes memory original, uint256 word) internal pure returns (bytes memory changed) {
+        changed = bytes.concat(original);
+        changed[word * 32 + 31] ^= 0x01;
+    }
+
     // ---- assertions --------------------------------------------------------------------------------
 
     error NotEqual(uint256 found, uint256 expected, string what);
