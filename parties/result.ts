@@ -30,7 +30,7 @@ import { type FieldBits, fieldSpecs } from "../mpc/vector/index.ts";
 
 const count = z.int().nonnegative();
 
-/** What the run cost one party, measured over the algorithm alone: it can be compared with the declaration. */
+/** What a run cost one party: the checks of the inputs and the program, as the plan declares them together. */
 export const measurementSchema = z.strictObject({
   rounds: count,
   framesSent: count,

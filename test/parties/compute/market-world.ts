@@ -50,7 +50,7 @@ export class MarketWorld {
   readonly provider: JsonRpcProvider;
   readonly deployment: Deployment;
   readonly operators: OperatorKeys[];
-  readonly bridge: RunningBridge;
+  bridge: RunningBridge;
   readonly client: BridgeClient;
   readonly operatorSet: string;
   readonly ports: number[];
@@ -117,26 +117,19 @@ export class MarketWorld {
     }
     const members = operators.map(({ owner }) => owner.address) as [string, string, string];
     await new Market(deployment, wallet(1)).createSet(members);
-    const bridge = await startBridge({
-      logger: pino({ level: "silent" }),
-      config: {
-        ...parseBridgeConfig({
-          port: 0,
-          dataDir: join(folder, "bridge"),
-          rpcUrl: chain.url,
-          privateKey: chain.accounts[4]!.privateKey,
-          deployment,
-          confirmations: 0,
-          pollMs: 50,
-        }),
-        deployment,
-      },
-    });
+    const bridge = await bridgeOf(folder, chain, deployment, 0);
     const client = new BridgeClient({ url: bridge.url, pollMs: 100 });
     const operatorSet = operatorSetId(members);
     return new MarketWorld({
       ...{ folder, chain, provider, deployment, operators, bridge, client, operatorSet, ports },
     });
+  }
+
+  /** Stops the bridge and starts it again at the same address. */
+  async restartBridge(): Promise<void> {
+    const port = Number(new URL(this.bridge.url).port);
+    await this.bridge.close();
+    this.bridge = await bridgeOf(this.folder, this.chain, this.deployment, port);
   }
 
   config(point: PartyIndex, limits: NodeConfigInput["limits"] = {}): NodeConfigInput {
@@ -178,13 +171,14 @@ export class MarketWorld {
   /** Publishes the tables, each by a seller of its own. */
   async offers(
     which: readonly Table[] = tables,
+    schema = this.schema,
   ): Promise<{ id: bigint; seller: string; hashes: string[] }[]> {
     const offers: { id: bigint; seller: string; hashes: string[] }[] = [];
     for (const [i, table] of which.entries()) {
       const { market, address } = this.account(5 + i);
       const published = await publishDataSet(
         { bridge: this.client, market, seller: address },
-        { table, schema: this.schema, operatorSet: this.operatorSet, priceWei: 1000n },
+        { table, schema, operatorSet: this.operatorSet, priceWei: 1000n },
       );
       offers.push({ id: published.offer, seller: address, hashes: published.ciphertextHashes });
     }
@@ -210,6 +204,24 @@ export class MarketWorld {
     await this.chain.close();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function bridgeOf(
+  folder: string,
+  chain: DevChain,
+  deployment: Deployment,
+  port: number,
+): Promise<RunningBridge> {
+  const config = parseBridgeConfig({
+    port,
+    dataDir: join(folder, "bridge"),
+    rpcUrl: chain.url,
+    privateKey: chain.accounts[4]!.privateKey,
+    deployment,
+    confirmations: 0,
+    pollMs: 50,
+  });
+  return startBridge({ logger: pino({ level: "silent" }), config: { ...config, deployment } });
 }
 
 /** Ports that were free a moment ago: operators register theirs before their nodes listen. */
