@@ -1,4 +1,5 @@
 /** The buyer's side as a library: fund a proposal, follow the job, read the result, accept it, get money back. */
+import { formatEther } from "ethers";
 import { encodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
 import type { Job, Market } from "../../contracts/market.ts";
@@ -138,7 +139,7 @@ export class BuyerClient {
     if (balance < amountWei) {
       throw new SymbolonError(
         "FUNDS_MISSING",
-        `the job costs ${amountWei} wei, the account ${buyer} holds ${balance} wei`,
+        `the job costs ${formatEther(amountWei)} ETH, the account ${buyer} holds ${formatEther(balance)} ETH`,
         { hint: "fund the account, or use fewer offers" },
       );
     }

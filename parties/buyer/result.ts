@@ -273,7 +273,8 @@ async function resultFile(
     job: String(job.job),
     algorithm: { id: algorithm.manifest.id, version: algorithm.manifest.version, hash: job.algorithm },
     parameters,
-    rows: shape.inputs.reduce((sum, input) => sum + input.rows, 0),
+    // Of model updates, the rows that they were computed over.
+    rows: shape.inputs.reduce((sum, input) => sum + input.weight, 0),
     model: decoded.model,
     metrics: decoded.metrics,
     // No algorithm of this version adds noise.

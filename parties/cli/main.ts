@@ -4,6 +4,9 @@ import { Output } from "./output.ts";
 /** The `symbolon` command. */
 import { buildProgram } from "./program.ts";
 
+// A reader that has seen enough (`| head`) is no reason for a stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 const args = process.argv.slice(2);
 // Known before the arguments are parsed: an error in them is to be reported in the form that was asked for.
 const separator = args.indexOf("--");

@@ -140,6 +140,7 @@ class MovingBar implements Progress {
 class Lines implements Progress {
   readonly #label: string;
   readonly #output: Output;
+  #note = "";
   #shown = -1;
 
   constructor(label: string, output: Output) {
@@ -148,10 +149,13 @@ class Lines implements Progress {
   }
 
   update(done: number, total: number, note = ""): void {
+    if (note !== this.#note) this.#shown = -1;
+    this.#note = note;
     const part = total > 0 ? Math.floor((done / total) * linesPerProgress) : 0;
     if (part <= this.#shown) return;
     this.#shown = part;
-    this.#output.note(`     ${this.#label} ${done}/${total} ${note}`.trimEnd());
+    const count = total > 1 ? ` ${done}/${total}` : "";
+    this.#output.note(`     ${this.#label}${note === "" ? "" : `: ${note}`}${count}`);
   }
 
   stop(): void {}

@@ -104,7 +104,7 @@ async function startMarket(
   atEnd: (action: () => Promise<unknown> | unknown) => void,
 ): Promise<LocalMarket> {
   const { onStep = () => {}, logLevel = "info" } = options;
-  const folder = await mkdtemp(join(tmpdir(), "symbolon-"));
+  const folder = await mkdtemp(join(tmpdir(), "symbolon-local-"));
   atEnd(() => rm(folder, { recursive: true, force: true }));
   onStep("building the contracts");
   await buildContracts();

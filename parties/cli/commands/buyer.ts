@@ -1,6 +1,6 @@
 /** `symbolon buyer`: find data sets, pay for a job, follow it, read its result, accept it or get the money back. */
 import { writeFile } from "node:fs/promises";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
@@ -88,6 +88,7 @@ function browse(output: Output): Command {
 
 interface RunOptions extends AccountOptions, DialectOptions {
   offers: bigint[];
+  weights?: number[];
   params?: string;
   validation?: string;
   maxPrice?: bigint;
@@ -107,6 +108,11 @@ function run(output: Output): Command {
     .argument("<algorithm>", "see: symbolon algorithms list")
     .addOption(
       new Option("--offers <numbers>", "data sets, as 1,2,3").argParser(parseIds).makeOptionMandatory(),
+    )
+    .addOption(
+      new Option("--weights <numbers>", "what each offer weighs in averages; its rows by default").argParser(
+        parseWeights,
+      ),
     )
     .option("--params <json>", "the algorithm's parameters, or @FILE")
     .option("--validation <file>", "the buyer's own rows, for metrics; shared like the sellers'")
@@ -132,6 +138,7 @@ function run(output: Output): Command {
         algorithm,
         parameters,
         offers: options.offers,
+        ...(options.weights && { weights: options.weights }),
         ...(validation && { validation }),
       });
       describeProposal(proposal, output);
@@ -185,11 +192,21 @@ function parseIds(text: string): bigint[] {
   return text.split(",").map((part) => parseId(part.trim()));
 }
 
+function parseWeights(text: string): number[] {
+  return text.split(",").map((part) => {
+    const weight = Number(part);
+    if (part.trim() === "" || !Number.isFinite(weight) || weight <= 0) {
+      throw new InvalidArgumentError("expected positive numbers, as 1,3,2");
+    }
+    return weight;
+  });
+}
+
 function describeProposal({ plan, amountWei, identity, offers, shape }: JobProposal, output: Output): void {
   const { rounds, bytes, openings, statisticalDistance, worstBits } = plan.declaration;
   const rows = shape.inputs.reduce((sum, input) => sum + input.rows, 0);
   output.note(
-    `${identity.id} ${identity.version} over ${offers.length} offers, ${rows} rows, costs ${showEther(amountWei)}`,
+    `${identity.id} ${identity.version} over ${offers.length} ${offers.length === 1 ? "offer" : "offers"}, ${rows} rows, costs ${showEther(amountWei)}`,
   );
   output.note(`${rounds} rounds, ${showBytes(bytes)} between the parties; ${openedWords(openings)}`);
   if (worstBits > 0) {
