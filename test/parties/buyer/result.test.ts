@@ -1,0 +1,150 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { findAlgorithm, planJob } from "../../../algorithms/catalog.ts";
+import type { JobShape } from "../../../algorithms/manifest.ts";
+import { createKernel, type Kernel } from "../../../mpc/vector/index.ts";
+import {
+  decodedColumns,
+  type FinishedJob,
+  openPayloads,
+  reconstructParts,
+  type Three,
+} from "../../../parties/buyer/result.ts";
+import { parseSchema } from "../../../parties/data/schema.ts";
+import { ciphertextHash, shareMatrix } from "../../../parties/data-set.ts";
+import { createKeys } from "../../../parties/keys.ts";
+import { encodeResultPayload, partyResultRoot, resultSalt } from "../../../parties/result.ts";
+import { seal } from "../../../parties/sealing.ts";
+
+const escrow = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0";
+const deployment = { chainId: 31337, jobEscrow: escrow };
+const shape: JobShape = {
+  fieldBits: 127,
+  fracBits: 16,
+  inputs: [{ rows: 4, columns: 2, hasLabel: false, weight: 4 }],
+};
+const measurement = { rounds: 1, framesSent: 1, bytesSent: 1, openings: {}, seconds: 0.1 };
+/** sum and variance of two columns, at the fractional bits of the plan. */
+const values = { sum: [1.5, -2.25], variance: [0.5, 0.125] };
+
+let kernel: Kernel;
+let plan: FinishedJob["plan"];
+let shares: Three<Uint8Array>;
+const buyer = createKeys("buyer");
+const members = [createKeys("operator"), createKeys("operator"), createKeys("operator")].map(
+  (k) => k.owner.address,
+);
+
+beforeAll(async () => {
+  kernel = await createKernel(127);
+  const algorithm = findAlgorithm("statistics");
+  plan = await planJob(algorithm, shape, {});
+  const raw = plan.parts.flatMap(({ name, fracBits }) =>
+    values[name as keyof typeof values].map((value) => value * 2 ** fracBits),
+  );
+  shares = shareMatrix(kernel, Float64Array.from(raw), raw.length, 1, 0);
+});
+
+/** A finished job over these shares, each sealed to the buyer as its party does it. */
+async function finishedJob(of: Three<Uint8Array> = shares) {
+  const salts = of.map(() => resultSalt());
+  const origin = (i: number) => ({
+    jobId: 3n,
+    attempt: 1,
+    operator: members[i]!,
+    point: (i + 1) as 1 | 2 | 3,
+  });
+  const ciphertexts = await Promise.all(
+    of.map((share, i) =>
+      seal(
+        buyer.resultKey.publicKey,
+        { kind: "result-share", chainId: 31337, escrow, buyer: buyer.account.address, ...origin(i) },
+        encodeResultPayload({ salt: salts[i]!, measurement, share }),
+      ),
+    ),
+  );
+  const finished = {
+    job: { job: 3n, buyer: buyer.account.address, members },
+    shareRoots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
+    ciphertextHashes: ciphertexts.map(ciphertextHash),
+    plan,
+    shape,
+  } as unknown as FinishedJob;
+  return { finished, ciphertexts: ciphertexts as Three<Uint8Array> };
+}
+
+const tampered = expect.objectContaining({ code: "RESULT_TAMPERED", exitCode: 3 });
+
+describe("reading a result", () => {
+  it("opens three payloads and reconstructs the parts by name", async () => {
+    const { finished, ciphertexts } = await finishedJob();
+    const payloads = await openPayloads(finished, ciphertexts, buyer.resultKey, deployment);
+    const parts = await reconstructParts(finished, payloads);
+    expect(Array.from(parts.sum!)).toEqual(values.sum);
+    expect(Array.from(parts.variance!)).toEqual(values.variance);
+  });
+
+  it.each([0, 1, 2])("refuses a flipped bit in the sealed result of party %i + 1", async (party) => {
+    const { finished, ciphertexts } = await finishedJob();
+    ciphertexts[party]![60]! ^= 4;
+    await expect(openPayloads(finished, ciphertexts, buyer.resultKey, deployment)).rejects.toEqual(tampered);
+  });
+
+  it("refuses a payload that its party did not attest", async () => {
+    const { finished } = await finishedJob();
+    const other = await finishedJob();
+    const mixed = { ...finished, ciphertextHashes: other.finished.ciphertextHashes };
+    await expect(openPayloads(mixed, other.ciphertexts, buyer.resultKey, deployment)).rejects.toEqual(
+      tampered,
+    );
+  });
+
+  it("does not open a result that is sealed to another key or for another escrow", async () => {
+    const { finished, ciphertexts } = await finishedJob();
+    const sealed = expect.objectContaining({ code: "SEAL_INVALID" });
+    const stranger = createKeys("buyer").resultKey;
+    await expect(openPayloads(finished, ciphertexts, stranger, deployment)).rejects.toEqual(sealed);
+    const elsewhere = { ...deployment, chainId: 1 };
+    await expect(openPayloads(finished, ciphertexts, buyer.resultKey, elsewhere)).rejects.toEqual(sealed);
+  });
+
+  it.each([0, 1, 2])(
+    "refuses a wrong share that party %i + 1 attested: three shares lie on no line",
+    async (party) => {
+      const wrong = shares.map((share) => Uint8Array.from(share)) as Three<Uint8Array>;
+      wrong[party]![16]! ^= 1;
+      const { finished, ciphertexts } = await finishedJob(wrong);
+      const payloads = await openPayloads(finished, ciphertexts, buyer.resultKey, deployment);
+      await expect(reconstructParts(finished, payloads)).rejects.toEqual(
+        expect.objectContaining({ code: "RESULT_TAMPERED", message: expect.stringContaining("one line") }),
+      );
+    },
+  );
+
+  it("refuses shares of another length or point", async () => {
+    const short = shareMatrix(kernel, Float64Array.of(1, 2), 2, 1, 0).map((share) => ({ share })) as Three<{
+      share: Uint8Array;
+    }>;
+    await expect(reconstructParts({ plan, shape }, short)).rejects.toEqual(tampered);
+    const [one, two, three] = shares.map((share) => ({ share })) as Three<{ share: Uint8Array }>;
+    await expect(reconstructParts({ plan, shape }, [two, one, three])).rejects.toEqual(tampered);
+  });
+});
+
+describe("decodedColumns", () => {
+  const schema = parseSchema({
+    version: 1,
+    columns: [{ name: "x", min: -3, max: 5 }],
+    label: { name: "y", kind: "binary" },
+    outOfRange: "refuse",
+    fracBits: 16,
+    fieldBits: 127,
+  });
+
+  it("counts a label among the columns of statistics, unscaled, and not among features", () => {
+    expect(decodedColumns(findAlgorithm("statistics"), schema)).toEqual([
+      { name: "x", center: 1, halfRange: 4 },
+      { name: "y", center: 0, halfRange: 1 },
+    ]);
+    expect(decodedColumns(findAlgorithm("logistic-regression"), schema)).toHaveLength(1);
+  });
+});

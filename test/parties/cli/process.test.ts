@@ -1,0 +1,70 @@
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCli } from "./run-cli.ts";
+
+let folder = "";
+const file = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "symbolon-cli-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("symbolon as a process", () => {
+  it("says on stdout in JSON what is wrong with the usage, and exits 2", async () => {
+    const { status, stdout } = await runCli(["buyer", "run", "statistics", "--json"]);
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: "USAGE", message: expect.stringContaining("--offers") },
+    });
+  });
+
+  it("prints a usage error on stderr only, once, without --json", async () => {
+    const { status, stdout, stderr } = await runCli(["algorithms", "nonsense"]);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr.match(/nonsense/g)).toHaveLength(1);
+  });
+
+  it("lists the algorithms as one JSON document", async () => {
+    const { status, stdout } = await runCli(["algorithms", "list", "--json"]);
+    expect(status).toBe(0);
+    const { algorithms } = JSON.parse(stdout) as { algorithms: { id: string; hash: string }[] };
+    expect(algorithms.map(({ id }) => id)).toContain("logistic-regression");
+    for (const { hash } of algorithms) expect(hash).toMatch(/^0x[0-9a-f]{64}$/);
+  });
+
+  it("makes a key file that only its owner can read, and does not overwrite it", async () => {
+    const out = file("seller.keys.json");
+    const made = await runCli(["keys", "new", "seller", "--out", out, "--json"]);
+    expect(made.status).toBe(0);
+    expect(made.stdout).not.toContain("secret");
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
+    const again = await runCli(["keys", "new", "seller", "--out", out, "--json"]);
+    expect(again.status).toBe(2);
+    expect(JSON.parse(again.stdout).error.code).toBe("USAGE");
+  });
+
+  it("exits 4 when the bridge does not answer", async () => {
+    const { status, stdout } = await runCli(["buyer", "browse", "--bridge", "http://127.0.0.1:9", "--json"]);
+    expect(status).toBe(4);
+    expect(JSON.parse(stdout).error.code).toBe("BRIDGE_UNREACHABLE");
+  });
+
+  it("refuses a bad CSV before it starts anything, and exits 2", async () => {
+    await writeFile(file("bad.csv"), "x,y\n1,2\n3,many\n");
+    const { status, stdout, stderr } = await runCli([
+      "local",
+      "statistics",
+      "--data",
+      file("bad.csv"),
+      "--json",
+    ]);
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout).error.code).toBe("CSV_NOT_A_NUMBER");
+    expect(stdout + stderr).not.toContain("many");
+    expect(stderr).not.toContain("chain");
+  });
+});

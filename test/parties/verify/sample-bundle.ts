@@ -1,0 +1,120 @@
+/** A bundle of a job that three made-up operators attested: all hashes and signatures are real. */
+import { Wallet } from "ethers";
+import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
+import { encodeJobSpec } from "../../../algorithms/job-spec.ts";
+import { dataRoot, inputRoot, operatorSetId, specHash } from "../../../contracts/commitments.ts";
+import { signAttestation } from "../../../contracts/eip712.ts";
+import { randomBytes } from "../../../mpc/random.ts";
+import { type DataSetSchema, schemaHash } from "../../../parties/data/schema.ts";
+import { payoutPlan } from "../../../parties/payout-plan.ts";
+import { resultRoot } from "../../../parties/result.ts";
+import type { Bundle } from "../../../parties/verify/bundle.ts";
+
+export const anyHash = (): string => `0x${randomBytes(32).toString("hex")}`;
+const three = <T>(make: (i: number) => T): [T, T, T] => [make(0), make(1), make(2)];
+const anyAddress = (): string => Wallet.createRandom().address;
+
+export async function sampleBundle(): Promise<Bundle> {
+  const schema: DataSetSchema = {
+    version: 1,
+    columns: [
+      { name: "x", min: -1, max: 1 },
+      { name: "y", min: 0, max: 10 },
+    ],
+    outOfRange: "refuse",
+    fracBits: 16,
+    fieldBits: 127,
+  };
+  const deployment = {
+    chainId: 31337,
+    operatorRegistry: anyAddress(),
+    offerRegistry: anyAddress(),
+    jobEscrow: anyAddress(),
+    blockNumber: 1,
+  };
+  const members = three(anyAddress);
+  const signers = three(() => Wallet.createRandom());
+  const operatorSet = operatorSetId(members);
+  const { manifest } = findAlgorithm("statistics");
+  const { hash: algorithm } = await identify(manifest);
+  const spec = Buffer.from(
+    encodeJobSpec({
+      version: 1,
+      algorithm: { id: manifest.id, version: manifest.version },
+      parameters: {},
+      schemaHash: schemaHash(schema),
+    }),
+  );
+  const offers = [2n, 5n].map((offer) => {
+    const facts = {
+      seller: anyAddress(),
+      nonce: anyHash(),
+      schemaHash: schemaHash(schema),
+      rows: 10,
+      columns: 2,
+      ciphertextHashes: three(anyHash),
+    };
+    const root = dataRoot({ ...facts, chainId: 31337, registry: deployment.offerRegistry, members });
+    return { offer: String(offer), ...facts, dataRoot: root, priceWei: "1000" };
+  });
+  const operators = members.map((operator) => ({ operator, feeWei: "10" })) as Bundle["operators"];
+  const dataRoots = offers.map(({ dataRoot: root }) => root);
+  const request = {
+    buyer: anyAddress(),
+    operatorSet,
+    algorithm,
+    deadlineSec: 1_800_000_000,
+    resultKey: anyHash(),
+  };
+  const { entries, tree } = payoutPlan({
+    amountWei: 2030n,
+    offers: offers.map(({ seller }) => ({ seller, priceWei: 1000n })),
+    operators: members.map((address) => ({ address, feeWei: 10n })),
+  });
+  const shareRoots = three(anyHash);
+  const ciphertextHashes = three(anyHash);
+  const attestation = {
+    job: 7n,
+    algorithm,
+    inputRoot: inputRoot(dataRoots, spec),
+    resultRoot: resultRoot(shareRoots, ciphertextHashes),
+    payoutRoot: tree.root,
+    budgetSpent: 0n,
+  };
+  const signatures = await Promise.all(
+    signers.map((signer) => signAttestation(signer, deployment, attestation)),
+  );
+  return {
+    symbolonBundle: 1,
+    deployment,
+    job: {
+      id: "7",
+      ...request,
+      members,
+      signers: three((i) => signers[i]!.address),
+      spec: `0x${spec.toString("hex")}`,
+      amountWei: "2030",
+      specHash: specHash({ ...request, offers: [2n, 5n], dataRoots, spec }),
+      inputRoot: attestation.inputRoot,
+    },
+    schema,
+    offers,
+    operators,
+    attestation: {
+      resultRoot: attestation.resultRoot,
+      payoutRoot: tree.root,
+      budgetSpent: "0",
+      shareRoots,
+      ciphertextHashes,
+      signatures: signatures as [string, string, string],
+    },
+    payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({
+      index,
+      party: entries[i]!.party,
+      account,
+      amountWei: String(amountWei),
+      proof,
+    })),
+    receipts: { fund: anyHash(), attest: anyHash(), settle: null },
+  };
+}
