@@ -221,7 +221,10 @@ function bridgeOf(
     confirmations: 0,
     pollMs: 50,
   });
-  return startBridge({ logger: pino({ level: "silent" }), config: { ...config, deployment } });
+  // Where tests that search everything the bridge leaves behind find it.
+  const file = join(folder, "bridge", "log.jsonl");
+  const logger = pino({ level: "debug" }, pino.destination({ dest: file, mkdir: true, sync: true }));
+  return startBridge({ logger, config: { ...config, deployment } });
 }
 
 /** Ports that were free a moment ago: operators register theirs before their nodes listen. */
