@@ -1,0 +1,131 @@
+import { describe, expect, test } from "vitest";
+import type { MarketEvent, MarketEventBody } from "../../contracts/market-events.ts";
+import { MarketLedger } from "../../parties/ledger.ts";
+import { payoutEntries } from "../../parties/payout-plan.ts";
+
+const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
+const hash = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
+const members = [account(1), account(2), account(3)] as [string, string, string];
+const set = hash(100);
+
+let block = 0;
+function at(body: MarketEventBody): MarketEvent {
+  block += 1;
+  return {
+    ...body,
+    blockNumber: block,
+    blockHash: hash(block),
+    timestampSec: 1000 + block,
+    txHash: hash(9000 + block),
+    logIndex: 0,
+  };
+}
+const keys = { sealKey: hash(1), channelKey: hash(2), jiffKey: hash(3), endpoint: "127.0.0.1:1" };
+const registered = (operator: string, feeWei: bigint): MarketEventBody => ({
+  type: "OperatorRegistered",
+  operator,
+  signer: operator,
+  ...keys,
+  feeWei,
+  bondWei: 1n,
+});
+const published = (offer: bigint, priceWei: bigint): MarketEventBody => ({
+  type: "OfferPublished",
+  offer,
+  seller: account(50 + Number(offer)),
+  operatorSet: set,
+  schemaHash: hash(7),
+  rows: 3,
+  columns: 2,
+  nonce: hash(8),
+  ciphertextHashes: [hash(9), hash(10), hash(11)],
+  priceWei,
+  dataRoot: hash(12),
+});
+const funded = (job: bigint, offers: bigint[], amountWei: bigint): MarketEventBody => ({
+  type: "JobFunded",
+  job,
+  buyer: account(90),
+  operatorSet: set,
+  algorithm: hash(13),
+  deadlineSec: 5000,
+  resultKey: hash(14),
+  offers,
+  spec: "0x7b7d",
+  amountWei,
+  specHash: hash(15),
+  inputRoot: hash(16),
+  signers: members,
+});
+
+function market(): MarketLedger {
+  const ledger = new MarketLedger();
+  members.forEach((operator, i) => {
+    ledger.apply(at(registered(operator, BigInt(10 + i))));
+  });
+  ledger.apply(at({ type: "SetCreated", operatorSet: set, members }));
+  ledger.apply(at(published(1n, 100n)));
+  ledger.apply(at(published(2n, 200n)));
+  return ledger;
+}
+
+describe("the ledger", () => {
+  test("keeps the prices and fees at which a job was funded, whatever changes afterwards", () => {
+    const ledger = market();
+    ledger.apply(at({ type: "OfferPriceSet", offer: 2n, priceWei: 250n }));
+    ledger.apply(at({ ...registered(members[0], 20n), type: "OperatorUpdated" } as MarketEventBody));
+    ledger.apply(at(funded(1n, [1n, 2n], 393n)));
+    ledger.apply(at({ type: "OfferPriceSet", offer: 1n, priceWei: 1n }));
+    ledger.apply(at({ ...registered(members[1], 99n), type: "OperatorUpdated" } as MarketEventBody));
+    const job = ledger.jobs.get(1n)!;
+    expect(payoutEntries(job.payout).map(({ amountWei }) => amountWei)).toEqual([100n, 250n, 20n, 11n, 12n]);
+    expect(ledger.offers.get(1n)?.priceWei).toBe(1n);
+  });
+
+  test("follows jobs through their states, in the order in which they were joined", () => {
+    const ledger = market();
+    for (const id of [1n, 2n, 3n]) ledger.apply(at(funded(id, [1n], 133n)));
+    ledger.apply(at({ type: "JobJoined", job: 2n }));
+    ledger.apply(at({ type: "JobJoined", job: 1n }));
+    ledger.apply(at({ type: "JobFailed", job: 3n, reasons: ["PEER_LOST", "INTERNAL"] }));
+    ledger.apply(at({ type: "JobRefunded", job: 3n, buyer: account(90), amountWei: 133n }));
+    const outcome = { resultRoot: hash(1), payoutRoot: hash(2), inputRoot: hash(3), budgetSpent: 0n };
+    ledger.apply(at({ type: "JobAttested", job: 2n, ...outcome }));
+    const last = at({ type: "JobSettled", job: 2n, payoutRoot: hash(2) });
+    expect(ledger.apply(last)).toBe(ledger.jobs.get(2n));
+    expect([...ledger.jobs.values()].map(({ state, joinOrder }) => [state, joinOrder])).toEqual([
+      ["Joined", 2],
+      ["Settled", 1],
+      ["Refunded", 0],
+    ]);
+    expect(ledger.jobs.get(2n)).toMatchObject({ payoutRoot: hash(2), changedAtSec: last.timestampSec });
+    expect(ledger.jobs.get(3n)?.failures).toEqual(["PEER_LOST", "INTERNAL"]);
+  });
+
+  test("knows who takes jobs and runs which algorithm", () => {
+    const ledger = market();
+    const upper = members[0].toUpperCase().replace("0X", "0x");
+    ledger.apply(at({ type: "AlgorithmApproved", operator: upper, algorithm: `0x${"AB".repeat(32)}` }));
+    expect(ledger.operator(upper)?.approved.has(`0x${"ab".repeat(32)}`)).toBe(true);
+    ledger.apply(at({ type: "AlgorithmRevoked", operator: members[0], algorithm: `0x${"ab".repeat(32)}` }));
+    expect(ledger.operator(members[0])?.approved.size).toBe(0);
+    ledger.apply(at({ type: "OperatorRetired", operator: members[0], withdrawableAtSec: 1 }));
+    ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
+    expect(ledger.operator(members[0])?.active).toBe(false);
+    ledger.apply(at({ type: "BondWithdrawn", operator: members[0], amountWei: 1n }));
+    ledger.apply(at(registered(members[0], 1n)));
+    expect(ledger.operator(members[0])?.active).toBe(true);
+  });
+
+  test("refuses events that cannot follow: some are missing", () => {
+    const missing = expect.objectContaining({ code: "STATE_INVALID" });
+    const bodies: MarketEventBody[] = [
+      { type: "JobJoined", job: 9n },
+      { type: "OfferWithdrawn", offer: 9n },
+      { type: "AlgorithmApproved", operator: account(9), algorithm: hash(1) },
+      funded(1n, [9n], 1n),
+      { ...funded(1n, [1n], 1n), operatorSet: hash(9) } as MarketEventBody,
+    ];
+    for (const body of bodies) expect(() => market().apply(at(body))).toThrow(missing);
+  });
+});
