@@ -20,8 +20,19 @@ export interface DevChain {
   close(): Promise<void>;
 }
 
-/** Starts the chain; port 0 or none takes a free one. */
-export async function startDevChain(options: { port?: number } = {}): Promise<DevChain> {
+export interface DevChainOptions {
+  /** 0 or none takes a free one. */
+  port?: number;
+  /**
+   * Mines a block so often even when nothing is sent, so that the newest block's time keeps up with the
+   * clock. Without it a quiet chain stands still. Transactions are mined at once either way.
+   */
+  blockTimeSec?: number;
+}
+
+/** Starts the chain. */
+export async function startDevChain(options: DevChainOptions = {}): Promise<DevChain> {
+  const { blockTimeSec = 0 } = options;
   const hre = await createHardhatRuntimeEnvironment({
     networks: {
       dev: {
@@ -31,6 +42,7 @@ export async function startDevChain(options: { port?: number } = {}): Promise<De
         accounts: { mnemonic, count: accountCount },
         // Wall-clock tests and restarts send blocks within one second.
         allowBlocksWithSameTimestamp: true,
+        mining: { auto: true, interval: Math.round(blockTimeSec * 1000) },
       },
     },
   });

@@ -23,6 +23,16 @@ describe("the development chain", () => {
     expect(devAccounts()).toEqual(devAccounts());
   });
 
+  test("mines blocks of itself when it is asked to, and else only for transactions", async () => {
+    const [ticking, quiet] = await Promise.all([startDevChain({ blockTimeSec: 0.05 }), startDevChain()]);
+    const [first, second] = await Promise.all([connectProvider(ticking.url), connectProvider(quiet.url)]);
+    await expect.poll(() => first.getBlockNumber(), { timeout: 5000 }).toBeGreaterThan(2);
+    expect(await second.getBlockNumber()).toBe(0);
+    first.destroy();
+    second.destroy();
+    await Promise.all([ticking.close(), quiet.close()]);
+  });
+
   test("serves two chains beside each other that know nothing of one another", async () => {
     const [one, two] = await Promise.all([startDevChain(), startDevChain()]);
     const [first, second] = await Promise.all([connectProvider(one.url), connectProvider(two.url)]);
