@@ -19,22 +19,32 @@ async function train(epochs: number) {
   const parameters = { epochs, batchSize: 16 };
   const proposal = await client.propose({ algorithm: "logistic-regression", parameters, offers });
   const { job } = await client.fund(proposal, 600);
-  await expect
-    .poll(async () => (await world.client.job(String(job))).progress?.phase, { timeout: 30_000 })
-    .toBe("training");
   return { client, job };
 }
+
+const training = (job: bigint) =>
+  expect
+    .poll(async () => (await world.client.job(String(job))).progress?.phase, { timeout: 30_000 })
+    .toBe("training");
 
 describe("a long training", () => {
   test("outlives a restart of the bridge", async () => {
     const { client, job } = await train(400);
+    await training(job);
     await world.restartBridge();
     expect((await client.waitForResult(job)).state).toBe("Attested");
     await client.result(job);
   });
 
+  test("is not in the way of other jobs, more than a node computes at a time", async () => {
+    const trainings = await Promise.all([1, 2, 3, 4, 5].map(() => train(20)));
+    const done = await Promise.all(trainings.map(({ client, job }) => client.waitForResult(job)));
+    expect(done.map(({ state }) => state)).toEqual(Array(5).fill("Attested"));
+  });
+
   test("ends at once when a node goes, with its reason and the money back", async () => {
     const { client, job } = await train(800);
+    await training(job);
     await world.stop(2);
     await expect(client.waitForResult(job)).rejects.toMatchObject({ kind: "aborted" });
   });
