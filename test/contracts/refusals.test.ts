@@ -1,6 +1,7 @@
 /** What the market refuses, and in which words: through the bindings, on a real chain. */
 import { type Filter, id, JsonRpcProvider, type Log, Network, Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { operatorSetId } from "../../contracts/commitments.ts";
 import { signAttestation, signJoin } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
@@ -28,6 +29,14 @@ const keys = (label: string, signer: string) => ({
   endpoint: "127.0.0.1:1",
   feeWei,
 });
+
+/** Waits until the next block has so many transactions; for tests that mine by hand. */
+async function pending(count: number): Promise<void> {
+  const method = "eth_getBlockTransactionCountByNumber";
+  while (Number(await market.provider.send(method, ["pending"])) < count) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 describe("an operator", () => {
   test("registers once, with a signing key of its own and a bond", async () => {
@@ -212,6 +221,60 @@ describe("a job", () => {
     expect(await of(stranger).jobState(job)).toBe("Joined");
     // The set works on with the operator's own first key.
     await of(owners[0]).updateOperator(keys("seal 0", signers[0].address));
+  });
+
+  test("costs what prices and fees were when it was funded, whatever they were before and in the same block", async () => {
+    const { of, seller, buyer, stranger, owners, wallets, provider, deployment } = market;
+    // An operator whose fee was registered, changed, and registered anew.
+    const wallet = wallets[12]!;
+    const operator = of(wallet);
+    const signer = Wallet.createRandom().address;
+    await operator.registerOperator(keys("returning", signer));
+    await operator.updateOperator({ ...keys("returning", signer), feeWei: 2n * feeWei });
+    await operator.requestUnbond();
+    await market.pass(settings.unbondingSec);
+    await operator.withdrawBond();
+    await operator.registerOperator({ ...keys("returning", signer), feeWei: 3n * feeWei });
+    await operator.approve(algorithm);
+    const members = [wallet.address, owners[1].address, owners[2].address] as [string, string, string];
+    await operator.createSet(members);
+    const operatorSet = operatorSetId(members);
+    const { offer } = await of(seller).publishOffer({
+      operatorSet,
+      schemaHash: bytes32("schema"),
+      rows: 7,
+      columns: 2,
+      nonce: bytes32("priced"),
+      ciphertextHashes: [bytes32("p1"), bytes32("p2"), bytes32("p3")],
+      priceWei,
+    });
+    await of(seller).setPrice(offer, 2n * priceWei);
+
+    await provider.send("evm_setAutomine", [false]);
+    try {
+      const funding = of(buyer).createJob(await request([offer], { operatorSet }));
+      await pending(1);
+      const raising = of(seller).setPrice(offer, 9n * priceWei);
+      await pending(2);
+      await provider.send("evm_mine", []);
+      const [{ job, amountWei, receipt }, raised] = await Promise.all([funding, raising]);
+      expect(raised.blockNumber).toBe(receipt.blockNumber);
+      expect(raised.logs[0]!.index).toBeGreaterThan(receipt.logs[0]!.index);
+      const prices = await of(stranger).jobPrices(await of(stranger).job(job));
+      expect(prices).toEqual({
+        offers: [{ offer, seller: seller.address, rows: 7, priceWei: 2n * priceWei }],
+        operators: [
+          { operator: members[0], feeWei: 3n * feeWei },
+          { operator: members[1], feeWei },
+          { operator: members[2], feeWei },
+        ],
+        totalWei: 2n * priceWei + 5n * feeWei,
+      });
+      expect(amountWei).toBe(prices.totalWei);
+      expect(await provider.getBalance(deployment.jobEscrow)).toBeGreaterThanOrEqual(amountWei);
+    } finally {
+      await provider.send("evm_setAutomine", [true]);
+    }
   });
 
   test("goes its way in order, each step by those who may take it", async () => {
@@ -409,9 +472,7 @@ describe("a connection", () => {
           (error) => `${error.code}: ${error.message}`,
         ),
       );
-      const pending = async () =>
-        Number(await provider.send("eth_getBlockTransactionCountByNumber", ["pending"]));
-      while ((await pending()) < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+      await pending(2);
       await provider.send("evm_mine", []);
       expect((await Promise.all(racing)).sort()).toEqual([
         `STATE_INVALID: job ${job} is Refunded already`,
