@@ -76,7 +76,8 @@ export async function runLocalJob(
   observer.attested?.();
   const checked = await buyer.result(job);
   observer.read?.(checked);
-  observer.accepted?.((await buyer.accept(job)).txHash);
+  const accepted = await buyer.accept(job);
+  observer.accepted?.(accepted.txHash);
   const accounts = [
     ...sellers.map((seller) => seller.account),
     ...market.operators.map(({ keys: k }) => k.owner),
