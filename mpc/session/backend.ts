@@ -28,7 +28,8 @@ export interface Truncation {
 export interface Backend<D> {
   readonly kind: "three-party" | "plaintext" | "plan";
 
-  constant(values: readonly bigint[]): D;
+  /** `length` times the same public integer. */
+  constant(value: bigint, length: number): D;
   add(a: D, b: D): D;
   subtract(a: D, b: D): D;
   /** a * c for a public integer. */

@@ -9,8 +9,8 @@ import type { Backend, ProductTerm, Truncation } from "./backend.ts";
 export class PlaintextBackend implements Backend<Float64Array> {
   readonly kind = "plaintext";
 
-  constant(values: readonly bigint[]): Float64Array {
-    return Float64Array.from(values, Number);
+  constant(value: bigint, length: number): Float64Array {
+    return new Float64Array(length).fill(Number(value));
   }
 
   add(a: Float64Array, b: Float64Array): Float64Array {

@@ -17,9 +17,9 @@ export class SecureBackend implements Backend<FieldArray> {
     this.party = party;
   }
 
-  constant(values: readonly bigint[]): FieldArray {
-    const out = this.party.kernel.allocate(values.length);
-    this.party.kernel.fromBigints(out, values);
+  constant(value: bigint, length: number): FieldArray {
+    const out = this.party.kernel.allocate(length);
+    this.party.kernel.fill(out, value);
     return out;
   }
 

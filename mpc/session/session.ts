@@ -92,8 +92,7 @@ export class Session<D> {
 
   /** A public matrix with all elements `value`. */
   constant(value: number, rows: number, cols: number, fracBits: number): Tensor<D> {
-    const raw = encode(value, fracBits);
-    const data = this.backend.constant(new Array<bigint>(rows * cols).fill(raw));
+    const data = this.backend.constant(encode(value, fracBits), rows * cols);
     return { rows, cols, fracBits, bound: Math.abs(value), data };
   }
 
