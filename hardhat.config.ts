@@ -12,18 +12,15 @@ const solc = {
 };
 
 /**
- * Tests take the contracts' bytecode from the build, so their own may be slow: hardly optimised, they compile
- * several times faster, and no inlining makes their longer functions run out of stack.
+ * Tests take the contracts' bytecode from the build, so their own may be slow. Without optimiser and without
+ * the detour over Yul they compile several times faster, and no inlining makes their longer functions run out
+ * of stack.
  */
 const testCompiler = {
   ...solc,
   settings: {
     evmVersion: "osaka",
-    optimizer: {
-      enabled: false,
-      details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: "u" } },
-    },
-    viaIR: true,
+    optimizer: { enabled: false },
   },
 };
 const testFiles = readdirSync(new URL("test/contracts", import.meta.url)).filter((name) =>
