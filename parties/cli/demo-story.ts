@@ -198,9 +198,9 @@ export class DemoStory {
   #view(view: JobSummary): void {
     if (this.#over || view.joins.length === 0) return;
     this.#heading(3);
-    if (view.receipts.join === null && view.progress === null) return;
+    if (view.receipts.join === null) return;
     if (this.#step < 4) {
-      this.#line("parties 1, 2 and 3 joined", view.receipts.join ?? undefined);
+      this.#line("parties 1, 2 and 3 joined", view.receipts.join);
       this.#heading(4);
       this.#progress = this.#output.progress("training");
     }

@@ -11,12 +11,17 @@ export function describeResult(file: ResultFile, output: Output): string {
   return [
     bold(`Job ${file.job}: ${file.algorithm.id} ${file.algorithm.version} over ${file.rows} rows`),
     describeModel(file.model, output),
-    ...Object.entries(file.metrics).map(([name, value]) => `${name}: ${showValue(value)}`),
+    ...describeMetrics(file.metrics),
     `${run.rounds} rounds, ${showBytes(run.bytesSent)} between the parties, ${run.seconds.toFixed(2)} s of computing`,
     ...file.payouts.map(
       ({ party, address, amountWei }) => `${party} ${address} is paid ${showEther(BigInt(amountWei))}`,
     ),
   ].join("\n");
+}
+
+function describeMetrics({ rows, over, ...metrics }: Record<string, unknown>): string[] {
+  const where = rows === undefined ? "" : ` over the ${showValue(rows)} ${String(over)} rows`;
+  return Object.entries(metrics).map(([name, value]) => `${name} ${showValue(value)}${where}`);
 }
 
 function describeModel(model: Record<string, unknown>, output: Output): string {

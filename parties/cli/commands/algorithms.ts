@@ -1,6 +1,7 @@
 /** `symbolon algorithms`: what the market can run, and what a run of given sizes costs. */
 import { type Command, Option } from "commander";
 import { z } from "zod";
+import type { Algorithm, JobShape } from "../../../algorithms/manifest.ts";
 import { command, group, wholeNumber } from "../command.ts";
 import { parseJsonOption } from "../json-option.ts";
 import { type Output, showBytes } from "../output.ts";
@@ -32,8 +33,8 @@ function list(output: Output): Command {
 }
 
 interface Sizes {
-  rows: number;
-  features: number;
+  rows?: number;
+  features?: number;
   sellers: number;
   validationRows?: number;
   params?: string;
@@ -48,14 +49,16 @@ function show(output: Output): Command {
   )
     .argument("<id>", "its name")
     .addOption(
-      new Option("--rows <number>", "rows of all data sets together")
-        .argParser(wholeNumber(1, 2 ** 30))
-        .default(1000),
+      new Option(
+        "--rows <number>",
+        "rows of all data sets together, or of each where they must be alike (default: 1000; 1 for a bid)",
+      ).argParser(wholeNumber(1, 2 ** 30)),
     )
     .addOption(
-      new Option("--features <number>", "columns without the label")
-        .argParser(wholeNumber(1, 65534))
-        .default(10),
+      new Option(
+        "--features <number>",
+        "columns without the label (default: 10; 1 where one is all)",
+      ).argParser(wholeNumber(1, 65534)),
     )
     .addOption(new Option("--sellers <number>", "data sets").argParser(wholeNumber(1, 1000)).default(3))
     .addOption(
@@ -76,7 +79,7 @@ function show(output: Output): Command {
       const { manifest } = algorithm;
       const parameters = parseParameters(algorithm, await parseJsonOption(options.params, "--params"));
       const { hash } = await identify(manifest);
-      const shape = exampleShape(manifest.input.label, options, defaultFracBits);
+      const shape = exampleShape(algorithm, options, defaultFracBits);
       const { declaration, parts } = await planJob(algorithm, shape, parameters);
       const limits = z.toJSONSchema(algorithm.parameters, { io: "input" }) as {
         properties?: Record<string, Record<string, unknown>>;
@@ -110,7 +113,7 @@ function show(output: Output): Command {
             : [output.table(["parameter", "range", "default"], rows)]),
           "",
           openings.length === 0
-            ? "Nothing is opened to the parties."
+            ? "The program opens nothing to the parties; what the checks of the inputs open stands below."
             : `Opened to the parties:\n${openings.join("\n")}`,
           "",
           bold(`A run over ${inputs}`),
@@ -126,20 +129,20 @@ function show(output: Output): Command {
     });
 }
 
-/** The rows dealt out evenly; the label where the algorithm has one. */
-function exampleShape(label: "required" | "optional" | "none", sizes: Sizes, fracBits: number) {
-  const columns = sizes.features + (label === "required" ? 1 : 0);
-  const input = (rows: number) => ({ rows, columns, hasLabel: label === "required", weight: rows });
+/** Data sets of the given sizes: rows dealt out evenly, or alike where there is no label and so no row to pool. */
+function exampleShape({ manifest, engine }: Algorithm, sizes: Sizes, fracBits: number): JobShape {
+  const { label } = manifest.input;
+  const hasLabel = label === "required";
+  const alike = label === "none";
+  const columns = (sizes.features ?? (alike ? 1 : 10)) + (hasLabel ? 1 : 0);
+  const rows = sizes.rows ?? (engine === "jiff" ? 1 : 1000);
+  const input = (count: number) => ({ rows: count, columns, hasLabel, weight: count });
+  const upTo = (seller: number): number => Math.floor((seller * rows) / sizes.sellers);
   const inputs = Array.from({ length: sizes.sellers }, (_, i) =>
-    input(
-      Math.max(
-        1,
-        Math.floor(((i + 1) * sizes.rows) / sizes.sellers) - Math.floor((i * sizes.rows) / sizes.sellers),
-      ),
-    ),
+    input(alike ? rows : Math.max(1, upTo(i + 1) - upTo(i))),
   );
   return {
-    fieldBits: Number(sizes.fieldBits) as 61 | 89 | 107 | 127,
+    fieldBits: Number(sizes.fieldBits) as JobShape["fieldBits"],
     fracBits,
     inputs,
     ...(sizes.validationRows === undefined ? {} : { validation: input(sizes.validationRows) }),
