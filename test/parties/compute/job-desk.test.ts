@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import { Wallet } from "ethers";
+import pino from "pino";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { BridgeClient, JobEventView, JobSummary } from "../../../bridge/client.ts";
+import { signFailure } from "../../../contracts/eip712.ts";
+import { type ErrorCode, SymbolonError } from "../../../mpc/errors.ts";
+import { randomId } from "../../../mpc/random.ts";
+import { type NodeConfigInput, parseNodeConfig } from "../../../parties/compute/config.ts";
+import { JobDesk } from "../../../parties/compute/job-desk.ts";
+import { Journal } from "../../../parties/compute/journal.ts";
+import type { Signatory } from "../../../parties/compute/signatory.ts";
+import type { JobVerifier, VerifiedJob } from "../../../parties/compute/verify.ts";
+import { readLedger } from "../../../parties/market-history.ts";
+import { MarketWorld } from "./market-world.ts";
+
+let world: MarketWorld;
+let offers: bigint[];
+const open: { desk: JobDesk; journal: Journal }[] = [];
+
+beforeAll(async () => {
+  world = await MarketWorld.open();
+  offers = (await world.offers()).map(({ id }) => id);
+});
+afterEach(async () => {
+  for (const { desk, journal } of open.splice(0)) {
+    await desk.close();
+    journal.close();
+  }
+});
+afterAll(() => world.close());
+
+async function fund(): Promise<bigint> {
+  const { client } = world.buyer();
+  return (await client.fund(await client.propose({ algorithm: "statistics", offers }), 600)).job;
+}
+
+/** A check that takes for ever. */
+const untilStopped: JobVerifier["verify"] = (_job, _nowSec, signal) =>
+  new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+
+/** The desk of party 1 on the real chain, with a verifier and a bridge that say what a test wants. */
+async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifier["verify"] = untilStopped) {
+  const { market } = world.account(12);
+  const config = await parseNodeConfig(world.config(1, limits));
+  const operator = world.operators[0]!.owner.address;
+  const journal = new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
+  const said: [bigint, string][] = [];
+  const checked: bigint[] = [];
+  const events: JobEventView[] = [];
+  const desk = new JobDesk({
+    ...{ config, operator, market, journal, logger: pino({ level: "silent" }) },
+    nowSec: () => Math.floor(Date.now() / 1000),
+    onNotice: () => {},
+    signatory: {
+      join: async (id: bigint) => {
+        journal.record(id, { kind: "join", digest: "", post: {} });
+        said.push([id, "join"]);
+      },
+      fail: async (id: bigint, _point: number, reason: ErrorCode) => {
+        journal.record(id, { kind: "failure", digest: reason, post: {} });
+        said.push([id, reason]);
+      },
+    } as unknown as Signatory,
+    verifier: {
+      verify: (job, nowSec, signal) => {
+        checked.push(job.job);
+        return verify(job, nowSec, signal);
+      },
+    } as JobVerifier,
+    run: { bridge: { jobEvents: async () => events } as unknown as BridgeClient } as never,
+  });
+  open.push({ desk, journal });
+  const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
+  return { desk, journal, said, checked, events, review };
+}
+
+/** What a bridge shows of a job that party 2 gave up. */
+function notice(job: bigint, reason: string, signature: string) {
+  const operator = world.operators[1]!.owner.address;
+  const view = { id: String(job), failures: [{ point: 2, operator, reason }] } as unknown as JobSummary;
+  const event: JobEventView = {
+    ...{ sequence: 1, type: "FailurePosted", atMs: 0, txHash: null, blockNumber: null },
+    data: { point: 2, operator, reason, signature },
+  };
+  return { view, event };
+}
+const signedBy = (index: number, job: bigint, reason: string) =>
+  signFailure(new Wallet(world.operators[index]!.signer.privateKey.hex()), world.deployment, { job, reason });
+
+describe("a peer's failure notice", () => {
+  test("ends a job here too, for the peer's reason", async () => {
+    const job = await fund();
+    const { desk, said, events, review } = await deskOf();
+    await review();
+    const { view, event } = notice(job, "COMMITMENT_MISMATCH", await signedBy(1, job, "COMMITMENT_MISMATCH"));
+    events.push(event);
+    desk.hear(view);
+    await expect.poll(() => said).toEqual([[job, "COMMITMENT_MISMATCH"]]);
+  });
+
+  test("is not believed when the bridge made it up", async () => {
+    const job = await fund();
+    const { desk, said, checked, events, review } = await deskOf();
+    const reason = "PEER_LOST";
+    for (const signature of [
+      await signedBy(2, job, reason),
+      await signedBy(1, job + 1n, reason),
+      await signedBy(1, job, "INTERNAL"),
+      `0x${"11".repeat(65)}`,
+    ]) {
+      events.splice(0, 1, notice(job, reason, signature).event);
+      desk.hear(notice(job, reason, signature).view);
+      await review();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    await review();
+    expect(said).toEqual([]);
+    expect(checked).toContain(job);
+  });
+
+  test("that cannot be read yet is asked for again", async () => {
+    const job = await fund();
+    const { desk, said, events, review } = await deskOf();
+    await review();
+    const { view, event } = notice(job, "PEER_LOST", await signedBy(1, job, "PEER_LOST"));
+    desk.hear(view);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(said).toEqual([]);
+    events.push(event);
+    await review();
+    await expect.poll(() => said).toEqual([[job, "PEER_LOST"]]);
+  });
+});
+
+describe("a check", () => {
+  const failWith = (code: ErrorCode) => () => Promise.reject(new SymbolonError(code, "no"));
+
+  test("that fails is a refusal at once, with its reason", async () => {
+    const job = await fund();
+    const { said, review } = await deskOf({}, failWith("TERMS_REFUSED"));
+    await review();
+    await expect.poll(() => said.some(([id, word]) => id === job && word === "TERMS_REFUSED")).toBe(true);
+    const count = said.length;
+    await review();
+    expect(said.length).toBe(count);
+  });
+
+  test("that could not be made is made again for a while", async () => {
+    const job = await fund();
+    const { said, review } = await deskOf({}, failWith("BRIDGE_UNREACHABLE"));
+    await review();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(said).toEqual([]);
+    const impatient = await deskOf({ verifyMs: 1 }, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      throw new SymbolonError("NOT_FOUND", "no");
+    });
+    await impatient.review();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(impatient.said).toEqual([]);
+    await expect
+      .poll(
+        async () => {
+          await impatient.review();
+          return impatient.said.some(([id, word]) => id === job && word === "NOT_FOUND");
+        },
+        { timeout: 8000, interval: 500 },
+      )
+      .toBe(true);
+  });
+
+  test("begins for so many jobs only, in the order of their ids", async () => {
+    await fund();
+    await fund();
+    const { desk, checked, review } = await deskOf({ maxOpenJobs: 2 });
+    await review();
+    await expect.poll(() => checked.length).toBe(2);
+    await review();
+    expect([desk.openJobs, checked.length]).toEqual([2, 2]);
+    expect(checked[0]! < checked[1]!).toBe(true);
+  });
+
+  test("that succeeds is followed by a join, once", async () => {
+    const job = await fund();
+    const { journal, said, checked, review } = await deskOf(
+      {},
+      async (given) => ({ job: given, spec: { algorithm: { id: "statistics" } } }) as VerifiedJob,
+    );
+    await review();
+    await expect.poll(() => said.filter(([id]) => id === job)).toEqual([[job, "join"]]);
+    const count = checked.length;
+    await review();
+    await review();
+    expect(checked.length).toBe(count);
+    expect(journal.word(job, "join")).toBeDefined();
+  });
+});
