@@ -146,7 +146,7 @@ export class JobDesk {
       const { point, reason, signature } = notice.data;
       if (job.members[point - 1]!.toLowerCase() === operator.toLowerCase()) continue;
       const signer = recoverFailure(market.deployment, { job: id, reason }, signature);
-      
+      if (signer.toLowerCase() !== job.signers[point - 1]!.toLowerCase()) continue;
       const code = Object.hasOwn(errorCodes, reason) ? (reason as ErrorCode) : "JOB_FAILED";
       const error = new SymbolonError(code, `party ${point} gave job ${id} up`);
       this.#givenUp.set(id, error);
