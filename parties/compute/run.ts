@@ -12,7 +12,8 @@ import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { type ProgressListener, Session } from "../../mpc/session/session.ts";
 import { attemptContext } from "../../mpc/transport/attempt.ts";
-import { applyVectorExtension, connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
+import { connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
+import { extendByVectors } from "../../mpc/transport/jiff-vectors.ts";
 import { connectMesh, type MeshListener, type MeshPeer } from "../../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, type FieldArray } from "../../mpc/vector/index.ts";
@@ -126,7 +127,7 @@ async function compute(
   const { shape, plan, algorithm, parameters, point } = verified;
   const { kernel } = party;
   const session = new Session(new SecureBackend(party), shape.fieldBits, options.onProgress);
-  const handle = applyVectorExtension(jiff.jiff, session);
+  const handle = extendByVectors(jiff.jiff, session, party);
   // Measured from here on: the plan declares the checks and the program together.
   const before = party.meter.measurement();
   const openedBefore = { ...before.openings };
@@ -146,14 +147,12 @@ async function compute(
       parts.map(({ tensor }) => tensor.rows * tensor.cols),
     );
   } else {
-    const lists = shares
-      .slice(0, shape.inputs.length)
-      .map((share) => handle.sharesFromValues(kernel.toBigints(share)));
-    const lifted = await jiff.run(async () =>
-      handle.lift(await algorithm.run(handle, lists, shape, parameters)),
-    );
-    values = kernel.allocate(lifted.length);
-    kernel.fromBigints(values, lifted);
+    const { inputs } = wrapInputs(session, shape, (which) => shares[which as number]!);
+    values = await jiff.run(async () => {
+      const result = await algorithm.run(handle, inputs.map(handle.lower), shape, parameters);
+      const vector = { rows: result.length, cols: 1, fracBits: 0, bound: Number.POSITIVE_INFINITY };
+      return (await handle.lift(result, vector)).data;
+    });
   }
   const seconds = (performance.now() - startedMs) / 1000;
   const after = party.meter.measurement();
