@@ -44,6 +44,16 @@ export class ChainWatch {
     return this.#ledger;
   }
 
+  /** Last block whose events the ledger holds; null before the first look. */
+  get block(): number | null {
+    return this.#last?.number ?? null;
+  }
+
+  /** Whether the last look at the chain went well. */
+  get healthy(): boolean {
+    return this.#last !== undefined && !this.#failing;
+  }
+
   /** The chain's time: of the newest block, or this machine's clock where that is ahead. Seconds. */
   get nowSec(): number {
     return Math.max(this.#headSec, Math.floor(Date.now() / 1000));

@@ -37,6 +37,8 @@ export const nodeConfigSchema = z.strictObject({
       port: z.coerce.number().int().min(0).max(65535).default(9600),
     })
     .prefault({}),
+  /** Port on 127.0.0.1 for /healthz and /readyz; none by default. */
+  healthPort: z.coerce.number().int().min(0).max(65535).optional(),
   /** How often the chain is asked. Live events of the bridge make it sooner. */
   pollMs: count.default(2000),
   /** Blocks on top of an event before it counts. 0 suits a development chain only. */

@@ -12,6 +12,7 @@ import { loadKeys, type OperatorKeys } from "../keys.ts";
 import type { MarketLedger } from "../ledger.ts";
 import { ChainWatch } from "./chain-watch.ts";
 import { type NodeConfig, type NodeConfigInput, parseNodeConfig } from "./config.ts";
+import { type HealthServer, type NodeStatus, serveHealth } from "./health.ts";
 import { JobDesk } from "./job-desk.ts";
 import { Journal } from "./journal.ts";
 import { createNodeLogger, type Logger } from "./logger.ts";
@@ -27,6 +28,8 @@ export interface RunningNode {
   /** Where the mesh listens, `host:port`. */
   endpoint: string;
   address: { host: string; port: number };
+  /** Of /healthz and /readyz, when there is one. */
+  healthPort: number | undefined;
   /** Gives up running jobs with a notice, stops listening, closes the journal. Idempotent. */
   close(): Promise<void>;
 }
@@ -94,12 +97,32 @@ async function assemble(
     confirmations: config.confirmations,
     pollMs: config.pollMs,
     onLook: (ledger, nowSec) => {
-      tellRegistration(ledger);
+      registration.look(ledger);
       desk.review(ledger, nowSec);
     },
   });
-  const tellRegistration = registrationTeller(keys, logger);
+  const registration = new Registration(keys, logger);
 
+  const status = async (): Promise<NodeStatus> => {
+    const bridgeAnswers = await bridge.deployment({ signal: AbortSignal.timeout(2000) }).then(
+      () => true,
+      () => false,
+    );
+    const obstacles = [
+      ...(watch.healthy ? [] : ["the chain is not read"]),
+      ...(registration.status === "registered" ? [] : [`operator ${registration.status}`]),
+      ...(bridgeAnswers ? [] : ["the bridge does not answer"]),
+    ];
+    return { operator, obstacles, block: watch.block, openJobs: desk.openJobs };
+  };
+  let health: HealthServer | undefined;
+  if (config.healthPort !== undefined) {
+    health = await serveHealth(config.healthPort, status).catch((error) => {
+      journal.close();
+      provider.destroy();
+      throw error;
+    });
+  }
   watch.start();
   const hints = followBridge(bridge, desk, watch, logger);
   signatory.flush();
@@ -118,6 +141,7 @@ async function assemble(
     clearInterval(flushing);
     clearInterval(sweeping);
     hints.close();
+    await health?.close();
     await desk.close();
     await watch.close();
     await signatory.close(closeGraceMs);
@@ -128,7 +152,7 @@ async function assemble(
     logger.info("node stopped");
   };
   return {
-    ...{ operator, endpoint, address },
+    ...{ operator, endpoint, address, healthPort: health?.port },
     close: () => {
       closing ??= close();
       return closing;
@@ -157,26 +181,38 @@ function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, lo
   );
 }
 
-/** Says whenever it changes whether the registry has this operator with the keys of this node. */
-function registrationTeller(keys: OperatorKeys, logger: Logger): (ledger: MarketLedger) => void {
-  let told: string | undefined;
-  return (ledger) => {
-    const registered = ledger.operator(keys.owner.address);
-    const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-    let status = "registered";
-    if (registered === undefined) status = "not registered yet";
-    else if (
-      !same(registered.signer, keys.signer.address) ||
-      !same(registered.sealKey, keys.sealKey.publicKey) ||
-      !same(registered.channelKey, keys.channelKey.publicKey) ||
-      !same(registered.jiffKey, keys.jiffKey.publicKey)
-    ) {
-      status = "registered with other keys than this node's: it will refuse every job";
-    }
-    if (status === told) return;
-    told = status;
-    logger[status === "registered" ? "info" : "warn"](`operator ${status}`);
-  };
+/** Whether the registry has this operator with the keys of this node; says so whenever it changes. */
+class Registration {
+  readonly #keys: OperatorKeys;
+  readonly #logger: Logger;
+  status = "not looked up yet";
+
+  constructor(keys: OperatorKeys, logger: Logger) {
+    this.#keys = keys;
+    this.#logger = logger;
+  }
+
+  look(ledger: MarketLedger): void {
+    const status = this.#statusIn(ledger);
+    if (status === this.status) return;
+    this.status = status;
+    this.#logger[status === "registered" ? "info" : "warn"](`operator ${status}`);
+  }
+
+  #statusIn(ledger: MarketLedger): string {
+    const { owner, signer, sealKey, channelKey, jiffKey } = this.#keys;
+    const registered = ledger.operator(owner.address);
+    if (registered === undefined) return "not registered yet";
+    const pairs = [
+      [registered.signer, signer.address],
+      [registered.sealKey, sealKey.publicKey],
+      [registered.channelKey, channelKey.publicKey],
+      [registered.jiffKey, jiffKey.publicKey],
+    ] as const;
+    return pairs.every(([there, here]) => there.toLowerCase() === here.toLowerCase())
+      ? "registered"
+      : "registered with other keys than this node's: it will refuse every job";
+  }
 }
 
 /** A promise that somebody forgot must not end the process and all its other jobs; it is a defect and is logged. */

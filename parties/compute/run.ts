@@ -7,6 +7,7 @@ import type { ResultPart } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { AttestationMessage } from "../../contracts/eip712.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import type { JiffOperations } from "../../mpc/jiff-program.ts";
 import { Party } from "../../mpc/party.ts";
 import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
@@ -130,7 +131,6 @@ async function compute(
   const handle = extendByVectors(jiff.jiff, session, party);
   // Measured from here on: the plan declares the checks and the program together.
   const before = party.meter.measurement();
-  const openedBefore = { ...before.openings };
   const startedMs = performance.now();
   options.onProgress("checking inputs", 0, 1);
   await checkInputs(party, checkedInputs(verified, shares));
@@ -156,11 +156,10 @@ async function compute(
   }
   const seconds = (performance.now() - startedMs) / 1000;
   const after = party.meter.measurement();
-  const openings: Record<string, number> = {};
-  for (const [label, opened] of Object.entries(after.openings)) {
-    const during = opened - (openedBefore[label] ?? 0);
-    if (during > 0) openings[label] = during;
-  }
+  // What went before, the agreement on the run, opens nothing.
+  const { openings } = after;
+  const rounds = after.rounds - before.rounds;
+  checkDeclared(verified, rounds, openings, jiff);
   const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
   if (values.length !== elements) {
     throw new SymbolonError("INTERNAL", `the result has ${values.length} elements, the plan ${elements}`);
@@ -168,13 +167,35 @@ async function compute(
   return {
     share: encodeShare(kernel, values, { rows: elements, cols: 1, fracBits: 0, point }),
     measurement: {
-      rounds: after.rounds - before.rounds,
+      rounds,
       framesSent: after.framesSent - before.framesSent,
       bytesSent: after.bytesSent - before.bytesSent,
       openings,
       seconds,
     },
   };
+}
+
+/** Nothing may be opened that was not declared, and a run that went another way than planned is no result. */
+function checkDeclared(
+  { plan }: VerifiedJob,
+  rounds: number,
+  openings: Readonly<Record<string, number>>,
+  jiff: JiffSession,
+): void {
+  const { declaration } = plan;
+  const labels = new Set([...Object.keys(openings), ...Object.keys(declaration.openings)]);
+  const strayed = [...labels].find((label) => openings[label] !== declaration.openings[label]);
+  if (strayed !== undefined || rounds !== declaration.rounds) {
+    throw new SymbolonError("INTERNAL", `the run is not the declared one: ${strayed ?? `${rounds} rounds`}`);
+  }
+  const none: JiffOperations = { shares: 0, openings: 0, products: 0, messagesSent: 0 };
+  const declared = plan.jiff ?? none;
+  for (const kind of ["shares", "openings", "products"] as const) {
+    if (jiff.operations[kind] !== declared[kind]) {
+      throw new SymbolonError("INTERNAL", `the JIFF program made other ${kind} than declared`);
+    }
+  }
 }
 
 /** Seals the share to the buyer, stores it, and learns what the peers have stored. */
