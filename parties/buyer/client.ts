@@ -37,6 +37,9 @@ export interface WatchOptions {
 /** How long the bridge gets to send a refund before the buyer sends it. */
 const refundPatienceMs = 10_000;
 
+/** How long the buyer's endpoint may be silent while a job runs. */
+const silenceMs = 60_000;
+
 export class BuyerClient {
   readonly #connection: BuyerConnection;
 
@@ -100,13 +103,13 @@ export class BuyerClient {
     const { deadlineSec } = await market.job(id);
     // The bridge knows the job when its funding has enough confirmations; before, there is nothing to follow.
     let watch: Watch | undefined;
+    const patience = new Patience();
     try {
       for (;;) {
         options.signal?.throwIfAborted();
-        const state = await market.jobState(id);
-        if (state === "Attested" || state === "Settled") return await market.job(id);
-        if (state === "Failed" || state === "Refunded") throw await this.#failure(id);
-        if ((await chainTimeSec(market)) > deadlineSec) throw await this.#expiry(id, deadlineSec);
+        const end = await patience.over(() => this.#ended(id, deadlineSec));
+        if (end instanceof SymbolonError) throw end;
+        if (end === "attested") return await market.job(id);
         if (options.onView !== undefined && watch === undefined) {
           const known = await bridge.job(String(id)).catch(() => undefined);
           if (known !== undefined) watch = bridge.watchJob(String(id), options.onView);
@@ -131,6 +134,16 @@ export class BuyerClient {
   /** Takes the money of a failed or expired job back. @throws STATE_INVALID while the job can still be done */
   async refund(id: bigint): Promise<{ txHash: string }> {
     return { txHash: (await this.#connection.market.refund(id)).hash };
+  }
+
+  /** How the job ended, if it has: with a result, or with the error that the buyer is told. */
+  async #ended(id: bigint, deadlineSec: number): Promise<"attested" | SymbolonError | undefined> {
+    const { market } = this.#connection;
+    const state = await market.jobState(id);
+    if (state === "Attested" || state === "Settled") return "attested";
+    if (state === "Failed" || state === "Refunded") return this.#failure(id);
+    if ((await chainTimeSec(market)) > deadlineSec) return this.#expiry(id, deadlineSec);
+    return undefined;
   }
 
   async #checkFunds(amountWei: bigint): Promise<void> {
@@ -181,6 +194,25 @@ export class BuyerClient {
       return (await market.jobState(id)) === "Refunded"
         ? "the money is back in the buyer's account"
         : `the money is not back yet: symbolon buyer refund ${id}`;
+    }
+  }
+}
+
+/** Lets an endpoint be silent for a while: a job goes on without the buyer's connection. */
+class Patience {
+  #silentSince: number | undefined;
+
+  /** @throws CHAIN_UNREACHABLE when the endpoint did not answer for `silenceMs` */
+  async over<T>(question: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const answer = await question();
+      this.#silentSince = undefined;
+      return answer;
+    } catch (error) {
+      const silent = error instanceof SymbolonError && error.code === "CHAIN_UNREACHABLE";
+      this.#silentSince ??= Date.now();
+      if (!silent || Date.now() - this.#silentSince > silenceMs) throw error;
+      return undefined;
     }
   }
 }

@@ -1,6 +1,6 @@
 /** `symbolon buyer`: find data sets, pay for a job, follow it, read its result, accept it or get the money back. */
-import { writeFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { JobSummary } from "../../../bridge/client.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
@@ -17,6 +17,7 @@ import {
   type MarketOptions,
   withConnection,
 } from "../market-options.ts";
+import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
 
 export function buyerCommands(output: Output): Command {
@@ -127,6 +128,7 @@ function run(output: Output): Command {
     .option("--accept", "accept a result that passes all checks at once")
     .option("--out <file>", "write the result to this file");
   return addDialectOptions(made).action(async (algorithm: string, options: RunOptions) => {
+    await checkOutFile(options.out);
     const parameters = await parseJsonOption(options.params, "--params");
     const { findAlgorithm, parseParameters } = await import("../../../algorithms/catalog.ts");
     parseParameters(findAlgorithm(algorithm), parameters);
@@ -168,24 +170,25 @@ function run(output: Output): Command {
         output.result(funded, () => `symbolon buyer status ${funded.job} shows how it goes`);
         return;
       }
-      const progress = output.progress("running");
-      await buyer
-        .waitForResult(funded.job, {
-          onView: (view) => {
-            if (view.progress !== null)
-              progress.update(view.progress.done, view.progress.total, view.progress.phase);
-          },
-        })
-        .finally(() => progress.stop());
+      await follow(buyer, funded.job, output);
       let { file } = await buyer.result(funded.job);
       if (options.accept === true) {
         await buyer.accept(funded.job);
         ({ file } = await buyer.result(funded.job));
       } else output.note(`accept it with: symbolon buyer accept ${funded.job}`);
-      if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(file, null, 2)}\n`);
+      await writeOutFile(options.out, file);
       output.result(file, () => describeResult(file, output));
     });
   });
+}
+
+/** Waits for the result and shows how the job gets on. */
+async function follow(buyer: BuyerClient, job: bigint, output: Output): Promise<void> {
+  const progress = output.progress(`job ${job}`);
+  const onView = ({ progress: report }: JobSummary): void => {
+    if (report !== null) progress.update(report.done, report.total, report.phase);
+  };
+  await buyer.waitForResult(job, { onView }).finally(() => progress.stop());
 }
 
 function parseIds(text: string): bigint[] {
@@ -273,11 +276,14 @@ function result(output: Output): Command {
     "symbolon buyer result 1 --keys buyer.keys.json --out model.json",
   )
     .argument("<job>", "its number", parseId)
+    .option("--wait", "wait until the job has a result")
     .option("--out <file>", "write the result to this file")
-    .action((id: bigint, options: AccountOptions & { out?: string }) =>
+    .action((id: bigint, options: AccountOptions & { wait?: boolean; out?: string }) =>
       withBuyer(options, output, async (buyer) => {
+        await checkOutFile(options.out);
+        if (options.wait === true) await follow(buyer, id, output);
         const { file } = await buyer.result(id);
-        if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(file, null, 2)}\n`);
+        await writeOutFile(options.out, file);
         output.result(file, () => describeResult(file, output));
       }),
     );

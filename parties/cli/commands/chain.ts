@@ -1,9 +1,9 @@
 /** `symbolon chain`, the embedded development chain, and `symbolon deploy`, the contracts on any chain. */
-import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { command, parseWei, wholeNumber } from "../command.ts";
 import { type KeyOptions, keysOf } from "../key-options.ts";
+import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 import { untilStopped } from "../until-stopped.ts";
 
@@ -16,12 +16,22 @@ export function chainCommand(output: Output): Command {
     .addOption(
       new Option("--port <number>", "0 takes a free one").argParser(wholeNumber(0, 65535)).default(8545),
     )
-    .action(async (options: { port: number }) => {
+    .addOption(
+      new Option(
+        "--block-time <seconds>",
+        "a block so often even when nothing is sent; 0: only for transactions",
+      )
+        .argParser(wholeNumber(0, 3600))
+        .default(5),
+    )
+    .action(async (options: { port: number; blockTime: number }) => {
       const { startDevChain } = await import("../../../contracts/dev-chain.ts");
-      const chain = await startDevChain({ port: options.port }).catch((cause: NodeJS.ErrnoException) => {
-        if (cause.code !== "EADDRINUSE") throw cause;
-        throw new SymbolonError("USAGE", `port ${options.port} is taken`, { cause });
-      });
+      const chain = await startDevChain({ port: options.port, blockTimeSec: options.blockTime }).catch(
+        (cause: NodeJS.ErrnoException) => {
+          if (cause.code !== "EADDRINUSE") throw cause;
+          throw new SymbolonError("USAGE", `port ${options.port} is taken`, { cause });
+        },
+      );
       const accounts = chain.accounts.map(({ address }) => address);
       output.result({ url: chain.url, chainId: 31337, accounts }, () =>
         [
@@ -80,6 +90,7 @@ export function deployCommand(output: Output): Command {
         .default(7 * 86400),
     )
     .action(async (options: DeployOptions) => {
+      await checkOutFile(options.out);
       const { buildContracts } = await import("../../../contracts/build.ts");
       const { deployMarket } = await import("../../../contracts/deploy.ts");
       const { devAccounts } = await import("../../../contracts/dev-chain.ts");
@@ -97,8 +108,7 @@ export function deployCommand(output: Output): Command {
           minBondWei: options.minBond,
           unbondingSec: options.unbonding,
         });
-        if (options.out !== undefined)
-          await writeFile(options.out, `${JSON.stringify(deployment, null, 2)}\n`);
+        await writeOutFile(options.out, deployment);
         output.result(deployment, () =>
           output.table(
             ["contract", "address"],

@@ -1,11 +1,11 @@
 /** `symbolon local`: one real paid job on this machine over the user's own files. */
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { JobResult, ResultFile } from "../../buyer/result.ts";
 import { collect, command } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { parseJsonOption } from "../json-option.ts";
+import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
 
 interface LocalOptions extends DialectOptions {
@@ -40,6 +40,7 @@ export function localCommand(output: Output): Command {
   return addDialectOptions(made).action(async (algorithm: string, options: LocalOptions) => {
     const { readLocalInputs } = await import("../../local/inputs.ts");
     const { derivedBoundsNotice } = await import("../../data/schema.ts");
+    await checkOutFile(options.out);
     const parameters = await parseJsonOption(options.params, "--params");
     const inputs = await readLocalInputs({
       algorithm,
@@ -52,7 +53,7 @@ export function localCommand(output: Output): Command {
     });
     if (inputs.derived) output.note(derivedBoundsNotice);
     const result = await runWithProgress(output, inputs);
-    if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(result.file, null, 2)}\n`);
+    await writeOutFile(options.out, result.file);
     output.result(result.file, () => words(result.file, output, options.out));
   });
 }

@@ -1,9 +1,10 @@
 /** `symbolon bundle` and `symbolon verify`: the public record of a job, and its check without a network. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { command, parseId } from "../command.ts";
 import { addMarketOptions, type MarketOptions, withConnection } from "../market-options.ts";
+import { writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 
 export function bundleCommand(output: Output): Command {
@@ -20,12 +21,11 @@ export function bundleCommand(output: Output): Command {
       withConnection(options, output, async ({ bridge, reader }) => {
         const { exportBundle } = await import("../../verify/bundle.ts");
         const bundle = await exportBundle({ bridge, market: reader }, id);
-        const text = JSON.stringify(bundle, null, 2);
         if (options.out === undefined) {
-          output.result(bundle, () => text);
+          output.result(bundle, () => JSON.stringify(bundle, null, 2));
           return;
         }
-        await writeFile(options.out, `${text}\n`);
+        await writeOutFile(options.out, bundle);
         output.result({ job: id, file: options.out }, () => `job ${id} is in ${options.out}`);
       }),
     );
