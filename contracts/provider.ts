@@ -8,8 +8,8 @@ const defaultTimeoutMs = 15_000;
 const devChainId = 31337;
 
 /**
- * A provider for `url`. Where the chain id is known, ask for it with `chainId`: ethers' own detection repeats
- * in the background until the endpoint answers, and every call waits for it.
+ * A provider for `url`, a chain of the given id. It is not asked whether it is that chain: ethers would ask in
+ * the background, again and again while the endpoint is down, and print each failure to the console.
  */
 export function openProvider(url: string, chainId: number, timeoutMs = defaultTimeoutMs): JsonRpcProvider {
   const request = new FetchRequest(url);

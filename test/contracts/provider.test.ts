@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Market } from "../../contracts/market.ts";
 import { chainIdOf, connectProvider, openProvider } from "../../contracts/provider.ts";
 
@@ -34,11 +34,14 @@ describe("an endpoint that is not there", () => {
   });
 
   test("ends reads with a named error instead of trying for ever", async () => {
+    const print = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const provider = openProvider(nowhere, 31337, 500);
     const market = new Market(deployment, provider);
     await expect(market.jobState(1n)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     await expect(market.events(0, 1)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     provider.destroy();
+    expect(print).not.toHaveBeenCalled();
+    print.mockRestore();
   });
 });
 

@@ -495,5 +495,8 @@ describe("a connection", () => {
       expect(event).toMatchObject({ timestampSec: block!.timestamp, blockHash: block!.hash });
     }
     expect(await of(stranger).events(head + 1, head)).toEqual([]);
+    // Nothing is older than the block that the deployment names, and its first contract stands there.
+    expect(await provider.getCode(deployment.operatorRegistry, deployment.blockNumber)).not.toBe("0x");
+    expect(await provider.getCode(deployment.operatorRegistry, deployment.blockNumber - 1)).toBe("0x");
   });
 });
