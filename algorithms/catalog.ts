@@ -82,7 +82,7 @@ export async function planJob(
     ...addCost(program.declaration, check.cost),
     openings: { ...check.openings, ...program.declaration.openings },
   };
-  return { declaration, parts: program.parts };
+  return { ...program, declaration };
 }
 
 async function planProgram(

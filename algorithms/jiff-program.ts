@@ -3,6 +3,7 @@ import { emptyDeclaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { JiffHandle, SecretShare } from "../mpc/jiff-program.ts";
 import {
+  auctionCost,
   maxBidders,
   secondPriceAuction,
   secondPriceAuctionPlain,
@@ -13,6 +14,9 @@ const parameters = z.strictObject({
   program: z.enum(["second-price-auction"]).default("second-price-auction"),
 });
 type Parameters = z.infer<typeof parameters>;
+
+/** Bids in [-1, 1] with fracBits fractional bits, shifted to [0, 2]: both ends count. */
+const bidBits = (shape: JobShape): number => shape.fracBits + 2;
 
 /**
  * Runs an ordinary JIFF program over the sellers' values. The shares of the data sets become JIFF's
@@ -33,7 +37,6 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
     output: "winner (index of the data set, from 0) and price (the second highest bid)",
     openings: {
       "JIFF: masked differences": "each pair's difference of bids plus a mask 2^100 times as wide",
-      "JIFF: random bits": "outcomes of rejection sampling on random numbers that nobody knows",
     },
     privacy:
       "The buyer learns the winner and the price, nothing of the other bids but that they are not above it.",
@@ -57,6 +60,7 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
     return {
       // JIFF's own messages go through the relay and are counted in operations, not here.
       declaration: emptyDeclaration(),
+      jiff: auctionCost(shape.inputs.length, bidBits(shape)),
       parts: [
         { name: "winner", rows: 1, cols: 1, fracBits: 0 },
         { name: "price", rows: 1, cols: 1, fracBits: shape.fracBits },
@@ -71,7 +75,7 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
   ): Promise<SecretShare[]> {
     const one = 2 ** shape.fracBits;
     const bids = inputs.map((values) => values.map((x) => x.cadd(one)));
-    const [winner, price] = await secondPriceAuction(jiff, bids, { bidBits: shape.fracBits + 2 });
+    const [winner, price] = await secondPriceAuction(jiff, bids, { bidBits: bidBits(shape) });
     return [winner, price.csub(one)];
   },
 

@@ -8,7 +8,7 @@ import { keccak256, toUtf8Bytes } from "ethers";
 import type { z } from "zod";
 import type { Declaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
-import type { JiffHandle, SecretShare } from "../mpc/jiff-program.ts";
+import type { JiffHandle, JiffOperations, SecretShare } from "../mpc/jiff-program.ts";
 import type { Session, Tensor } from "../mpc/session/session.ts";
 import type { FieldBits } from "../mpc/vector/index.ts";
 
@@ -125,6 +125,8 @@ export interface Plan {
   readonly declaration: Declaration;
   /** The parts of the result in the order in which their shares are sealed. */
   readonly parts: readonly PlannedPart[];
+  /** What a JIFF program costs each party, in JIFF's operations. */
+  readonly jiff?: JiffOperations;
 }
 
 /** The manifest, its parameters' JSON schema and the code, in one hash that operators approve. */
