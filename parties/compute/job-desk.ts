@@ -83,6 +83,7 @@ export class JobDesk {
   readonly #checking = new Set<bigint>();
   /** Jobs that were over when they were last looked at. */
   readonly #done = new Set<bigint>();
+  #ledger: MarketLedger | undefined;
   #closed = false;
 
   constructor(options: JobDeskOptions) {
@@ -98,6 +99,11 @@ export class JobDesk {
   /** Does what is due for every job. */
   review(ledger: MarketLedger, nowSec: number): void {
     if (this.#closed) return;
+    if (ledger !== this.#ledger) {
+      // Read anew after a reorganisation: what was over may not be.
+      this.#ledger = ledger;
+      this.#done.clear();
+    }
     this.#checkRumours();
     for (const job of ledger.jobs.values()) {
       if (this.#done.has(job.job)) continue;
@@ -197,14 +203,17 @@ export class JobDesk {
     if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
     const open = this.#open.get(id) ?? this.#admit(job, point);
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
-    const joined = journal.word(id, "join") !== undefined;
+    const joined = journal.word(id, "join");
     const peersReason = this.#givenUp.get(id);
     if (peersReason !== undefined) {
       this.#giveUp(open, peersReason);
+    } else if (joined !== undefined && joined.digest !== job.specHash) {
+      const text = `job ${id} is not the one of this number that was joined: the chain was reorganised`;
+      this.#giveUp(open, new SymbolonError("STATE_INVALID", text));
     } else if (job.state === "Joined") {
-      if (joined) this.#start(open, () => this.#compute(open, job));
+      if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
       else this.#disown(open);
-    } else if (!joined) {
+    } else if (joined === undefined) {
       this.#start(open, () => this.#check(open, nowSec));
     } else {
       open.joinedAtMs ??= Date.now();
@@ -265,11 +274,12 @@ export class JobDesk {
   }
 
   async #check(open: OpenJob, nowSec: number): Promise<void> {
-    const { market, verifier, signatory, logger, config } = this.#options;
+    const { market, verifier, signatory, logger } = this.#options;
     const about = { job: String(open.id), point: open.point };
     try {
       open.verified = await this.#checks.run(Number(open.id), open.stop.signal, async () => {
         const job = await market.job(open.id);
+        open.stop.signal.throwIfAborted();
         // Joined or over in blocks that are not final yet: the ledger will tell.
         return job.state === "Funded" ? verifier.verify(job, nowSec, open.stop.signal) : undefined;
       });
@@ -280,17 +290,21 @@ export class JobDesk {
     } catch (thrown) {
       // Nothing was signed: the next start of this node checks the job again.
       if (this.#closed) return;
-      const error = this.#reasonOf(open, thrown);
-      const now = Date.now();
-      open.troubledSinceMs ??= now;
-      const patient = now - open.troubledSinceMs < config.limits.verifyMs;
-      if (passing.includes(error.code) && patient) {
-        logger.debug({ ...about, err: error }, "the job cannot be checked yet");
-        open.retryAtMs = now + retryMs;
-        return;
-      }
-      await this.#fail(open, error);
+      await this.#failOrRetry(open, this.#reasonOf(open, thrown));
     }
+  }
+
+  /** Gives a job up that could not be checked, unless the trouble may pass: then it is checked again soon. */
+  async #failOrRetry(open: OpenJob, error: SymbolonError): Promise<void> {
+    const { logger, config } = this.#options;
+    const now = Date.now();
+    open.troubledSinceMs ??= now;
+    if (passing.includes(error.code) && now - open.troubledSinceMs < config.limits.verifyMs) {
+      logger.debug({ job: String(open.id), err: error }, "the job cannot be checked yet");
+      open.retryAtMs = now + retryMs;
+      return;
+    }
+    await this.#fail(open, error);
   }
 
   async #compute(open: OpenJob, { joinOrder }: LedgerJob): Promise<void> {
@@ -314,8 +328,10 @@ export class JobDesk {
       await signatory.attest(open.point, result.attestation, result.own);
       logger.info({ ...about, attempt, ...result.measurement }, "attested");
     } catch (thrown) {
-      // A job that was not begun can still be computed after the next start.
-      if (begun || !this.#closed) await this.#fail(open, this.#reasonOf(open, thrown));
+      const error = this.#reasonOf(open, thrown);
+      // A job that was not begun can still be computed, by this process or after the next start.
+      if (begun) await this.#fail(open, error);
+      else if (!this.#closed) await this.#failOrRetry(open, error);
     } finally {
       progress.close();
       open.verified = undefined;

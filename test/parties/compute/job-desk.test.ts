@@ -53,8 +53,8 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
     nowSec: () => Math.floor(Date.now() / 1000),
     onNotice: () => {},
     signatory: {
-      join: async (id: bigint) => {
-        journal.record(id, { kind: "join", digest: "", post: {} });
+      join: async (id: bigint, specHash: string) => {
+        journal.record(id, { kind: "join", digest: specHash, post: {} });
         said.push([id, "join"]);
       },
       fail: async (id: bigint, _point: number, reason: ErrorCode) => {
@@ -131,6 +131,14 @@ describe("a peer's failure notice", () => {
     await review();
     await expect.poll(() => said).toEqual([[job, "PEER_LOST"]]);
   });
+});
+
+test("a job that took the number of another in a reorganised chain is given up", async () => {
+  const job = await fund();
+  const { journal, said, review } = await deskOf();
+  journal.record(job, { kind: "join", digest: `0x${"12".repeat(32)}`, post: {} });
+  await review();
+  await expect.poll(() => said.find(([id]) => id === job)).toEqual([job, "STATE_INVALID"]);
 });
 
 describe("a check", () => {
