@@ -28,6 +28,8 @@ export interface Child {
   readonly ready: Record<string, unknown>;
   /** Whether it still runs. */
   readonly running: boolean;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly ended: Promise<void>;
   /** Ends it at once, as a crash would. */
   kill(): void;
   /** Ends it in order, with force when it does not obey. */
@@ -63,6 +65,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       name,
       pid: child.pid ?? 0,
       ready,
+      ended: exited,
       get running() {
         return child.exitCode === null && child.signalCode === null;
       },

@@ -63,6 +63,8 @@ export interface LocalMarket {
 }
 
 const readyTimeoutMs = 60_000;
+/** On one machine whoever is not there after some seconds is gone. */
+const impatience = { verifyMs: 20_000, joinMs: 20_000, connectMs: 20_000 };
 const unbondingSec = 3600;
 const minBondWei = parseEther("0.1");
 const defaultFeeWei = parseEther("0.002");
@@ -85,6 +87,10 @@ export async function withMarket<T>(
   try {
     const { signal } = controller;
     const market = await startMarket(options, signal, (action) => cleanUp.push(action));
+    // Without the bridge nobody would hear of the job's end; a lost node is for the others to report.
+    void market.bridgeProcess.ended.then(() =>
+      controller.abort(new SymbolonError("BRIDGE_UNREACHABLE", "the bridge process has ended")),
+    );
     const interrupted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       if (signal.aborted) reject(signal.reason);
@@ -188,6 +194,7 @@ async function startMarket(
       logLevel,
       limits: {
         minRemainingSec: 5,
+        ...impatience,
         ...(options.roundMs === undefined ? {} : { roundMs: options.roundMs }),
       },
     };
