@@ -1,5 +1,5 @@
 /** What all commands have in common: an example in their help, `--json`, errors that are thrown. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 
 /** A command that throws instead of exiting. `example` is one or more lines as one would type them. */
 export function command(name: string, summary: string, example: string): Command {
@@ -16,9 +16,15 @@ export function group(name: string, summary: string, example: string, commands: 
   const made = new Command(name).description(summary).exitOverride();
   made.configureOutput({ outputError: () => {} });
   made.helpCommand(false);
+  jsonAnywhere(made);
   made.addHelpText("after", `\nExample:\n  $ ${example}`);
   for (const sub of commands) made.addCommand(sub);
   return made;
+}
+
+/** Accepts `--json` before the name of a command too; whether it was given is known from the arguments. */
+export function jsonAnywhere(made: Command): Command {
+  return made.addOption(new Option("--json", "print one JSON document on stdout").hideHelp());
 }
 
 /** An amount of wei: a whole number, or a number with the unit `eth` or `gwei`. */

@@ -1,6 +1,7 @@
 /** The tree of commands. Each file of `commands/` makes one group or command; what they need loads when they run. */
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { jsonAnywhere } from "./command.ts";
 import { algorithmCommands } from "./commands/algorithms.ts";
 import { buyerCommands } from "./commands/buyer.ts";
 import { chainCommand, deployCommand } from "./commands/chain.ts";
@@ -14,7 +15,7 @@ import { bundleCommand, verifyCommand } from "./commands/verify.ts";
 import type { Output } from "./output.ts";
 
 export function buildProgram(output: Output): Command {
-  const program = new Command("symbolon")
+  const program = jsonAnywhere(new Command("symbolon"))
     .description(manifest.description)
     .version(manifest.version)
     .helpCommand(false)

@@ -1,0 +1,135 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createKeys, saveKeys } from "../../../parties/keys.ts";
+import { type SharedMarket, sharedMarket } from "../local/shared-market.ts";
+import { runCli } from "./run-cli.ts";
+
+let shared: SharedMarket;
+let folder = "";
+let env: Record<string, string> = {};
+const file = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "symbolon-cli-market-"));
+  shared = await sharedMarket();
+  const { market } = shared;
+  await writeFile(file("deployment.json"), JSON.stringify(market.deployment));
+  env = {
+    SYMBOLON_RPC: market.rpcUrl,
+    SYMBOLON_BRIDGE: market.bridge.url,
+    SYMBOLON_DEPLOYMENT: file("deployment.json"),
+  };
+  for (const role of ["seller", "buyer"] as const) {
+    const keys = createKeys(role);
+    await saveKeys(keys, file(`${role}.json`));
+    await market.fund(keys.account.privateKey.hex());
+  }
+  await saveKeys(createKeys("buyer"), file("poor.json"));
+  await saveKeys(market.operators[0].keys, file("operator.json"));
+  await writeFile(file("data.csv"), "x,y\n1,2\n2,3.5\n3,4\n");
+});
+afterAll(async () => {
+  await shared?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a command with --json against the market: its status and its document. */
+async function symbolon(line: string) {
+  const { status, stdout } = await runCli([...line.split(" "), "--json"], { cwd: folder, env });
+  return { status, document: JSON.parse(stdout) };
+}
+
+/** The same for a command that must fail. */
+async function refused(line: string) {
+  const { status, document } = await symbolon(line);
+  return [status, document.error?.code];
+}
+
+describe("the command line on a running market, from an offer to the last claim", () => {
+  it("offers a data set", async () => {
+    const { status, document } = await symbolon(
+      "seller offer --keys seller.json --data data.csv --price 0.01eth",
+    );
+    expect(status).toBe(0);
+    expect(document).toMatchObject({ offer: "1", rows: 3, columns: 2, priceWei: "10000000000000000" });
+    const browsed = await symbolon("buyer browse");
+    expect(browsed.document.offers).toMatchObject([
+      { offer: "1", rows: 3, schema: { columns: [{ name: "x" }, { name: "y" }] } },
+    ]);
+  });
+
+  it("refuses what is wrong with an exit status of its kind", async () => {
+    expect(await refused("seller offer --keys seller.json --data none.csv --price 1")).toEqual([2, "USAGE"]);
+    expect(await refused("seller offer --keys buyer.json --data data.csv --price 1")).toEqual([
+      2,
+      "KEY_INVALID",
+    ]);
+    expect(await refused("buyer run nothing --offers 1 --keys buyer.json")).toEqual([2, "ALGORITHM_UNKNOWN"]);
+    expect(await refused('buyer run statistics --offers 1 --keys buyer.json --params {"a":1}')).toEqual([
+      2,
+      "PARAMETER_INVALID",
+    ]);
+    expect(await refused("buyer run statistics --offers 7 --keys buyer.json")).toEqual([2, "NOT_FOUND"]);
+    expect(await refused("buyer run statistics --offers 1 --keys poor.json")).toEqual([3, "FUNDS_MISSING"]);
+    expect(await refused("buyer run statistics --offers 1 --keys buyer.json --max-price 1gwei")).toEqual([
+      3,
+      "FUNDS_MISSING",
+    ]);
+    expect(await refused("seller claim --keys seller.json")).toEqual([3, "STATE_INVALID"]);
+  });
+
+  it("runs a job and writes its result", async () => {
+    const { status, document } = await symbolon(
+      "buyer run statistics --offers 1 --keys buyer.json --out result.json",
+    );
+    expect(status).toBe(0);
+    expect(document.model.columns.x).toMatchObject({ count: 3 });
+    expect(document.model.columns.x.mean).toBeCloseTo(2, 4);
+    expect(JSON.parse(await readFile(file("result.json"), "utf8"))).toEqual(document);
+    expect((await symbolon("buyer status 1")).document).toMatchObject({
+      state: "Attested",
+      joins: [1, 2, 3],
+    });
+  });
+
+  it("opens the result for its key alone, and pays after it is accepted", async () => {
+    expect(await refused("buyer result 1 --keys poor.json")).toEqual([2, "KEY_INVALID"]);
+    expect((await symbolon("buyer accept 1 --keys buyer.json")).status).toBe(0);
+    expect((await symbolon("seller earnings --keys seller.json")).document).toMatchObject({
+      claimableWei: "10000000000000000",
+      jobs: [{ job: "1", state: "claimable" }],
+    });
+    expect((await symbolon("seller claim --keys seller.json")).document).toMatchObject({
+      amountWei: "10000000000000000",
+    });
+    expect((await symbolon("operator claim --keys operator.json")).document).toMatchObject({ jobs: ["1"] });
+    expect((await symbolon("operator status --keys operator.json")).document).toMatchObject({
+      status: "Active",
+      claimableWei: "0",
+      jobs: 1,
+    });
+  });
+
+  it("exports the job's record, verifies it offline and with the chain, and catches an altered one", async () => {
+    expect((await symbolon("bundle 1 --out job.json")).status).toBe(0);
+    expect((await symbolon("verify job.json")).document).toMatchObject({ valid: true });
+    expect((await symbolon(`verify job.json --rpc ${env.SYMBOLON_RPC}`)).document.valid).toBe(true);
+    const text = await readFile(file("job.json"), "utf8");
+    await writeFile(file("altered.json"), text.replace('"rows": 3', '"rows": 4'));
+    expect(await refused("verify altered.json")).toEqual([3, "COMMITMENT_MISMATCH"]);
+    expect(await refused("verify result.json")).toEqual([2, "USAGE"]);
+  });
+
+  it("changes and withdraws the offer, after which nobody can use it", async () => {
+    expect((await symbolon("seller relist 1 --price 5gwei --keys seller.json")).document).toMatchObject({
+      priceWei: "5000000000",
+    });
+    expect((await symbolon("seller withdraw-offer 1 --keys seller.json")).status).toBe(0);
+    expect((await symbolon("seller offers --keys seller.json")).document.offers).toMatchObject([
+      { active: false, jobs: 1 },
+    ]);
+    expect(await refused("buyer run statistics --offers 1 --keys buyer.json")).toEqual([3, "TERMS_REFUSED"]);
+  });
+});
