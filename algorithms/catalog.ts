@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { addCost, type Declaration } from "../mpc/cost.ts";
+import { addCost, addOpenings, type Declaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { inputCheckCost, inputCheckOpenings } from "../mpc/protocols/input-check.ts";
 import { PlanBackend } from "../mpc/session/plan.ts";
-import { Session } from "../mpc/session/session.ts";
+import { checkStatisticalDistance, Session } from "../mpc/session/session.ts";
 import { fieldSpecs } from "../mpc/vector/index.ts";
 import { gradientAggregation } from "./gradient-aggregation.ts";
 
@@ -77,10 +77,11 @@ export async function planJob(
     fieldSpecs[shape.fieldBits],
   );
   const program = await planProgram(algorithm, shape, parameters);
+  checkStatisticalDistance(program.declaration, shape.fieldBits);
   const declaration: Declaration = {
     ...program.declaration,
     ...addCost(program.declaration, check.cost),
-    openings: { ...check.openings, ...program.declaration.openings },
+    openings: addOpenings(check.openings, program.declaration.openings),
   };
   return { ...program, declaration };
 }
@@ -93,7 +94,6 @@ async function planProgram(
   if (algorithm.engine === "jiff") return algorithm.plan(shape, parameters);
   const session = new Session(new PlanBackend(), shape.fieldBits);
   const parts = await algorithm.run(session, wrapInputs(session, shape, nothing), shape, parameters);
-  session.checkStatisticalDistance();
   return {
     declaration: session.declaration,
     parts: parts.map(({ name, tensor: { rows, cols, fracBits } }) => ({ name, rows, cols, fracBits })),

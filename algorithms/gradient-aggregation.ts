@@ -23,12 +23,13 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
     id: "gradient-aggregation",
     version: "1.0.0",
     title: "Secure gradient aggregation",
-    description: "The mean of the sellers' update vectors, weighted by their public row counts.",
+    description:
+      "The mean of the sellers' update vectors, weighted by the public weights of the job: row counts, unless the buyer states others.",
     input: { label: "none", description: "one column: one update vector of equal length a seller" },
     output: "update: [...], accepted: [true, ...] for each seller",
     openings: {},
     privacy:
-      "The buyer learns the weighted mean only. With one seller that is the seller's own vector; no update is rejected in this version.",
+      "The buyer learns the weighted mean only, and chooses offers and weights: with one seller, or all the weight on one, that is the seller's own vector. No update is rejected in this version.",
   },
   parameters,
 

@@ -2,8 +2,10 @@ import { z } from "zod";
 import { emptyDeclaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { JiffHandle, SecretShare } from "../mpc/jiff-program.ts";
+import { fieldSpecs } from "../mpc/vector/index.ts";
 import {
   auctionCost,
+  auctionDistance,
   maxBidders,
   secondPriceAuction,
   secondPriceAuctionPlain,
@@ -36,7 +38,7 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
     input: { label: "none", description: "one column, one row a seller: the bid; 2 to 16 sellers" },
     output: "winner (index of the data set, from 0) and price (the second highest bid)",
     openings: {
-      "JIFF: masked differences": "each pair's difference of bids plus a mask 2^100 times as wide",
+      "JIFF: masked differences": "each pair's difference of bids plus a mask as wide as the field allows",
     },
     privacy:
       "The buyer learns the winner and the price, nothing of the other bids but that they are not above it.",
@@ -57,10 +59,13 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
   },
 
   plan(shape: JobShape): Plan {
+    const bidders = shape.inputs.length;
+    const { modulus } = fieldSpecs[shape.fieldBits];
+    const statisticalDistance = auctionDistance(bidders, bidBits(shape), modulus);
     return {
       // JIFF's own messages go through the relay and are counted in operations, not here.
-      declaration: emptyDeclaration(),
-      jiff: auctionCost(shape.inputs.length, bidBits(shape)),
+      declaration: { ...emptyDeclaration(), statisticalDistance },
+      jiff: auctionCost(bidders, bidBits(shape)),
       parts: [
         { name: "winner", rows: 1, cols: 1, fracBits: 0 },
         { name: "price", rows: 1, cols: 1, fracBits: shape.fracBits },

@@ -27,6 +27,9 @@ const parameters = z.strictObject({
 });
 type Parameters = z.infer<typeof parameters>;
 
+/** Steps of one job at most. A plan takes 25 microseconds a step at every party, before anyone has paid. */
+const maxSteps = 200_000;
+
 /**
  * Binary logistic regression by mini-batch gradient descent. Features are standardised on shares; the rows
  * of all sellers are mixed by a public permutation; weights never leave the shares until the buyer opens
@@ -49,7 +52,14 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
   },
   parameters,
 
-  checkShape(shape: JobShape): void {
+  checkShape(shape: JobShape, p: Parameters): void {
+    const rows = shape.inputs.reduce((sum, s) => sum + s.rows, 0);
+    const steps = epochBatches(rows, p) * p.epochs;
+    if (steps > maxSteps) {
+      throw new SymbolonError("PARAMETER_INVALID", `${steps} training steps are more than ${maxSteps}`, {
+        hint: "use fewer epochs or larger batches",
+      });
+    }
     const all = shape.validation === undefined ? shape.inputs : [...shape.inputs, shape.validation];
     for (const s of all) {
       if (!s.hasLabel || s.columns < 2) {
@@ -135,9 +145,14 @@ export async function fit<D>(
   const ones = session.constant(1, n, 1, fracBits);
   const rows = session.takeRows(session.stackColumns(X, ones), order);
   const targets = session.takeRows(labels, order);
-  // Over all rows the squares of a standardised column sum to n, and a row occurs at most twice in a batch,
-  // so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(2 n / batch) for |e| <= 1.
-  const gradientBound = Math.min(X.bound, 1.02 * Math.sqrt((2 * n) / batch));
+  // Over all rows the squares of a standardised column sum to at most n, and a row occurs at most once in a
+  // batch, so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(n / batch) for |e| <= 1.
+  const gradientBound = Math.min(X.bound, 1.02 * Math.sqrt(n / batch));
+  // Without momentum a slope becomes (1 - rate l2) w - rate gradient, where intervals would let the penalty
+  // grow it; the intercept has no penalty and moves by the rate times the mean error, at most.
+  const unit = 2 ** (1 - fracBits);
+  let slopeBound = 0;
+  let interceptBound = 0;
 
   let weights = session.constant(0, d + 1, 1, fracBits);
   let velocity = weights;
@@ -165,12 +180,10 @@ export async function fit<D>(
       });
       const updated = session.subtract(weights, change);
       if (p.momentum > 0) return [updated, change];
-      // Without momentum w' = (1 - rate l2) w - rate gradient, which shrinks w where intervals would grow it.
-      const shrunk = Math.abs(1 - p.learningRate * p.l2) * weights.bound;
-      const bound =
-        Math.max(shrunk, weights.bound * (1 - p.learningRate * p.l2)) +
-        p.learningRate * gradientBound * error.bound;
-      return [session.assume(updated, bound + 2 ** (1 - fracBits)), change];
+      const rate = p.learningRate * error.bound;
+      slopeBound = Math.abs(1 - p.learningRate * p.l2) * slopeBound + rate * gradientBound + unit;
+      interceptBound += rate + unit;
+      return [session.assume(updated, Math.max(slopeBound, interceptBound)), change];
     });
   }
   return weights;

@@ -17,7 +17,7 @@ export interface InputShape {
   readonly rows: number;
   readonly columns: number;
   readonly hasLabel: boolean;
-  /** Weight of this input in averages; the row count unless the seller declared another. */
+  /** Weight of this input in averages; the row count unless the buyer stated another. */
   readonly weight: number;
 }
 

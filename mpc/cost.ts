@@ -21,6 +21,12 @@ export function addCost(a: Cost, b: Cost): Cost {
 /** Everything that is opened to the parties, by label: how many values. */
 export type Openings = Record<string, number>;
 
+export function addOpenings(a: Openings, b: Openings): Openings {
+  const sum = { ...a };
+  for (const [label, values] of Object.entries(b)) sum[label] = (sum[label] ?? 0) + values;
+  return sum;
+}
+
 /** What a session predicts of a run, from shapes and public bounds alone. */
 export interface Declaration {
   rounds: number;

@@ -78,6 +78,15 @@ export function auctionCost(bidders: number, bidBits: number): JiffOperations {
   return { shares, openings: pairs, products, messagesSent: 2 * (shares + pairs) };
 }
 
+/**
+ * Statistical distance of all that the auction opens: each pair's opening is below 2^(2 - w) with masks of w bits.
+ * @throws RANGE_EXCEEDED when the field has no room for masks, PARAMETER_INVALID
+ */
+export function auctionDistance(bidders: number, bidBits: number, modulus: bigint): number {
+  checkSize(bidders, bidBits);
+  return ((bidders * (bidders - 1)) / 2) * 2 ** (2 - maskBits(modulus, bidBits));
+}
+
 /** The same function on numbers. */
 export function secondPriceAuctionPlain(bids: readonly bigint[]): [winner: number, price: bigint] {
   if (bids.length < 2) throw new SymbolonError("PARAMETER_INVALID", "an auction needs two bids");
@@ -170,14 +179,18 @@ function indicatorCoefficients(modulus: bigint, count: number, point: number): b
 }
 
 function checkParameters(inputs: readonly (readonly SecretShare[])[], bidBits: number): void {
-  if (!Number.isInteger(bidBits) || bidBits < 1 || bidBits > 32) {
-    throw new SymbolonError("PARAMETER_INVALID", "bidBits is an integer from 1 to 32");
-  }
-  if (inputs.length < 2 || inputs.length > maxBidders) {
-    throw new SymbolonError("PARAMETER_INVALID", `an auction has 2 to ${maxBidders} bidders`);
-  }
+  checkSize(inputs.length, bidBits);
   if (inputs.some((values) => values.length !== 1)) {
     throw new SymbolonError("SHAPE_MISMATCH", "each seller of an auction gives one value, its bid");
+  }
+}
+
+function checkSize(bidders: number, bidBits: number): void {
+  if (!Number.isInteger(bidBits) || bidBits < 1 || bidBits > 32) {
+    throw new SymbolonError("PARAMETER_INVALID", "bids have 1 to 32 bits");
+  }
+  if (bidders < 2 || bidders > maxBidders) {
+    throw new SymbolonError("PARAMETER_INVALID", `an auction has 2 to ${maxBidders} bidders`);
   }
 }
 

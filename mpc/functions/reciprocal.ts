@@ -1,3 +1,4 @@
+import { SymbolonError } from "../errors.ts";
 import type { Session, Tensor } from "../session/session.ts";
 
 /** Fractional bits of the iteration: its rounding errors stay far below the results' own. */
@@ -24,6 +25,7 @@ export async function reciprocal<D>(
   range: InverseRange,
   fracBits: number,
 ): Promise<Tensor<D>> {
+  checkRange(v, range);
   const { u, factor } = await normalise(session, v, range, 1);
   let y = session.addPublic(await session.multiplyPublic(u, -32 / 17), 48 / 17);
   for (let step = 0; step < 4; step++) {
@@ -49,6 +51,10 @@ export async function inverseSqrt<D>(
   range: InverseRange,
   fracBits: number,
 ): Promise<Tensor<D>> {
+  checkRange(v, range);
+  if (range.minExponent % 2 !== 0 || range.maxExponent % 2 !== 0) {
+    throw new SymbolonError("INTERNAL", "the range of an inverse square root has even exponents");
+  }
   const { u, factor } = await normalise(session, v, range, 2);
   let y = session.addPublic(await session.multiplyPublic(u, -1.2188), 2.1329);
   for (let step = 0; step < 4; step++) {
@@ -59,6 +65,12 @@ export async function inverseSqrt<D>(
   }
   const out = await session.multiply(y, factor, { fracBits });
   return session.assume(out, 2 ** (1 - range.minExponent / 2));
+}
+
+function checkRange<D>(v: Tensor<D>, { maxExponent }: InverseRange): void {
+  if (v.bound > 2 ** maxExponent) {
+    throw new SymbolonError("RANGE_EXCEEDED", `values up to ${v.bound} are not below 2^${maxExponent}`);
+  }
 }
 
 /**

@@ -33,8 +33,8 @@ export const sigmoidPresets = {
 export type SigmoidName = keyof typeof sigmoidPresets;
 
 /**
- * Comparison bits that count. A value nearer than 2^-9 to a knot may take the neighbouring piece, which
- * differs there by less than 2^-9 times the change of slope: 0.0005.
+ * Comparison bits that count. A value less than 3 * 2^-10 below a knot may take the piece above it, which
+ * differs there by less than 3 * 2^-10 times the change of slope: 0.0006.
  */
 const resolutionBits = 10;
 
@@ -54,7 +54,7 @@ export function sigmoidPlain(x: number, name: SigmoidName): number {
 /**
  * sigmoid(X w) for X[n, d], w[d, 1] -> [n, 1], with the comparisons made on the opening of the product.
  *
- * Error against the true sigmoid: the preset's maxError + 0.0005 + 4 units in the last place.
+ * Error against the true sigmoid: the preset's maxError + 0.0006 + 4 units in the last place.
  * Rounds: 1 for the product, those of a comparison without its first, 1 for the pieces.
  */
 export async function sigmoidOfProduct<D>(

@@ -33,8 +33,8 @@ export interface CompareRequest {
   /** |x| < 2^bitLength. */
   readonly bitLength: number;
   /**
-   * Bits dropped before the comparison. 0: exact. g > 0: x within 2^(g+1) of a threshold may be judged
-   * either way, everything else exactly; each dropped bit saves work.
+   * Bits dropped before the comparison. 0: exact. g > 0: x with t - 3 * 2^g < x < t may be judged either way,
+   * everything else exactly; each dropped bit saves work.
    */
   readonly coarseBits: number;
 }

@@ -25,7 +25,7 @@ import {
 import { evaluateBlocks } from "./carry.ts";
 import { carryTree, carryTreeCost, shareBlocks, shareBlocksCost } from "./compare.ts";
 import type { Deal } from "./deal.ts";
-import { freeMaskedOpening, openMasked, openMaskedCost } from "./masked-opening.ts";
+import { freeMaskedOpening, maskedValuesLabel, openMasked, openMaskedCost } from "./masked-opening.ts";
 import { reduceDegree, reduceDegreeCost } from "./multiply.ts";
 import { open, openCost } from "./open.ts";
 
@@ -45,6 +45,7 @@ export const inputCheckOpenings = {
   coin: "128 random bits that nobody knew before: seed of the checks' coefficients",
   "input consistency": "for each input a random combination of its shares plus a random sharing: uniform",
   "input labels": "for each input a random combination of y (y - 1), which is 0 when all labels are 0 or 1",
+  [maskedValuesLabel]: "to two parties: a value plus two masks, of which each of them knows one",
   "input range": "40 random parities of the bits [value in range], which are known when all are 1",
 } as const;
 
@@ -184,7 +185,7 @@ const rangeDeal = ({ bits }: FieldSpec): Deal => ({
  *
  * With z = x - low, t = high - low + 1 and c = z + r mod p, r uniform: z < t exactly when
  * [c < t] + [c - t mod p < r] - [c < r] = 1 [MRVW21]; the openers know the first bit, the others are carries.
- * c hides z perfectly. A comparison is wrong with probability 1/p (c = p - 1).
+ * c hides z perfectly. The outcome is wrong with probability 1/p (c = t - 1).
  * @throws INPUT_OUT_OF_RANGE
  */
 export async function checkRange(
@@ -302,6 +303,7 @@ export function inputCheckCost(
     ];
     cost = steps.reduce(addCost, cost);
     openings["input range"] = (openings["input range"] ?? 0) + parities;
+    openings[maskedValuesLabel] = (openings[maskedValuesLabel] ?? 0) + n;
   }
   return { cost, openings };
 }

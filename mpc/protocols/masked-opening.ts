@@ -43,6 +43,9 @@ export interface MaskedOpeningRequest {
   readonly deal?: Deal;
 }
 
+/** Label of what the openers see: counted at every party, whether it is an opener or the helper. */
+export const maskedValuesLabel = "masked values";
+
 export interface Roles {
   readonly helper: PartyIndex;
   readonly first: PartyIndex;
@@ -72,6 +75,7 @@ export async function openMasked(
   const n = values.length;
   const roles = rolesOf(operation);
   const { helper, first, second } = roles;
+  party.meter.countOpening(maskedValuesLabel, n);
   const maskBits = mask === "statistical" ? kernel.spec.bits - 2 : kernel.spec.bits;
   // The pair {helper, first} excludes the second opener, and the other way round.
   const firstMask = index === second ? undefined : party.pairVector(second, "mask", operation, n, maskBits);

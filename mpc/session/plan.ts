@@ -1,5 +1,7 @@
 import type { Backend } from "./backend.ts";
 
+const scopesAtOnce = 200;
+
 /**
  * No data at all. A program on this backend runs through its steps on shapes and public bounds, and the
  * session around it adds up rounds, bytes, openings, bit lengths and statistical distances. What a run will
@@ -7,6 +9,7 @@ import type { Backend } from "./backend.ts";
  */
 export class PlanBackend implements Backend<null> {
   readonly kind = "plan";
+  #scopes = 0;
   constant = () => null;
   add = () => null;
   subtract = () => null;
@@ -23,5 +26,11 @@ export class PlanBackend implements Backend<null> {
   truncate = async () => null;
   compare = async () => null;
   open = async (_a: null, length: number): Promise<number[]> => new Array(length).fill(0);
-  scope = <T>(body: () => Promise<T>): Promise<T> => body();
+
+  /** A plan never waits for anything, so a long one lets the process breathe between its steps. */
+  async scope<T>(body: () => Promise<T>): Promise<T> {
+    this.#scopes += 1;
+    if (this.#scopes % scopesAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+    return body();
+  }
 }

@@ -16,7 +16,7 @@ import {
   compareOpenedCost,
   maskedBitsLabel,
 } from "../protocols/compare.ts";
-import { openMaskedCost } from "../protocols/masked-opening.ts";
+import { maskedValuesLabel, openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
 import { openCost } from "../protocols/open.ts";
 import { type FieldBits, fieldSpecs } from "../vector/index.ts";
@@ -332,8 +332,8 @@ export class Session<D> {
 
   /**
    * Bits [a >= t] for public thresholds, a tensor each, fracBits 0.
-   * @param resolutionBits fractional bits that count: values nearer than 2^(1 - resolutionBits) to a
-   * threshold may be judged either way. Default: exact.
+   * @param resolutionBits fractional bits that count: values less than 3 * 2^-resolutionBits below
+   * a threshold may be judged either way. Default: exact.
    */
   async atLeast(a: Tensor<D>, thresholds: readonly number[], resolutionBits?: number): Promise<Tensor<D>[]> {
     const n = a.rows * a.cols;
@@ -394,18 +394,6 @@ export class Session<D> {
   /** Runs the body and frees what it made, but for the tensors that it returns. */
   scope<T extends readonly Tensor<D>[]>(body: () => Promise<T>): Promise<T> {
     return this.backend.scope(body, (tensors) => tensors.map((t) => t.data));
-  }
-
-  /** @throws RANGE_EXCEEDED when the masked openings so far add up to more than 2^-40. */
-  checkStatisticalDistance(): void {
-    const { statisticalDistance, worstBits, worstStep } = this.declaration;
-    if (statisticalDistance <= statisticalLimit) return;
-    throw new SymbolonError(
-      "RANGE_EXCEEDED",
-      `masked openings would add up to a statistical distance of 2^${Math.log2(statisticalDistance).toFixed(1)}, ` +
-        `more than 2^-40; the widest step is "${worstStep}" with ${worstBits} bits in a field of ${this.fieldBits}`,
-      { hint: "use fewer epochs, a smaller learning rate, narrower column ranges, or a larger field" },
-    );
   }
 
   async #product(
@@ -509,6 +497,7 @@ export class Session<D> {
   #masked(operation: string, bound: number, rawFracBits: number, shift: number, count: number): number {
     const bitLength = this.#fits(operation, bound, rawFracBits, shift);
     this.declaration.statisticalDistance += count * 2 ** (bitLength + 1 - (this.fieldBits - 2));
+    this.#declareOpening(maskedValuesLabel, count);
     return bitLength;
   }
 
@@ -572,4 +561,19 @@ function mismatch<D>(operation: string, a: Tensor<D>, b: Tensor<D>): SymbolonErr
 function sameShape<D>(operation: string, a: Tensor<D>, b: Tensor<D>): void {
   const bits = operation === "multiply" ? true : a.fracBits === b.fracBits;
   if (a.rows !== b.rows || a.cols !== b.cols || !bits) throw mismatch(operation, a, b);
+}
+
+/** @throws RANGE_EXCEEDED when the masked openings of a run add up to more than 2^-40. */
+export function checkStatisticalDistance(
+  { statisticalDistance, worstBits, worstStep }: Declaration,
+  fieldBits: FieldBits,
+): void {
+  if (statisticalDistance <= statisticalLimit) return;
+  const widest = worstStep === "" ? "" : `; the widest step is "${worstStep}" with ${worstBits} bits`;
+  throw new SymbolonError(
+    "RANGE_EXCEEDED",
+    `masked openings would add up to a statistical distance of 2^${Math.log2(statisticalDistance).toFixed(1)}, ` +
+      `more than 2^-40, in a field of ${fieldBits} bits${widest}`,
+    { hint: "use fewer epochs, a smaller learning rate, narrower column ranges, or a larger field" },
+  );
 }

@@ -132,6 +132,30 @@ describe("logistic regression on real data", () => {
     expect(Math.abs(secure.weights[0])).toBeGreaterThan(0.1);
   });
 
+  it("keeps its weights within the bounds that the ranges rest on, whatever the labels", async () => {
+    // All labels 1: the intercept, which has no penalty, runs to the sigmoid's last knot.
+    for (const rows of [1, 2, 100]) {
+      const values = Array.from({ length: rows }, (_, i) => [Math.sin(i), 1]).flat();
+      const parameters = { l2: 1, learningRate: 1, epochs: 60 };
+      const { secure, plain } = await runTwice(
+        "logistic-regression",
+        [{ rows, columns: 2, values, hasLabel: true }],
+        { parameters },
+      );
+      expect(Math.abs(secure.intercept[0] - plain.intercept[0])).toBeLessThan(0.001);
+      expect(secure.intercept[0]).toBeGreaterThan(4);
+    }
+  });
+
+  it("refuses more steps than a plan may take", async () => {
+    const algorithm = findAlgorithm("logistic-regression");
+    const shape = { ...twin.shape, inputs: [{ rows: 1e6, columns: 3, hasLabel: true, weight: 1 }] };
+    const parameters = algorithm.parameters.parse({ batchSize: 1 });
+    await expect(planJob(algorithm, { ...shape, validation: undefined }, parameters)).rejects.toMatchObject({
+      code: "PARAMETER_INVALID",
+    });
+  });
+
   it("refuses before the run what would overrun the field", async () => {
     const algorithm = findAlgorithm("logistic-regression");
     const parameters = { ...algorithm.parameters.parse({}), learningRate: 8, epochs: 200, momentum: 0.9 };

@@ -65,6 +65,10 @@ export async function runTwice(
   const clear = new Session(new PlaintextBackend(), fieldBits);
   const wrapped = wrapInputs(clear, shape, (key) => Float64Array.from(raw(matrix(key))));
   const plainParts = await algorithm.run(clear, wrapped, shape, parameters);
+  for (const { name, tensor } of plainParts) {
+    const largest = Math.max(...Array.from(tensor.data, Math.abs)) / 2 ** tensor.fracBits;
+    expect(largest, `bound of ${name}`).toBeLessThanOrEqual(tensor.bound);
+  }
   const plain = Object.fromEntries(
     plainParts.map(({ name, tensor }) => [name, Array.from(tensor.data, (x) => x / 2 ** tensor.fracBits)]),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
-import { Session } from "../../../mpc/session/session.ts";
+import { checkStatisticalDistance, Session } from "../../../mpc/session/session.ts";
 import { type Program, runEverywhere, type Secret } from "./three-sessions.ts";
 
 const matrix = (rows: number, cols: number, f: (i: number) => number, fracBits = 16): Secret => ({
@@ -87,9 +87,9 @@ describe("a session", () => {
     // 46 bits and one for rounding: 1000 * 2^(47 + 1 - 105) each.
     await session.multiply(a, a);
     expect(session.declaration.statisticalDistance).toBe(1000 * 2 ** (47 + 1 - 105));
-    session.checkStatisticalDistance();
+    checkStatisticalDistance(session.declaration, 107);
     for (let i = 0; i < 200; i++) await session.multiply(a, a);
-    expect(() => session.checkStatisticalDistance()).toThrow(/2\^-4[0-9.]|2\^-3/);
+    expect(() => checkStatisticalDistance(session.declaration, 107)).toThrow(/more than 2\^-40/);
   });
 
   it("uses no more bits than the bound needs: a value at the bound survives the truncation", async () => {
