@@ -98,11 +98,6 @@ export class JobDesk {
 
   async postAttestation(id: string, post: AttestationPost): Promise<JobView> {
     const event = acceptAttestation(this.#context(id), post);
-    if (!(await this.#options.blobs.has(event.resultCiphertext))) {
-      throw new SymbolonError("NOT_FOUND", `the store holds no blob ${event.resultCiphertext}`, {
-        hint: "upload the sealed result share before attesting to it",
-      });
-    }
     return this.#record(id, `attestation:${id}:${event.point}:${event.digest}`, event);
   }
 

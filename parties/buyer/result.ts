@@ -2,7 +2,8 @@
  * Reading a job's result: three sealed shares, checked against what the operators attested on chain, opened
  * with the buyer's key, checked to lie on one line, decoded. And the result file that people and scripts read.
  */
-import { findAlgorithm, identify, planJob } from "../../algorithms/catalog.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, DecodedResult, JobShape, Plan, PlannedPart } from "../../algorithms/manifest.ts";
 import type { BridgeClient, JobView } from "../../bridge/client.ts";
@@ -120,7 +121,9 @@ export async function fetchFinishedJob(connection: Connection, id: bigint): Prom
   const schema = await fetchSchema(bridge, spec.schemaHash);
   const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
   const shape = jobShape(spec, schema, offers);
-  const plan = await planJob(algorithm, shape, spec.parameters);
+  // As the parties do: what was left out takes its default.
+  const parameters = parseParameters(algorithm, spec.parameters);
+  const plan = await planJob(algorithm, shape, parameters);
   const view = await bridge.job(String(id));
   const attested = partyIndices.map((point) => view.attestations.find((a) => a.point === point));
   if (attested.some((a) => a === undefined)) {
@@ -143,7 +146,7 @@ export async function fetchFinishedJob(connection: Connection, id: bigint): Prom
   return {
     job,
     algorithm,
-    parameters: spec.parameters,
+    parameters,
     schema,
     shape,
     plan,
@@ -163,7 +166,13 @@ async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
   );
 }
 
-/** The three sealed payloads by point. @throws COMMITMENT_MISMATCH, NOT_FOUND */
+/** How long the parties get to deliver their sealed shares after the chain has their attestation. */
+const deliveryMs = 60_000;
+
+/**
+ * The three sealed payloads by point. The parties deliver them once the chain has the attestation, so they may
+ * be a moment behind it. @throws COMMITMENT_MISMATCH, NOT_FOUND
+ */
 export async function fetchCiphertexts(
   { bridge }: Pick<Connection, "bridge">,
   { plan, shape, ciphertextHashes }: FinishedJob,
@@ -171,7 +180,19 @@ export async function fetchCiphertexts(
   const limit = sealedBytes(
     elementsOf(plan) * fieldSpecs[shape.fieldBits].elementBytes + payloadOverheadBytes,
   );
-  const all = await Promise.all(ciphertextHashes.map((hash) => bridge.downloadBlob(hash, limit)));
+  const until = Date.now() + deliveryMs;
+  const fetchOne = async (hash: string): Promise<Uint8Array> => {
+    for (;;) {
+      try {
+        return await bridge.downloadBlob(hash, limit);
+      } catch (error) {
+        const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
+        if (!missing || Date.now() > until) throw error;
+        await pause(200);
+      }
+    }
+  };
+  const all = await Promise.all(ciphertextHashes.map(fetchOne));
   return all as Three<Uint8Array>;
 }
 

@@ -36,7 +36,7 @@ export interface JobDeskOptions {
   /** Called when a peer's notice was taken: jobs should be reviewed soon. */
   onNotice: () => void;
   /** What a run needs besides the job. */
-  run: Pick<RunOptions, "keys" | "bridge" | "listener">;
+  run: Pick<RunOptions, "keys" | "bridge" | "listener" | "delivery">;
 }
 
 /** A job that is being checked, waits or is computed. */
@@ -67,6 +67,8 @@ const checksAtOnce = 2;
 const retryMs = 2000;
 /** Errors of a check that may pass by themselves. */
 const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "CHAIN_UNREACHABLE", "NOT_FOUND"];
+/** States in which the buyer is owed the result. */
+const attested = ["Attested", "Settled"];
 /** States after which a job needs nothing from an operator. */
 const over = ["Attested", "Settled", "Failed", "Refunded"];
 
@@ -108,6 +110,7 @@ export class JobDesk {
     for (const job of ledger.jobs.values()) {
       if (this.#done.has(job.job)) continue;
       const point = this.#pointIn(job);
+      if (point !== undefined && attested.includes(job.state)) this.#options.run.delivery.deliver(job.job);
       if (point === undefined || over.includes(job.state)) this.#finish(job);
       else this.#reviewOne(job, point, nowSec);
     }

@@ -37,6 +37,7 @@ const schema = `
   CREATE TABLE IF NOT EXISTS attempts (
     job TEXT NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (job, attempt)
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ended (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
 `;
 
@@ -139,6 +140,15 @@ export class Journal {
       .prepare("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?)")
       .run(jobId.toString(), attempt, Date.now());
     return changes === 1;
+  }
+
+  /** This node's share of the job's result is at the bridge. */
+  deliverResult(jobId: bigint): void {
+    this.#database.prepare("INSERT OR IGNORE INTO results VALUES (?, ?)").run(jobId.toString(), Date.now());
+  }
+
+  resultDelivered(jobId: bigint): boolean {
+    return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId.toString()) !== undefined;
   }
 
   /** The job is over for this node: nothing of it is posted any more. Its words stay for ever. */

@@ -16,6 +16,7 @@ import { type HealthServer, type NodeStatus, serveHealth } from "./health.ts";
 import { JobDesk } from "./job-desk.ts";
 import { Journal } from "./journal.ts";
 import { createNodeLogger, type Logger } from "./logger.ts";
+import { ResultDelivery } from "./result-delivery.ts";
 import { SealedStore } from "./sealed-store.ts";
 import { Signatory } from "./signatory.ts";
 import { JobVerifier } from "./verify.ts";
@@ -85,11 +86,12 @@ async function assemble(
   const market = new MarketReader(deployment, provider);
   const signatory = new Signatory({ keys, deployment, journal, bridge, logger });
   const verifier = new JobVerifier({ config, keys, market, bridge, sealed });
+  const delivery = new ResultDelivery({ journal, sealed, bridge, logger });
   const desk = new JobDesk({
     ...{ config, operator, market, journal, signatory, verifier, logger },
     nowSec: () => watch.nowSec,
     onNotice: () => watch.nudge(),
-    run: { keys, bridge, listener },
+    run: { keys, bridge, listener, delivery },
   });
   const watch = new ChainWatch({
     market,
@@ -145,6 +147,7 @@ async function assemble(
     await desk.close();
     await watch.close();
     await signatory.close(closeGraceMs);
+    await delivery.close();
     await listener.close();
     provider.destroy();
     journal.close();

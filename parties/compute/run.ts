@@ -31,6 +31,7 @@ import { seal } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import { agreeOnRun, exchangeResults, farewell, type PartyResult, runDigest } from "./exchange.ts";
+import type { ResultDelivery } from "./result-delivery.ts";
 import type { JobVerifier, VerifiedJob } from "./verify.ts";
 
 export interface RunOptions {
@@ -38,6 +39,7 @@ export interface RunOptions {
   keys: OperatorKeys;
   bridge: BridgeClient;
   verifier: JobVerifier;
+  delivery: ResultDelivery;
   listener: MeshListener;
   /** From 1; the same at all three parties. */
   attempt: number;
@@ -198,7 +200,7 @@ function checkDeclared(
   }
 }
 
-/** Seals the share to the buyer, stores it, and learns what the peers have stored. */
+/** Seals the share to the buyer, keeps it, and learns what the peers will deliver. */
 async function deliver(
   verified: VerifiedJob,
   options: RunOptions,
@@ -227,7 +229,8 @@ async function deliver(
   );
   share.fill(0);
   payload.fill(0);
-  const ciphertextHash = await upload(sealed, options);
+  // On this node's disk until the chain says that the job is attested; see result-delivery.ts.
+  const ciphertextHash = await options.delivery.keep(sealed);
   const own = { root, ciphertextHash };
   const all = await exchangeResults(party, own);
   return {
@@ -245,20 +248,6 @@ async function deliver(
     own,
     measurement,
   };
-}
-
-/** Stores a blob at the bridge; one that is away for a moment is waited for, but not as long as peers wait. */
-async function upload(sealed: Uint8Array, { bridge, config, signal }: RunOptions): Promise<string> {
-  const until = performance.now() + config.limits.roundMs / 2;
-  for (;;) {
-    try {
-      return (await bridge.uploadBlob(sealed, { signal })).hash;
-    } catch (error) {
-      const away = error instanceof SymbolonError && error.code === "BRIDGE_UNREACHABLE";
-      if (!away || signal.aborted || performance.now() > until) throw error;
-      await pause(250);
-    }
-  }
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,6 @@
 /**
- * Sealed inputs on this node's disk, by the hash of their bytes, so that a data set that is used in many jobs
- * is fetched once. They are kept as they came: sealed to this operator, who opens them in memory only. What
+ * Sealed blobs on this node's disk, by the hash of their bytes: inputs, so that a data set that is used in many
+ * jobs is fetched once, and this node's shares of results until they are delivered. They are kept as they came: sealed to this operator, who opens them in memory only. What
  * was not used for the retention time is deleted, for a key that leaks later opens all that was kept.
  */
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
@@ -34,22 +34,35 @@ export class SealedStore {
    * @throws NOT_FOUND, COMMITMENT_MISMATCH, LIMIT_EXCEEDED (more than `maxBytes`), BRIDGE_UNREACHABLE
    */
   async fetch(hash: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const file = join(this.#folder, hash.toLowerCase());
-    const kept = await readFile(file).catch(() => undefined);
-    if (kept !== undefined) {
-      // A disk forgets too: what does not match is fetched again.
-      if (ciphertextHash(kept) === hash.toLowerCase()) {
-        const now = new Date();
-        await utimes(file, now, now).catch(() => undefined);
-        return kept;
-      }
-      await rm(file, { force: true });
-    }
+    const kept = await this.kept(hash);
+    if (kept !== undefined) return kept;
     const bytes = await this.#bridge.downloadBlob(hash, maxBytes, { signal });
-    const temporary = join(this.#folder, `incoming-${randomId()}`);
-    await writeFile(temporary, bytes, { mode: 0o600 });
-    await rename(temporary, file);
+    await this.keep(bytes);
     return bytes;
+  }
+
+  /** The bytes with this hash if they are on the disk and sound. */
+  async kept(hash: string): Promise<Uint8Array | undefined> {
+    const file = join(this.#folder, hash.toLowerCase());
+    const bytes = await readFile(file).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    // A disk forgets too.
+    if (ciphertextHash(bytes) !== hash.toLowerCase()) {
+      await rm(file, { force: true });
+      return undefined;
+    }
+    const now = new Date();
+    await utimes(file, now, now).catch(() => undefined);
+    return bytes;
+  }
+
+  /** Writes the bytes to the disk. @returns their hash */
+  async keep(bytes: Uint8Array): Promise<string> {
+    const hash = ciphertextHash(bytes);
+    const temporary = join(this.#folder, `incoming-${randomId()}`);
+    await writeFile(temporary, bytes, { mode: 0o600, flush: true });
+    await rename(temporary, join(this.#folder, hash));
+    return hash;
   }
 
   /** Deletes what was not used for `retentionSec`. @returns how many */

@@ -213,7 +213,8 @@ async function checkPlan({ job, schema, offers }: Bundle): Promise<Check> {
   try {
     const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
     const algorithm = findAlgorithm(spec.algorithm.id, spec.algorithm.version);
-    const { declaration } = await planJob(algorithm, jobShape(spec, schema, offers), spec.parameters);
+    const parameters = parseParameters(algorithm, spec.parameters);
+    const { declaration } = await planJob(algorithm, jobShape(spec, schema, offers), parameters);
     return { name, ok: true, detail: `the run fits its field; it takes ${declaration.rounds} rounds` };
   } catch (error) {
     if (!(error instanceof SymbolonError)) throw error;

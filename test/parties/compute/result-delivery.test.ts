@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { BridgeClient } from "../../../bridge/client.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { Journal } from "../../../parties/compute/journal.ts";
+import { createNodeLogger } from "../../../parties/compute/logger.ts";
+import { ResultDelivery } from "../../../parties/compute/result-delivery.ts";
+import { SealedStore } from "../../../parties/compute/sealed-store.ts";
+
+const address = `0x${"11".repeat(20)}`;
+const deployment = {
+  chainId: 1,
+  operatorRegistry: address,
+  offerRegistry: address,
+  jobEscrow: address,
+  blockNumber: 0,
+};
+const share = Buffer.from("sealed to the buyer");
+
+let folder: string;
+let journal: Journal;
+let delivery: ResultDelivery;
+let uploads: string[];
+let away: number;
+
+async function open(): Promise<void> {
+  const bridge = {
+    async uploadBlob(bytes: Uint8Array) {
+      if (away > 0) {
+        away -= 1;
+        throw new SymbolonError("BRIDGE_UNREACHABLE", "the bridge does not answer");
+      }
+      uploads.push(Buffer.from(bytes).toString());
+    },
+  } as unknown as BridgeClient;
+  journal = new Journal(folder, deployment, address);
+  const sealed = await SealedStore.open(join(folder, "sealed"), bridge);
+  delivery = new ResultDelivery({ journal, sealed, bridge, logger: createNodeLogger("silent") });
+}
+
+async function close(): Promise<void> {
+  await delivery.close();
+  journal.close();
+}
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "symbolon-test-"));
+  uploads = [];
+  away = 0;
+  await open();
+});
+
+afterEach(async () => {
+  await close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const attest = async (job: bigint): Promise<void> => {
+  const resultCiphertext = await delivery.keep(share);
+  journal.record(job, { kind: "attestation", digest: "0xd1", post: { resultCiphertext } as never });
+};
+
+describe("a share of a result", () => {
+  it("stays on the disk until the chain has the attestation, and is delivered once", async () => {
+    await attest(1n);
+    expect(uploads).toEqual([]);
+    delivery.deliver(1n);
+    delivery.deliver(1n);
+    await expect.poll(() => journal.resultDelivered(1n)).toBe(true);
+    delivery.deliver(1n);
+    expect(uploads).toEqual([share.toString()]);
+  });
+
+  it("is not delivered for a job that this node did not attest", () => {
+    delivery.deliver(2n);
+    expect(uploads).toEqual([]);
+    expect(journal.resultDelivered(2n)).toBe(false);
+  });
+
+  it("is tried again while the bridge is away", async () => {
+    await attest(1n);
+    away = 1;
+    delivery.deliver(1n);
+    await expect.poll(() => uploads.length, { timeout: 10_000 }).toBe(1);
+  });
+
+  it("outlives a restart between attestation and delivery", async () => {
+    await attest(1n);
+    await close();
+    await open();
+    delivery.deliver(1n);
+    await expect.poll(() => uploads).toEqual([share.toString()]);
+  });
+});
