@@ -307,11 +307,14 @@ export class BridgeClient {
       if (parsed.success) take(parsed.data);
     });
     socket.on("connect", () => {
-      socket.timeout(this.#timeoutMs).emit("subscribe", subscription, (error: Error | null) => {
-        live = error === null;
-        // What happened before the subscription is read once; the rest is pushed.
-        void refresh();
-      });
+      socket
+        .timeout(this.#timeoutMs)
+        .emit("subscribe", subscription, (error: Error | null, reply: unknown) => {
+          // A refusal, say of a job that is not known yet, leaves the asking to the polls.
+          live = error === null && (reply as { ok?: unknown } | undefined)?.ok === true;
+          // What happened before the subscription is read once; the rest is pushed.
+          void refresh();
+        });
     });
     socket.on("disconnect", () => {
       live = false;

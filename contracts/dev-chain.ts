@@ -2,6 +2,7 @@
  * A development chain inside this process: Hardhat's, on 127.0.0.1, mining each transaction at once. Its
  * accounts come from the public development mnemonic: worthless anywhere else.
  */
+import { join } from "node:path";
 import { HDNodeWallet } from "ethers";
 import { createHardhatRuntimeEnvironment } from "hardhat/hre";
 
@@ -33,19 +34,20 @@ export interface DevChainOptions {
 /** Starts the chain. */
 export async function startDevChain(options: DevChainOptions = {}): Promise<DevChain> {
   const { blockTimeSec = 0 } = options;
-  const hre = await createHardhatRuntimeEnvironment({
-    networks: {
-      dev: {
-        type: "edr-simulated",
-        chainType: "l1",
-        hardfork: "osaka",
-        accounts: { mnemonic, count: accountCount },
-        // Wall-clock tests and restarts send blocks within one second.
-        allowBlocksWithSameTimestamp: true,
-        mining: { auto: true, interval: Math.round(blockTimeSec * 1000) },
-      },
+  const networks = {
+    dev: {
+      type: "edr-simulated" as const,
+      chainType: "l1" as const,
+      hardfork: "osaka",
+      accounts: { mnemonic, count: accountCount },
+      // Wall-clock tests and restarts send blocks within one second.
+      allowBlocksWithSameTimestamp: true,
+      mining: { auto: true, interval: Math.round(blockTimeSec * 1000) },
     },
-  });
+  };
+  // The project's root, for it would be looked for from wherever the command was called.
+  const root = join(import.meta.dirname, "..");
+  const hre = await createHardhatRuntimeEnvironment({ networks }, {}, root);
   const server = await hre.network.createServer({ network: "dev" }, "127.0.0.1", options.port ?? 0);
   const { address, port } = await server.listen();
   return { url: `http://${address}:${port}`, accounts: devAccounts(), close: () => server.close() };

@@ -62,6 +62,11 @@ export interface ResultFile {
   algorithm: { id: string; version: string; hash: string };
   parameters: Record<string, unknown>;
   rows: number;
+  /**
+   * The schema's public bounds of each column, and whether sellers clipped to them. Where they did, metrics are
+   * over clipped values, and a model expects its raw features to be clipped too.
+   */
+  inputs: { outOfRange: "clip" | "refuse"; bounds: Record<string, [number, number]> };
   model: Record<string, unknown>;
   metrics: Record<string, unknown>;
   privacy: { epsilon: number | null; delta: number | null; rho: number | null };
@@ -296,6 +301,10 @@ async function resultFile(
     parameters,
     // Of model updates, the rows that they were computed over.
     rows: shape.inputs.reduce((sum, input) => sum + input.weight, 0),
+    inputs: {
+      outOfRange: finished.schema.outOfRange,
+      bounds: Object.fromEntries(finished.schema.columns.map(({ name, min, max }) => [name, [min, max]])),
+    },
     model: decoded.model,
     metrics: decoded.metrics,
     // No algorithm of this version adds noise.

@@ -11,10 +11,16 @@ export function describeResult(file: ResultFile, output: Output): string {
   return [
     bold(`Job ${file.job}: ${file.algorithm.id} ${file.algorithm.version} over ${file.rows} rows`),
     describeModel(file.model, output),
+    ...(file.inputs.outOfRange === "clip"
+      ? [
+          "values outside the schema's bounds were clipped: clip features likewise before the model is applied",
+        ]
+      : []),
     ...describeMetrics(file.metrics),
     `${run.rounds} rounds, ${showBytes(run.bytesSent)} between the parties, ${run.seconds.toFixed(2)} s of computing`,
     ...file.payouts.map(
-      ({ party, address, amountWei }) => `${party} ${address} is paid ${showEther(BigInt(amountWei))}`,
+      ({ party, address, amountWei }) =>
+        `${party} ${address} ${file.receipts.settle === null ? "will be" : "is"} paid ${showEther(BigInt(amountWei))}`,
     ),
   ].join("\n");
 }

@@ -80,11 +80,26 @@ export function parseSchema(value: unknown): DataSetSchema {
   const issue = parsed.error.issues[0]!;
   const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
   throw new SymbolonError("SCHEMA_INVALID", `The schema is malformed: ${place}${issue.message}.`, {
-    hint: 'Expected {"version":1,"columns":[{"name","min","max"}],"label":{"name","kind":"binary"},"outOfRange":"clip"|"refuse","fracBits","fieldBits"}.',
+    hint: 'Expected for example {"columns":[{"name":"age","min":0,"max":120}],"label":"ill","outOfRange":"clip"}; outOfRange is "refuse" unless given.',
   });
 }
 
-/** Reads a schema from a JSON file. @throws USAGE when it cannot be read, SCHEMA_INVALID */
+/** What may be left out of a schema file: version, format and policy have defaults, a label may be its name. */
+function withDefaults(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const given = value as Record<string, unknown>;
+  const label = typeof given.label === "string" ? { name: given.label, kind: "binary" } : given.label;
+  return {
+    version: 1,
+    outOfRange: "refuse",
+    fracBits: defaultFracBits,
+    fieldBits: defaultFieldBits,
+    ...given,
+    ...(label === undefined ? {} : { label }),
+  };
+}
+
+/** Reads a schema from a JSON file, with defaults for what is left out. @throws USAGE when it cannot be read, SCHEMA_INVALID */
 export async function loadSchema(file: string): Promise<DataSetSchema> {
   let text: string;
   try {
@@ -99,7 +114,7 @@ export async function loadSchema(file: string): Promise<DataSetSchema> {
     // No cause: the parser's message quotes the file, which may be a data file given by mistake.
     throw new SymbolonError("SCHEMA_INVALID", `The schema file ${file} is not JSON.`);
   }
-  return parseSchema(value);
+  return parseSchema(withDefaults(value));
 }
 
 /** The schema as canonical JSON (RFC 8785), the preimage of `schemaHash`. */

@@ -74,8 +74,12 @@ async function runWithProgress(
           market,
           inputs,
           {
-            offered: (seller, { offer, rows }) =>
-              onStep(`seller ${seller + 1} shared ${rows} rows as offer ${offer}`),
+            offered: (seller, { offer, rows, preview }) => {
+              onStep(`seller ${seller + 1} shared ${rows} ${rows === 1 ? "row" : "rows"} as offer ${offer}`);
+              for (const [column, cells] of Object.entries(preview.clipped)) {
+                if (cells > 0) onStep(`  ${column}: ${cells} clipped to the schema's bounds`);
+              }
+            },
             proposed: ({ amountWei, plan }) =>
               onStep(
                 `the job costs ${showEther(amountWei)}; ${plan.declaration.rounds} rounds, ${showBytes(plan.declaration.bytes)} between the parties`,

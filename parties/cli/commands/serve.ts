@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { Option } from "commander";
 import { command } from "../command.ts";
+import { type KeyOptions, keysOf } from "../key-options.ts";
 import type { Output } from "../output.ts";
 import { untilStopped } from "../until-stopped.ts";
 
@@ -17,14 +18,21 @@ export function bridgeCommand(output: Output): Command {
   return command(
     "bridge",
     "run the bridge between chain, parties, sellers and buyers; logs go to stderr",
-    "symbolon bridge --config bridge.json",
+    "symbolon bridge --config bridge.json --keys bridge.keys.json",
   )
     .option("--config <file>", "JSON file; SYMBOLON_BRIDGE_... variables override its keys")
+    .option("--keys <file>", "key file of the bridge, in place of a private key in the configuration")
+    .option("--passphrase-file <file>", "its passphrase (or SYMBOLON_PASSPHRASE)")
     .addOption(untilStdinEnds())
-    .action(async (options: ServeOptions) => {
+    .action(async (options: ServeOptions & KeyOptions) => {
       const { loadBridgeConfig } = await import("../../../bridge/config.ts");
       const { startBridge } = await import("../../../bridge/server.ts");
-      const config = await loadBridgeConfig(options.config);
+      // Laid over the configuration like any other setting.
+      const account =
+        options.keys === undefined
+          ? {}
+          : { SYMBOLON_BRIDGE_PRIVATE_KEY: (await keysOf("bridge", options)).account.privateKey.hex() };
+      const config = await loadBridgeConfig(options.config, { ...process.env, ...account });
       const bridge = await startBridge({ config });
       output.result(
         { listening: bridge.url, pid: process.pid },

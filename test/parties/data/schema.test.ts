@@ -93,6 +93,8 @@ describe("the schema of a data set", () => {
       const file = join(directory, "schema.json");
       await writeFile(file, JSON.stringify(schema));
       expect(await loadSchema(file)).toEqual(schema);
+      await writeFile(file, JSON.stringify({ columns: schema.columns, label: "ill" }));
+      expect(await loadSchema(file)).toEqual(schema);
       await writeFile(file, "a,b\n31337,2\n");
       const error = await loadSchema(file).catch((thrown) => thrown);
       expect(error.code).toBe("SCHEMA_INVALID");
