@@ -146,6 +146,7 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
     "that the parties computed rightly: three signatures say that they agree, and at most one of them is assumed corrupt",
     "that the sellers' data is genuine",
     "the result itself, which only the buyer can read",
+    "the transaction hashes, the deployment's block number, and whether an account was paid as a seller or as an operator",
   ];
   const code = await checkCode(bundle);
   if (typeof code === "string") notChecked.unshift(code);
