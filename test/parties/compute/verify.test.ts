@@ -1,8 +1,8 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toUtf8Bytes } from "ethers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
@@ -66,6 +66,7 @@ async function fund(request: Request = {}): Promise<Job> {
 async function verifier(changes: Partial<NodeConfigInput> = {}, keys: OperatorKeys = world.operators[0]!) {
   const config = await parseNodeConfig({ ...world.config(1), ...changes });
   const folder = await mkdtemp(join(tmpdir(), "symbolon-sealed-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const sealed = await SealedStore.open(folder, world.client);
   return new JobVerifier({ config, keys, market, bridge: world.client, sealed });
 }
