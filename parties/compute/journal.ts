@@ -147,6 +147,17 @@ export class Journal {
     this.#database.prepare("INSERT OR IGNORE INTO results VALUES (?, ?)").run(jobId.toString(), Date.now());
   }
 
+  /**
+   * Ciphertext hashes of attested results that are not at the bridge yet. Whoever holds an attestation up for
+   * long may still send it, so these are kept however old they are, those of refunded jobs among them.
+   */
+  undeliveredResults(): string[] {
+    const rows = this.#database
+      .prepare("SELECT * FROM words WHERE kind = 'attestation' AND job NOT IN (SELECT job FROM results)")
+      .all() as unknown as Row[];
+    return rows.map((row) => (entryOf(row).post as { resultCiphertext: string }).resultCiphertext);
+  }
+
   resultDelivered(jobId: bigint): boolean {
     return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId.toString()) !== undefined;
   }

@@ -130,7 +130,9 @@ async function assemble(
   signatory.flush();
   const flushing = setInterval(() => signatory.flush(), flushMs);
   const sweep = (): void => {
-    sealed.sweep(limits.retentionSec).catch((error) => logger.warn({ err: error }, "old inputs are kept"));
+    sealed
+      .sweep(limits.retentionSec, journal.undeliveredResults())
+      .catch((error) => logger.warn({ err: error }, "old inputs are kept"));
   };
   sweep();
   const sweeping = setInterval(sweep, sweepMs);

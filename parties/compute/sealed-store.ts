@@ -65,11 +65,13 @@ export class SealedStore {
     return hash;
   }
 
-  /** Deletes what was not used for `retentionSec`. @returns how many */
-  async sweep(retentionSec: number): Promise<number> {
+  /** Deletes what was not used for `retentionSec`, but for the hashes in `keep`. @returns how many */
+  async sweep(retentionSec: number, keep: readonly string[] = []): Promise<number> {
+    const kept = new Set(keep.map((hash) => hash.toLowerCase()));
     const oldest = Date.now() - retentionSec * 1000;
     let deleted = 0;
     for (const name of await readdir(this.#folder)) {
+      if (kept.has(name)) continue;
       const file = join(this.#folder, name);
       const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
       if (mtimeMs >= oldest) continue;

@@ -86,6 +86,17 @@ describe("a share of a result", () => {
     await expect.poll(() => uploads.length, { timeout: 10_000 }).toBe(1);
   });
 
+  it("is not swept away while it is owed, however long the attestation is held up", async () => {
+    await attest(1n);
+    const sealed = await SealedStore.open(join(folder, "sealed"), {} as BridgeClient);
+    const other = await sealed.keep(Buffer.from("an input"));
+    expect(await sealed.sweep(-1, journal.undeliveredResults())).toBe(1);
+    expect(await sealed.kept(other)).toBeUndefined();
+    delivery.deliver(1n);
+    await expect.poll(() => uploads).toEqual([share.toString()]);
+    expect(journal.undeliveredResults()).toEqual([]);
+  });
+
   it("outlives a restart between attestation and delivery", async () => {
     await attest(1n);
     await close();
