@@ -8,7 +8,7 @@ import type { FieldArray } from "../mpc/vector/index.ts";
 
 export interface Workload {
   readonly name: string;
-  /** Timed runs; the first of them warms up and is not counted. */
+  /** Timed runs; one more goes ahead to warm up. */
   readonly runs: number;
   /** Runs once and says by how much to divide the time: steps of training, otherwise 1. */
   run(session: Session<FieldArray>, party: Party): Promise<number>;
@@ -83,30 +83,34 @@ export const workloads: readonly Workload[] = [
 
 export interface Timing {
   name: string;
+  /** Of each run, divided by its units. */
   milliseconds: number[];
+  /** Steps of training in a run, otherwise 1. */
+  unitsPerRun: number;
   rounds: number;
   bytes: number;
 }
 
-/** Times a workload at one party; bytes are what this party sent in one run. */
-export async function time(workload: Workload, party: Party): Promise<Timing> {
+/** Times a workload at one party; rounds and bytes are what this party counted for one unit. */
+export async function time(workload: Workload, party: Party, runs: number): Promise<Timing> {
   const milliseconds: number[] = [];
   let rounds = 0;
   let bytes = 0;
-  for (let run = 0; run < workload.runs; run++) {
+  let unitsPerRun = 1;
+  for (let run = 0; run < runs; run++) {
     const region = party.kernel.beginRegion();
     const session = new Session(new SecureBackend(party), party.kernel.spec.bits);
     // A round that opens nothing lines the parties up.
     await session.open(session.constant(0, 1, 1, 0), "start");
     const before = party.meter.measurement();
     const start = performance.now();
-    const divisor = await workload.run(session, party);
+    unitsPerRun = await workload.run(session, party);
     const elapsed = performance.now() - start;
     const after = party.meter.measurement();
-    if (run > 0) milliseconds.push(elapsed / divisor);
-    rounds = (after.rounds - before.rounds) / divisor;
-    bytes = (after.bytesSent - before.bytesSent) / divisor;
+    milliseconds.push(elapsed / unitsPerRun);
+    rounds = (after.rounds - before.rounds) / unitsPerRun;
+    bytes = (after.bytesSent - before.bytesSent) / unitsPerRun;
     party.kernel.endRegion(region);
   }
-  return { name: workload.name, milliseconds, rounds, bytes };
+  return { name: workload.name, milliseconds, unitsPerRun, rounds, bytes };
 }
