@@ -145,6 +145,16 @@ export interface Kernel {
   extractBits(a: FieldArray, from: number, count: number): Uint32Array[];
   /** out[i] = bit i of a packed plane, 0 or 1. plane.length must be ceil(out.length / 32). */
   fromBits(out: FieldArray, plane: Uint32Array): void;
+  /**
+   * The canonical values as little-endian 32-bit words, a fresh copy: ceil(k / 32) planes of n words each,
+   * lowest plane first. The same form for every field, so that an integer passes from one field to another.
+   */
+  toWords(a: FieldArray): Uint32Array;
+  /**
+   * Reads integers below 2^(32 wordPlanes) from planes of words as `toWords` writes them, 1 <= wordPlanes <= 4,
+   * and reduces them mod p. words.length must be wordPlanes * out.length.
+   */
+  fromWords(out: FieldArray, words: Uint32Array, wordPlanes: number): void;
 
   // Wire and numbers.
 

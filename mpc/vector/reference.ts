@@ -265,6 +265,25 @@ class ReferenceKernel implements Kernel {
     for (let i = 0; i < out.length; i++) this.#set(out, i, BigInt((plane[i >>> 5]! >>> (i & 31)) & 1));
   }
 
+  toWords(a: FieldArray): Uint32Array {
+    const planes = Math.ceil(this.spec.bits / 32);
+    const words = new Uint32Array(planes * a.length);
+    for (let q = 0; q < planes; q++)
+      for (let i = 0; i < a.length; i++)
+        words[q * a.length + i] = Number(BigInt.asUintN(32, this.#get(a, i) >> BigInt(32 * q)));
+    return words;
+  }
+
+  fromWords(out: FieldArray, words: Uint32Array, wordPlanes: number): void {
+    checkRange("fromWords", "wordPlanes", wordPlanes, 1, 4);
+    checkLength("fromWords", "words", words, wordPlanes * out.length);
+    for (let i = 0; i < out.length; i++) {
+      let value = 0n;
+      for (let q = wordPlanes - 1; q >= 0; q--) value = (value << 32n) | BigInt(words[q * out.length + i]!);
+      this.#set(out, i, this.#field.reduce(value));
+    }
+  }
+
   encode(a: FieldArray): Uint8Array {
     const { limbs, limbBits, elementBytes } = this.spec;
     const bytes = new Uint8Array(elementBytes * a.length);

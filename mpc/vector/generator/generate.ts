@@ -6,6 +6,7 @@ import { layoutOf } from "./layout.ts";
 import { emitInit } from "./limbs.ts";
 import { emitLinear } from "./linear.ts";
 import { emitNumbers } from "./numbers.ts";
+import { emitWords } from "./words.ts";
 
 export function generateKernel(bits: FieldBits): string {
   const layout = layoutOf(fieldSpecs[bits]);
@@ -16,6 +17,7 @@ export function generateKernel(bits: FieldBits): string {
     emitLinear(layout),
     emitIntegers(layout),
     emitNumbers(layout),
+    emitWords(layout),
     "",
   ].join("\n");
 }

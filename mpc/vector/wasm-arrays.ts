@@ -1,0 +1,182 @@
+/**
+ * Arrays of field elements in a WebAssembly memory: allocation, views, movement, comparison.
+ *
+ * A FieldArray's `ptr` is the byte address of its lowest limb plane, `stride` the elements from one plane to
+ * the next. Elements rest in the loose form of `generator/layout.ts` and are made canonical, in place, before
+ * anything but a kernel reads them.
+ */
+import { type FieldArray, type FieldBits, type FieldSpec, fieldSpecs, type Region } from "./kernel.ts";
+import { LinearMemory, type WasmMemory } from "./memory.ts";
+import { RegionBook } from "./regions.ts";
+import { checkCount, checkIndices, checkLength, checkSlice } from "./shapes.ts";
+import type { Call } from "./wasm-module.ts";
+
+/** A public factor, ready to be passed to a kernel. */
+export interface Scalar {
+  readonly limbs: readonly number[];
+  /** The scalar as a signed integer where a short product exists for it, otherwise (and for 0) 0. */
+  readonly small: number;
+  /** 1 for 1/2, -1 for -1/2, otherwise 0. */
+  readonly half: number;
+}
+
+/** Scalars whose limbs are remembered: turning a bigint into limbs takes 300 ns. */
+const scalarCacheSize = 256;
+
+/** Bytes at the start of memory that hold the kernel's constants. */
+const constantBytes = 1024;
+
+export class WasmArrays {
+  readonly spec: FieldSpec;
+  protected readonly x: Record<string, Call>;
+  protected readonly memory: LinearMemory;
+  readonly #book = new RegionBook();
+  readonly #smallFactor: number;
+  readonly #scalars = new Map<bigint, Scalar>();
+
+  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>) {
+    this.spec = fieldSpecs[bits];
+    this.x = functions;
+    this.x.init!();
+    this.#smallFactor = this.x.smallFactor!();
+    this.memory = new LinearMemory(memory, constantBytes);
+  }
+
+  allocate(length: number): FieldArray {
+    checkCount("allocate", "length", length);
+    const a = this.take(length);
+    this.memory.bytes.fill(0, a.ptr, a.ptr + 4 * a.stride * this.spec.limbs);
+    this.#book.allocated(a.ptr, 4 * Math.max(1, length));
+    return a;
+  }
+
+  free(a: FieldArray): void {
+    this.#book.freed(a);
+    this.memory.free(a.ptr);
+  }
+
+  beginRegion(): Region {
+    return this.#book.begin();
+  }
+
+  endRegion(region: Region, keep: readonly FieldArray[] = []): void {
+    for (const ptr of this.#book.end(region, keep)) this.memory.free(ptr);
+  }
+
+  slice(a: FieldArray, start: number, length: number): FieldArray {
+    checkSlice(a, start, length);
+    return { length, ptr: a.ptr + 4 * start, stride: a.stride };
+  }
+
+  copy(out: FieldArray, a: FieldArray): void {
+    checkLength("copy", "a", a, out.length);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.x.copyPlane!(this.plane(out, j), this.plane(a, j), out.length);
+  }
+
+  fill(out: FieldArray, value: bigint): void {
+    const { limbs } = this.scalar(value);
+    for (let j = 0; j < limbs.length; j++) this.x.fillPlane!(this.plane(out, j), limbs[j]!, out.length);
+  }
+
+  gather(out: FieldArray, a: FieldArray, indices: Uint32Array): void {
+    checkLength("gather", "indices", indices, out.length);
+    checkIndices(a, indices);
+    const table = this.memory.allocate(4 * indices.length);
+    this.memory.words.set(indices, table / 4);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.x.gatherPlane!(this.plane(out, j), this.plane(a, j), table, out.length);
+    this.memory.free(table);
+  }
+
+  toBigints(a: FieldArray): bigint[] {
+    this.canonicalise(a);
+    const { limbs, limbBits } = this.spec;
+    const words = this.memory.words;
+    const result = new Array<bigint>(a.length);
+    const width = BigInt(limbBits);
+    for (let i = 0; i < a.length; i++) {
+      let value = 0n;
+      for (let j = limbs - 1; j >= 0; j--)
+        value = (value << width) | BigInt(words[this.plane(a, j) / 4 + i]!);
+      result[i] = value;
+    }
+    return result;
+  }
+
+  fromBigints(out: FieldArray, values: readonly bigint[]): void {
+    checkLength("fromBigints", "values", values, out.length);
+    const words = this.memory.words;
+    values.forEach((value, i) => {
+      this.limbsOf(value).forEach((limb, j) => {
+        words[out.ptr / 4 + out.stride * j + i] = limb;
+      });
+    });
+  }
+
+  isZero(a: FieldArray): boolean {
+    this.canonicalise(a);
+    for (let j = 0; j < this.spec.limbs; j++)
+      if (this.x.isZeroPlane!(this.plane(a, j), a.length) === 0) return false;
+    return true;
+  }
+
+  equal(a: FieldArray, b: FieldArray): boolean {
+    checkLength("equal", "b", b, a.length);
+    this.canonicalise(a);
+    this.canonicalise(b);
+    for (let j = 0; j < this.spec.limbs; j++)
+      if (this.x.isEqualPlane!(this.plane(a, j), this.plane(b, j), a.length) === 0) return false;
+    return true;
+  }
+
+  /** An array outside the book of regions, with undefined content; given back through #memory.free. */
+
+  /** An array outside the book of regions, with undefined content; given back through #memory.free. */
+  protected take(length: number, planes: number = this.spec.limbs): FieldArray {
+    let stride = Math.max(4, Math.ceil(length / 4) * 4);
+    // Planes whose distance is a multiple of 4096 bytes fall into the same sets of the L1 cache; with three
+    // arrays of five planes each they would evict one another.
+    if ((4 * stride) % 4096 < 64 && length >= 512) stride += 16;
+    return { length, ptr: this.memory.allocate(4 * stride * planes), stride };
+  }
+
+  protected plane(a: FieldArray, j: number): number {
+    return a.ptr + 4 * a.stride * j;
+  }
+
+  protected limbsOf(value: bigint): number[] {
+    const { bits, limbs, limbBits, modulus } = this.spec;
+    // Below 2^k is enough: p is a loose form of 0. Only what lies outside needs the division.
+    let rest = value >= 0n && value >> BigInt(bits) === 0n ? value : ((value % modulus) + modulus) % modulus;
+    const result: number[] = [];
+    for (let j = 0; j < limbs; j++) {
+      result.push(Number(BigInt.asUintN(limbBits, rest)));
+      rest >>= BigInt(limbBits);
+    }
+    return result;
+  }
+
+  /** Limbs of a scalar, and whether there is a short way to multiply by it. Protocols use a few over and over. */
+  protected scalar(value: bigint): Scalar {
+    let scalar = this.#scalars.get(value);
+    if (scalar === undefined) {
+      const { modulus } = this.spec;
+      const element = ((value % modulus) + modulus) % modulus;
+      const near = element > modulus >> 1n ? element - modulus : element;
+      const inverse = (modulus + 1n) >> 1n;
+      scalar = {
+        limbs: this.limbsOf(element),
+        small: near >= -this.#smallFactor && near <= this.#smallFactor ? Number(near) : 0,
+        half: element === inverse ? 1 : element === modulus - inverse ? -1 : 0,
+      };
+      if (this.#scalars.size >= scalarCacheSize) this.#scalars.clear();
+      this.#scalars.set(value, scalar);
+    }
+    return scalar;
+  }
+
+  protected canonicalise(a: FieldArray): void {
+    this.x.canonicalise!(a.ptr, 4 * a.stride, a.length);
+  }
+}
