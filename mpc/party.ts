@@ -10,68 +10,98 @@ import { embedCoefficient } from "./shamir.ts";
 import { nextParty, type PartyIndex, previousParty, type Transport } from "./transport/transport.ts";
 import { type FieldArray, type Kernel, randomBlock } from "./vector/index.ts";
 
+/** What a party has once in an attempt, whatever the fields it computes in. */
+interface AttemptState {
+  readonly transport: Transport;
+  readonly prss: Prss;
+  readonly meter: CostMeter;
+  operation: number;
+  busy: boolean;
+}
+
 export class Party {
   readonly index: PartyIndex;
   /** The parties after and before this one in the cycle 1, 2, 3. */
   readonly next: PartyIndex;
   readonly previous: PartyIndex;
   readonly kernel: Kernel;
-  readonly meter = new CostMeter();
-  readonly #transport: Transport;
-  readonly #prss: Prss;
+  readonly meter: CostMeter;
+  readonly #attempt: AttemptState;
   readonly #embed = new Map<PartyIndex, bigint>();
-  #operation = 0;
-  #busy = false;
 
-  constructor(kernel: Kernel, transport: Transport, pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>) {
+  constructor(kernel: Kernel, transport: Transport, pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>);
+  /** The same party in the field of another kernel; see `inField`. */
+  constructor(kernel: Kernel, attempt: AttemptState);
+  constructor(
+    kernel: Kernel,
+    at: Transport | AttemptState,
+    pairSecrets?: ReadonlyMap<PartyIndex, Uint8Array>,
+  ) {
     this.kernel = kernel;
-    this.#transport = transport;
-    this.index = transport.partyIndex;
+    this.#attempt =
+      "prss" in at
+        ? at
+        : {
+            transport: at,
+            prss: new Prss(at.partyIndex, pairSecrets ?? new Map()),
+            meter: new CostMeter(),
+            operation: 0,
+            busy: false,
+          };
+    this.meter = this.#attempt.meter;
+    this.index = this.#attempt.transport.partyIndex;
     this.next = nextParty(this.index);
     this.previous = previousParty(this.index);
-    this.#prss = new Prss(this.index, pairSecrets);
     for (const excluded of [this.next, this.previous]) {
       this.#embed.set(excluded, embedCoefficient(this.index, excluded, kernel.spec.modulus));
     }
   }
 
+  /**
+   * This party over another field: same links, pair keys, meter and numbering of rounds, so that rounds in
+   * either field follow each other and no pseudo-random stream is drawn in both.
+   */
+  inField(kernel: Kernel): Party {
+    return new Party(kernel, this.#attempt);
+  }
+
   /** Runs one communication round; `operation` labels its frames and its pseudo-random streams. */
   async round<T>(body: (operation: number) => Promise<T>): Promise<T> {
-    if (this.#busy) {
+    if (this.#attempt.busy) {
       throw new SymbolonError(
         "INTERNAL",
         "two rounds of one party overlap: await one before the next begins",
       );
     }
-    this.#busy = true;
-    this.#operation += 1;
+    this.#attempt.busy = true;
+    this.#attempt.operation += 1;
     this.meter.countRound();
     try {
-      return await body(this.#operation);
+      return await body(this.#attempt.operation);
     } catch (error) {
       const reason = toSymbolonError(error);
-      this.#transport.close(reason);
+      this.#attempt.transport.close(reason);
       throw reason;
     } finally {
-      this.#busy = false;
+      this.#attempt.busy = false;
     }
   }
 
   /** The number that the next round will have; decides the rotation of roles. */
   get nextOperation(): number {
-    return this.#operation + 1;
+    return this.#attempt.operation + 1;
   }
 
   send(to: PartyIndex, operation: number, parts: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     this.meter.countFrame(bytes);
-    this.#transport.send(to, operation, parts);
+    this.#attempt.transport.send(to, operation, parts);
   }
 
   /** The view is valid until the next receive from the same party. */
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {
-    return this.#transport.receive(from, operation, byteLength);
+    return this.#attempt.transport.receive(from, operation, byteLength);
   }
 
   /** Sends field elements in their wire form. */
@@ -96,7 +126,7 @@ export class Party {
   ): FieldArray {
     const { kernel } = this;
     const out = kernel.allocate(length);
-    const stream = this.#prss.stream(excluded, purpose, operation);
+    const stream = this.#attempt.prss.stream(excluded, purpose, operation);
     for (let at = 0; at < length; at += randomBlock) {
       const piece = kernel.slice(out, at, Math.min(randomBlock, length - at));
       kernel.fromRandomBytes(piece, stream(kernel.randomByteLength(piece.length)), bitLength);
@@ -106,7 +136,7 @@ export class Party {
 
   /** Uniform words known to both parties other than `excluded`. */
   pairWords(excluded: PartyIndex, purpose: PrssPurpose, operation: number, words: number): Uint32Array {
-    const bytes = this.#prss.bytes(excluded, purpose, operation, 4 * words);
+    const bytes = this.#attempt.prss.bytes(excluded, purpose, operation, 4 * words);
     return bytes.byteOffset % 4 === 0
       ? new Uint32Array(bytes.buffer, bytes.byteOffset, words)
       : new Uint32Array(new Uint8Array(bytes).buffer);

@@ -12,6 +12,7 @@ import { describe, expect, it } from "vitest";
 import type { Party } from "../../../mpc/party.ts";
 import { and } from "../../../mpc/protocols/bits.ts";
 import { compare } from "../../../mpc/protocols/compare.ts";
+import { convert } from "../../../mpc/protocols/convert.ts";
 import { checkRange } from "../../../mpc/protocols/input-check.ts";
 import { reduceDegree } from "../../../mpc/protocols/multiply.ts";
 import { truncate } from "../../../mpc/protocols/truncate.ts";
@@ -21,6 +22,7 @@ import { createReferenceKernel, type FieldArray } from "../../../mpc/vector/inde
 import { threeParties, together } from "../three-parties.ts";
 
 const kernel = createReferenceKernel(61);
+const otherKernel = createReferenceKernel(89);
 
 type Protocol = (party: Party, x: FieldArray) => Promise<unknown>;
 
@@ -100,6 +102,13 @@ const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
     -4000n,
     4000n,
     300,
+  ],
+  [
+    "convert",
+    (p, x) => convert(p, p.inField(otherKernel), { values: x, bitLength: 23 }),
+    -(1n << 23n),
+    1n << 23n,
+    200,
   ],
   ["range check", (p, x) => checkRange(p, x, -128n, 128n, coefficients), -128n, 128n, 100],
 ];
