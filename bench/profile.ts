@@ -9,18 +9,19 @@
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import type { Profiler } from "node:inspector/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { FieldBits } from "../mpc/vector/index.ts";
-import { runParties } from "./parties.ts";
+import { runParties } from "./engine/parties.ts";
+import { smallestField } from "./field-choice.ts";
+import { median } from "./report.ts";
 import { groups, type SelfTime, selfTimes } from "./self-times.ts";
 import { workloads } from "./workloads.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    field: { type: "string", default: "127" },
+    field: { type: "string" },
     rtt: { type: "string", default: "0" },
     party: { type: "string", default: "1" },
     top: { type: "string", default: "25" },
@@ -33,21 +34,23 @@ if (workload === undefined) {
   process.exit(2);
 }
 
-const replies = await runParties({
+const field =
+  values.field === undefined ? (await smallestField(workload)).field : (Number(values.field) as FieldBits);
+const { parties, profiles } = await runParties({
   workload: workload.name,
-  field: Number(values.field) as FieldBits,
+  field,
   rttMs: Number(values.rtt),
+  budgetMs: 1500,
   profile: true,
 });
-const { timing } = replies[0];
-const units = timing.milliseconds.length * timing.unitsPerRun;
-const sorted = [...timing.milliseconds].sort((a, b) => a - b);
+const { runs, rounds } = parties[0];
+const units = runs.length * workload.steps;
 console.log(
-  `${workload.name}: median ${sorted[sorted.length >> 1].toFixed(3)} ms over ${sorted.length} runs of ` +
-    `${timing.unitsPerRun}, ${timing.rounds.toFixed(1)} rounds, under the profiler`,
+  `${workload.name}, k = ${field}: median ${(median(runs.map(({ ms }) => ms)) / workload.steps).toFixed(3)} ms, ` +
+    `${runs.length} runs of ${workload.steps}, ${(rounds / workload.steps).toFixed(1)} rounds, under the profiler`,
 );
 
-const byParty = replies.map(({ profile }) => selfTimes(profile as Profiler.Profile));
+const byParty = profiles.map(selfTimes);
 console.log(
   `\n${"group".padEnd(12)}${["party 1", "party 2", "party 3"].map((h) => h.padStart(18)).join("")}`,
 );
@@ -70,7 +73,7 @@ for (const f of shown.slice(0, Number(values.top))) {
 
 if (values.out !== undefined) {
   mkdirSync(values.out, { recursive: true });
-  replies.forEach(({ profile }, i) => {
+  profiles.forEach((profile, i) => {
     writeFileSync(join(values.out!, `party-${i + 1}.cpuprofile`), JSON.stringify(profile));
   });
 }

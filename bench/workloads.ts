@@ -1,116 +1,147 @@
-/** What the engine benchmark runs at each party. Inputs are fresh random shares; values do not matter to speed. */
+/**
+ * What the engine benchmark runs: programs on a session, with the inputs' shapes and ranges. The same program
+ * runs on shares (timed), on plaintext (the check of the result) and on the plan backend (the choice of field).
+ */
 import { findAlgorithm } from "../algorithms/catalog.ts";
 import { fit } from "../algorithms/logistic-regression.ts";
-import type { Party } from "../mpc/party.ts";
-import { SecureBackend } from "../mpc/session/secure.ts";
-import { Session, type Tensor } from "../mpc/session/session.ts";
-import type { FieldArray } from "../mpc/vector/index.ts";
+import type { Session, Tensor } from "../mpc/session/session.ts";
+import { breastCancer, type LabelledData, syntheticData, uniform } from "./data.ts";
+
+/** A secret input: its public shape and range, and its values in units of the last place. */
+export interface Input {
+  readonly rows: number;
+  readonly cols: number;
+  readonly fracBits: number;
+  readonly bound: number;
+  raw(): Float64Array | Promise<Float64Array>;
+}
 
 export interface Workload {
   readonly name: string;
-  /** Timed runs; one more goes ahead to warm up. */
-  readonly runs: number;
-  /** Runs once and says by how much to divide the time: steps of training, otherwise 1. */
-  run(session: Session<FieldArray>, party: Party): Promise<number>;
+  /** The work and the ranges of its inputs, for people. */
+  readonly about: string;
+  readonly inputs: readonly Input[];
+  /** What is timed. */
+  run<D>(session: Session<D>, inputs: readonly Tensor<D>[]): Promise<Tensor<D>[]>;
+  /** What the field must hold, where that is more than what is timed. */
+  job?<D>(session: Session<D>, inputs: readonly Tensor<D>[]): Promise<unknown>;
+  /** Steps of training in a run, by which times are divided; otherwise 1. */
+  readonly steps: number;
+  /** Elements of the work (products, comparisons, matrix elements, rows times columns of a step). */
+  readonly units: number;
+  /** Largest error of an output against plaintext. */
+  readonly tolerance: number;
+  /** The inputs come from a fourth process, the sellers', and the output is opened, within the time. */
+  readonly fromSellers?: boolean;
 }
 
-type Secret = Tensor<FieldArray>;
-
-/** Shares of 0 in the wanted shape: all parties hold the same line, which is a valid sharing. */
-function zeros(
-  session: Session<FieldArray>,
-  rows: number,
-  cols: number,
-  fracBits: number,
-  bound: number,
-): Secret {
-  return session.input(session.backend.constant(0n, rows * cols), rows, cols, fracBits, bound);
-}
+const trainingFracBits = 20;
+/** Training of a job lasts as long as the algorithm's default says; its range and distance choose the field. */
+const jobEpochs = findAlgorithm("logistic-regression").parameters.parse({}).epochs as number;
 
 /** Steps of logistic regression on standardised rows, without the standardisation. */
-function training(name: string, rows: number, cols: number, batchSize: number, steps: number): Workload {
+function training(
+  name: string,
+  [rows, columns, batchSize, epochs]: readonly [number, number, number, number],
+  data: () => LabelledData | Promise<LabelledData>,
+): Workload {
+  let made: LabelledData | Promise<LabelledData> | undefined;
+  const raw = async (part: "X" | "labels"): Promise<Float64Array> => {
+    made ??= data();
+    return (await made)[part].map((x) => Math.round(x * 2 ** trainingFracBits));
+  };
+  const train = <D>(session: Session<D>, [X, labels]: readonly Tensor<D>[], count: number) => {
+    const defaults = findAlgorithm("logistic-regression").parameters.parse({});
+    return fit(session, X, labels, { ...defaults, sigmoid: "clamped-5", batchSize, epochs: count });
+  };
+  const batch = Math.min(batchSize, rows);
+  const steps = Math.ceil(rows / batch) * epochs;
+  const shape = { rows, fracBits: trainingFracBits };
   return {
     name,
-    runs: 4,
-    async run(session) {
-      const X = zeros(session, rows, cols, 20, Math.sqrt(rows));
-      const labels = zeros(session, rows, 1, 20, 1);
-      const perEpoch = Math.ceil(rows / Math.min(batchSize, rows));
-      const epochs = Math.max(1, Math.round(steps / perEpoch));
-      const defaults = findAlgorithm("logistic-regression").parameters.parse({});
-      await fit(session, X, labels, { ...defaults, sigmoid: "clamped-5", batchSize, epochs });
-      return perEpoch * epochs;
-    },
+    about: `a step of logistic regression, ${rows} x ${columns}, batch ${batch}, clamped sigmoid of 5 pieces`,
+    inputs: [
+      // The squares of a standardised column sum to the number of rows.
+      { ...shape, cols: columns, bound: Math.sqrt(rows), raw: () => raw("X") },
+      { ...shape, cols: 1, bound: 1, raw: () => raw("labels") },
+    ],
+    run: async (session, inputs) => [await train(session, inputs, epochs)],
+    job: (session, inputs) => train(session, inputs, jobEpochs),
+    steps,
+    units: batch * columns,
+    tolerance: 0.01,
   };
 }
 
-function once(name: string, runs: number, act: (session: Session<FieldArray>) => Promise<unknown>): Workload {
-  return {
-    name,
-    runs,
-    async run(session) {
-      await act(session);
-      return 1;
-    },
-  };
+function values(label: string, rows: number, cols: number, fracBits: number, bound: number): Input {
+  const raw = () => uniform(label, rows * cols, bound * 2 ** fracBits);
+  return { rows, cols, fracBits, bound, raw };
 }
 
 const million = 1_000_000;
+/** An exact result: an integer below 2^53. */
+const exact = 0;
 
 export const workloads: readonly Workload[] = [
-  training("lr-569x30-b128", 569, 30, 128, 50),
-  training("lr-1000x100-b128", 1000, 100, 128, 48),
-  training("lr-10000x100-b128", 10_000, 100, 128, 79),
-  training("lr-10000x100-full", 10_000, 100, 65_536, 10),
-  once("multiply-1e6", 5, (s) => {
-    const a = zeros(s, million, 1, 0, 2 ** 20);
-    return s.multiply(a, a, { fracBits: 0 });
-  }),
-  once("multiply-fixed-1e6", 5, (s) => {
-    const a = zeros(s, million, 1, 16, 2 ** 10);
-    return s.multiply(a, a);
-  }),
-  once("less-than-1e5", 5, (s) => s.isNonNegative(zeros(s, 100_000, 1, 0, 2 ** 32))),
-  once("matvec-fixed-1000x1000", 8, (s) =>
-    s.matmul(zeros(s, 1000, 1000, 16, 2 ** 4), zeros(s, 1000, 1, 16, 2 ** 4)),
-  ),
-  once("aggregate-10x1e6", 3, (s) => {
-    let sum = zeros(s, million, 1, 16, 1);
-    for (let i = 1; i < 10; i++) sum = s.add(sum, zeros(s, million, 1, 16, 1));
-    return s.open(sum, "aggregate");
-  }),
+  training("lr-569x30-b128", [569, 30, 128, 20], breastCancer),
+  training("lr-1000x100-b128", [1000, 100, 128, 12], () => syntheticData(1000, 100)),
+  training("lr-10000x100-b128", [10_000, 100, 128, 1], () => syntheticData(10_000, 100)),
+  training("lr-10000x100-full", [10_000, 100, 65_536, 10], () => syntheticData(10_000, 100)),
+  {
+    name: "multiply-1e6",
+    about: "10^6 products of integers up to 2^20",
+    inputs: [values("a", million, 1, 0, 2 ** 20), values("b", million, 1, 0, 2 ** 20)],
+    run: async (session, [a, b]) => [await session.multiply(a, b, { fracBits: 0 })],
+    steps: 1,
+    units: million,
+    tolerance: exact,
+  },
+  {
+    name: "multiply-fixed-1e6",
+    about: "10^6 fixed-point products, 16 fractional bits, values up to 32",
+    inputs: [values("a", million, 1, 16, 32), values("b", million, 1, 16, 32)],
+    run: async (session, [a, b]) => [await session.multiply(a, b)],
+    steps: 1,
+    units: million,
+    tolerance: 1.5 * 2 ** -16,
+  },
+  {
+    name: "less-than-1e5",
+    about: "10^5 comparisons of signed 32-bit values, preprocessing included",
+    inputs: [values("a", 100_000, 1, 0, 2 ** 30), values("b", 100_000, 1, 0, 2 ** 30)],
+    run: async (session, [a, b]) => [
+      session.publicMinus(1, await session.isNonNegative(session.subtract(a, b))),
+    ],
+    steps: 1,
+    units: 100_000,
+    tolerance: exact,
+  },
+  {
+    name: "matvec-fixed-1000x1000",
+    about: "1000 x 1000 matrix times vector, 16 fractional bits, values up to 16",
+    inputs: [values("A", 1000, 1000, 16, 16), values("x", 1000, 1, 16, 16)],
+    run: async (session, [A, x]) => [await session.matmul(A, x)],
+    steps: 1,
+    units: million,
+    tolerance: 1.5 * 2 ** -16,
+  },
+  {
+    name: "aggregate-10x1e6",
+    about:
+      "10 sellers' vectors of 10^6 values up to 1, 16 fractional bits: shared, sealed, sent, summed, opened",
+    inputs: Array.from({ length: 10 }, (_, i) => values(`seller ${i}`, million, 1, 16, 1)),
+    run: async (session, inputs) => [inputs.reduce((sum, next) => session.add(sum, next))],
+    steps: 1,
+    units: 10 * million,
+    tolerance: exact,
+    fromSellers: true,
+  },
 ];
 
-export interface Timing {
-  name: string;
-  /** Of each run, divided by its units. */
-  milliseconds: number[];
-  /** Steps of training in a run, otherwise 1. */
-  unitsPerRun: number;
-  rounds: number;
-  bytes: number;
+export function findWorkload(name: string): Workload {
+  const found = workloads.find((w) => w.name === name);
+  if (found === undefined) throw new Error(`no workload "${name}"; known: ${names()}`);
+  return found;
 }
 
-/** Times a workload at one party; rounds and bytes are what this party counted for one unit. */
-export async function time(workload: Workload, party: Party, runs: number): Promise<Timing> {
-  const milliseconds: number[] = [];
-  let rounds = 0;
-  let bytes = 0;
-  let unitsPerRun = 1;
-  for (let run = 0; run < runs; run++) {
-    const region = party.kernel.beginRegion();
-    const session = new Session(new SecureBackend(party), party.kernel.spec.bits);
-    // A round that opens nothing lines the parties up.
-    await session.open(session.constant(0, 1, 1, 0), "start");
-    const before = party.meter.measurement();
-    const start = performance.now();
-    unitsPerRun = await workload.run(session, party);
-    const elapsed = performance.now() - start;
-    const after = party.meter.measurement();
-    milliseconds.push(elapsed / unitsPerRun);
-    rounds = (after.rounds - before.rounds) / unitsPerRun;
-    bytes = (after.bytesSent - before.bytesSent) / unitsPerRun;
-    party.kernel.endRegion(region);
-  }
-  return { name: workload.name, milliseconds, unitsPerRun, rounds, bytes };
-}
+const names = (): string => workloads.map((w) => w.name).join(", ");

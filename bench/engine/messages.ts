@@ -1,0 +1,53 @@
+/** Messages between a benchmark's parent process and its children, one awaited after the other. */
+import { type ChildProcess, fork } from "node:child_process";
+
+/** In a child: the next message of the parent. */
+export function nextTask<T>(): Promise<T> {
+  return new Promise((resolve) => process.once("message", (message) => resolve(message as T)));
+}
+
+/** In a child: sends to the parent, and resolves when it is on its way. */
+export function answer<T>(message: T): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send!(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** In the parent: a child process. */
+export class Child {
+  readonly #process: ChildProcess;
+  readonly #arrived: unknown[] = [];
+  #waiting: { resolve(message: unknown): void; reject(error: Error): void } | undefined;
+  #failure: Error | undefined;
+
+  /** Runs a module; what it prints goes to the parent's standard error. */
+  constructor(module: string) {
+    this.#process = fork(module, { stdio: ["ignore", 2, 2, "ipc"] });
+    this.#process.on("message", (message) => {
+      if (this.#waiting === undefined) this.#arrived.push(message);
+      else this.#waiting.resolve(message);
+      this.#waiting = undefined;
+    });
+    this.#process.on("exit", (code) => {
+      this.#failure = new Error(`a process of the benchmark ended with status ${code}`);
+      this.#waiting?.reject(this.#failure);
+      this.#waiting = undefined;
+    });
+  }
+
+  send<T extends object>(message: T): void {
+    this.#process.send(message);
+  }
+
+  next<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#arrived.length > 0) resolve(this.#arrived.shift() as T);
+      else if (this.#failure !== undefined) reject(this.#failure);
+      else this.#waiting = { resolve: resolve as (message: unknown) => void, reject };
+    });
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * One of the three party processes of a benchmark. It is driven by `parties.ts` over the process's message
+ * channel: says where it listens; gets its task; answers with the check of the result; gets the number of
+ * runs; answers with the figures.
+ */
+import { Session as Inspector, type Profiler } from "node:inspector/promises";
+import { Party } from "../../mpc/party.ts";
+import { generateX25519 } from "../../mpc/transport/keys.ts";
+import { connectMesh, MeshListener } from "../../mpc/transport/mesh.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
+import { findWorkload } from "../workloads.ts";
+import { checkOutputs, knownShares, type Measured, Measurement, now } from "./measure.ts";
+import { answer, nextTask } from "./messages.ts";
+import { SellersInbox } from "./sellers-link.ts";
+
+/** Where a party process listens, and the public key of its links and seals in hexadecimal digits. */
+export interface Contact {
+  readonly port: number;
+  readonly sellersPort: number;
+  readonly publicKey: string;
+}
+
+export interface Task {
+  readonly partyIndex: PartyIndex;
+  /** The two others, by index. */
+  readonly peers: Record<number, Contact>;
+  /** Emulated one-way delay in milliseconds. */
+  readonly delayMs: number;
+  readonly field: FieldBits;
+  readonly workload: string;
+}
+
+/** How long the first run took, and at party 1 how far its result was from plaintext. */
+export interface Checked {
+  readonly ms: number;
+  readonly maxError: number;
+}
+
+export interface RunCount {
+  readonly warmUps: number;
+  readonly runs: number;
+  /** Take a CPU profile of the timed runs. */
+  readonly profile: boolean;
+}
+
+export interface Reply {
+  readonly measured: Measured;
+  readonly profile?: Profiler.Profile;
+}
+
+/** Microseconds between the samples of a profile. */
+const samplingInterval = 100;
+
+async function profiled(body: () => Promise<Measured>): Promise<Reply> {
+  const inspector = new Inspector();
+  inspector.connect();
+  await inspector.post("Profiler.enable");
+  await inspector.post("Profiler.setSamplingInterval", { interval: samplingInterval });
+  await inspector.post("Profiler.start");
+  const measured = await body();
+  const { profile } = await inspector.post("Profiler.stop");
+  inspector.disconnect();
+  return { measured, profile };
+}
+
+const { privateKey, publicKey } = generateX25519();
+const listener = new MeshListener();
+const { port } = await listener.listen({ host: "127.0.0.1", port: 0 });
+const inbox = new SellersInbox();
+const sellersPort = await inbox.listen();
+await answer<Contact>({ port, sellersPort, publicKey: Buffer.from(publicKey).toString("hex") });
+
+const task = await nextTask<Task>();
+const { transport, pairSecrets } = await connectMesh({
+  listener,
+  contextId: new Uint8Array(32),
+  partyIndex: task.partyIndex,
+  staticPrivateKey: privateKey,
+  peers: Object.fromEntries(
+    Object.entries(task.peers).map(([index, peer]) => [
+      index,
+      { host: "127.0.0.1", port: peer.port, publicKey: Buffer.from(peer.publicKey, "hex") },
+    ]),
+  ),
+  deadlineMs: 20_000,
+  idleTimeoutMs: 120_000,
+  delayMs: task.delayMs,
+});
+const party = new Party(await createKernel(task.field), transport, pairSecrets);
+const workload = findWorkload(task.workload);
+const known = workload.fromSellers ? [] : await knownShares(workload, party);
+const measurement = new Measurement(workload, party, transport.stats, async () =>
+  workload.fromSellers
+    ? await inbox.receive(workload, party.kernel, task.partyIndex, privateKey)
+    : { inputs: known, at: now() },
+);
+
+const { ms, outputs } = await measurement.check();
+await answer<Checked>({ ms, maxError: task.partyIndex === 1 ? await checkOutputs(workload, outputs) : 0 });
+
+const count = await nextTask<RunCount>();
+if (count.warmUps > 0) await measurement.time(count.warmUps);
+const timed = () => measurement.time(count.runs);
+await answer<Reply>(count.profile ? await profiled(timed) : { measured: await timed() });
+transport.close();
+inbox.close();
+await listener.close();
+process.disconnect();
