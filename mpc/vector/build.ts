@@ -1,5 +1,5 @@
 /**
- * Compiles the kernels: generated AssemblyScript to `build/kernels/field<k>.wasm`. Skips what is up to date,
+ * Compiles the kernels: generated AssemblyScript to `build/kernels/<module>.wasm`. Skips what is up to date,
  * judged by a hash over the generated source, the compiler's version and its options.
  */
 import { createHash } from "node:crypto";
@@ -8,15 +8,30 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { SymbolonError } from "../errors.ts";
 import { randomId } from "../random.ts";
+import { bytes127Source } from "./generator/bytes127.ts";
 import { generateKernel } from "./generator/generate.ts";
 import { type FieldBits, fieldBits } from "./kernel.ts";
 
 /** Where the compiled kernels lie. */
 export const kernelDirectory = join(import.meta.dirname, "..", "..", "build", "kernels");
 
-/** Path of a field's compiled kernel. */
-export function kernelPath(bits: FieldBits, directory: string = kernelDirectory): string {
-  return join(directory, `field${bits}.wasm`);
+/** A field's kernel, or the arithmetic of bytes modulo 127. */
+export type ModuleName = `field${FieldBits}` | "bytes127";
+
+/** Everything that is compiled. */
+export const moduleNames: readonly ModuleName[] = [
+  ...fieldBits.map((bits): ModuleName => `field${bits}`),
+  "bytes127",
+];
+
+/** Path of a compiled module. */
+export function modulePath(name: ModuleName, directory: string = kernelDirectory): string {
+  return join(directory, `${name}.wasm`);
+}
+
+function sourceOf(name: ModuleName): string {
+  const bits = fieldBits.find((field) => name === `field${field}`);
+  return bits === undefined ? bytes127Source : generateKernel(bits);
 }
 
 const options = [
@@ -35,20 +50,20 @@ const options = [
 
 const compilerVersion: string = createRequire(import.meta.url)("assemblyscript/package.json").version;
 
-/** Compiles what is missing or out of date; says which fields were compiled. */
-export async function buildKernels(directory: string = kernelDirectory): Promise<FieldBits[]> {
-  const compiled: FieldBits[] = [];
-  for (const bits of fieldBits) if (await buildKernel(bits, directory)) compiled.push(bits);
+/** Compiles what is missing or out of date; says which modules were compiled. */
+export async function buildKernels(directory: string = kernelDirectory): Promise<ModuleName[]> {
+  const compiled: ModuleName[] = [];
+  for (const name of moduleNames) if (await buildModule(name, directory)) compiled.push(name);
   return compiled;
 }
 
-/** Compiles one field's kernel unless it is up to date. Safe against a concurrent build of the same. */
-export async function buildKernel(bits: FieldBits, directory: string = kernelDirectory): Promise<boolean> {
-  const source = generateKernel(bits);
+/** Compiles one module unless it is up to date. Safe against a concurrent build of the same. */
+export async function buildModule(name: ModuleName, directory: string = kernelDirectory): Promise<boolean> {
+  const source = sourceOf(name);
   const hash = createHash("sha256")
     .update(JSON.stringify([source, options, compilerVersion]))
     .digest("hex");
-  const target = kernelPath(bits, directory);
+  const target = modulePath(name, directory);
   const stamp = `${target}.sha256`;
   const [built, binaryThere] = await Promise.all([
     readFile(stamp, "utf8").catch(() => ""),
@@ -84,6 +99,6 @@ async function compile(source: string): Promise<Uint8Array> {
     listFiles: () => [],
   });
   if (error !== null || binary === undefined)
-    throw new SymbolonError("INTERNAL", `the kernel did not compile: ${stderr.toString()}`, { cause: error });
+    throw new SymbolonError("INTERNAL", `a kernel did not compile: ${stderr.toString()}`, { cause: error });
   return binary;
 }

@@ -11,6 +11,8 @@
  * - A method that takes a `bigint` scalar reduces it mod p, negative ones included.
  */
 
+import type { Bytes127 } from "./bytes127.ts";
+
 /** The exponent k of the field's modulus p = 2^k - 1, a Mersenne prime. */
 export type FieldBits = 61 | 89 | 107 | 127;
 
@@ -66,6 +68,8 @@ export const randomBlock = 4096;
 
 export interface Kernel {
   readonly spec: FieldSpec;
+  /** Bytes modulo 127, for comparisons; on ordinary buffers, not in the kernel's memory. */
+  readonly bytes127: Bytes127;
 
   // Memory.
 

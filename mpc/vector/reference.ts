@@ -5,6 +5,8 @@
  * A FieldArray's `ptr` is an index into one array of canonical values in [0, p); `stride` is unused.
  */
 import { createField, type Field } from "../field.ts";
+import type { Bytes127 } from "./bytes127.ts";
+import { createReferenceBytes127 } from "./bytes127-reference.ts";
 import {
   type FieldArray,
   type FieldBits,
@@ -29,6 +31,7 @@ import {
 
 class ReferenceKernel implements Kernel {
   readonly spec: FieldSpec;
+  readonly bytes127: Bytes127 = createReferenceBytes127();
   readonly #field: Field;
   readonly #heap: bigint[] = [];
   readonly #book = new RegionBook();

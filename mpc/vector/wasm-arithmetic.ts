@@ -1,4 +1,5 @@
 /** Arithmetic in WebAssembly with SIMD: element-wise operations, reductions, products of matrices. */
+import type { Bytes127 } from "./bytes127.ts";
 import type { FieldArray, FieldBits } from "./kernel.ts";
 import type { WasmMemory } from "./memory.ts";
 import { checkLength, checkMatrix } from "./shapes.ts";
@@ -15,8 +16,8 @@ export class WasmArithmetic extends WasmArrays {
   readonly #preparedPlanes: number;
   readonly #rowsPerCarry: number;
 
-  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>) {
-    super(bits, memory, functions);
+  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>, bytes127: Bytes127) {
+    super(bits, memory, functions, bytes127);
     this.#preparedPlanes = this.x.preparedPlanes!();
     this.#rowsPerCarry = this.x.rowsPerCarry!();
   }

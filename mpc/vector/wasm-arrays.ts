@@ -5,6 +5,7 @@
  * the next. Elements rest in the loose form of `generator/layout.ts` and are made canonical, in place, before
  * anything but a kernel reads them.
  */
+import type { Bytes127 } from "./bytes127.ts";
 import { type FieldArray, type FieldBits, type FieldSpec, fieldSpecs, type Region } from "./kernel.ts";
 import { LinearMemory, type WasmMemory } from "./memory.ts";
 import { RegionBook } from "./regions.ts";
@@ -28,14 +29,16 @@ const constantBytes = 1024;
 
 export class WasmArrays {
   readonly spec: FieldSpec;
+  readonly bytes127: Bytes127;
   protected readonly x: Record<string, Call>;
   protected readonly memory: LinearMemory;
   readonly #book = new RegionBook();
   readonly #smallFactor: number;
   readonly #scalars = new Map<bigint, Scalar>();
 
-  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>) {
+  constructor(bits: FieldBits, memory: WasmMemory, functions: Record<string, Call>, bytes127: Bytes127) {
     this.spec = fieldSpecs[bits];
+    this.bytes127 = bytes127;
     this.x = functions;
     this.x.init!();
     this.#smallFactor = this.x.smallFactor!();

@@ -3,6 +3,7 @@
  * shapes, keep the memory (`wasm-arrays.ts`), compute (`wasm-arithmetic.ts`) and, here, move integers, bits,
  * bytes and numbers in and out.
  */
+import { loadBytes127 } from "./bytes127.ts";
 import { type FieldArray, type FieldBits, type Kernel, randomBlock } from "./kernel.ts";
 import { checkBytes, checkLength, checkRange, notCanonical, notRepresentable } from "./shapes.ts";
 import { WasmArithmetic } from "./wasm-arithmetic.ts";
@@ -19,8 +20,8 @@ const maxWordPlanes = 4;
 
 /** A kernel in WebAssembly with its own memory, which lives as long as the kernel. */
 export async function createKernel(bits: FieldBits): Promise<Kernel> {
-  const { memory, functions } = await instantiate(bits);
-  return new WasmKernel(bits, memory, functions);
+  const [{ memory, functions }, bytes127] = await Promise.all([instantiate(`field${bits}`), loadBytes127()]);
+  return new WasmKernel(bits, memory, functions, bytes127);
 }
 
 class WasmKernel extends WasmArithmetic implements Kernel {
