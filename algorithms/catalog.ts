@@ -1,25 +1,13 @@
-/** The algorithms of the market, and what can be known of a run before it. */
+/** The algorithms of the market: which there are, what they open, what operators approve of them. */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { addCost, addOpenings, type Declaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
-import { inputCheckCost, inputCheckOpenings } from "../mpc/protocols/input-check.ts";
-import { PlanBackend } from "../mpc/session/plan.ts";
-import { checkStatisticalDistance, Session } from "../mpc/session/session.ts";
-import { fieldSpecs } from "../mpc/vector/index.ts";
+import { inputCheckOpenings } from "../mpc/protocols/input-check.ts";
 import { gradientAggregation } from "./gradient-aggregation.ts";
-
 import { jiffProgram } from "./jiff-program.ts";
 import { logisticRegression } from "./logistic-regression.ts";
-import {
-  type Algorithm,
-  algorithmHash,
-  type JobInputs,
-  type JobShape,
-  type Manifest,
-  type Plan,
-} from "./manifest.ts";
+import { type Algorithm, algorithmHash, type Manifest } from "./manifest.ts";
 import { statistics } from "./statistics.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each algorithm has its own parameter type, checked by its zod schema
@@ -60,65 +48,9 @@ export function parseParameters(algorithm: AnyAlgorithm, given: unknown): Record
   });
 }
 
-/**
- * Runs the program on shapes and bounds alone. The declaration covers the checks of the inputs, which every
- * job begins with, and the program.
- * @throws RANGE_EXCEEDED when it would not fit the field or the statistical limit; SHAPE_MISMATCH
- */
-export async function planJob(
-  algorithm: AnyAlgorithm,
-  shape: JobShape,
-  parameters: Record<string, unknown>,
-): Promise<Plan> {
-  algorithm.checkShape(shape, parameters);
-  const checked = [...shape.inputs, ...(shape.validation === undefined ? [] : [shape.validation])];
-  const check = inputCheckCost(
-    checked.map(({ rows, columns, hasLabel }) => ({ rows, cols: columns, hasLabel })),
-    fieldSpecs[shape.fieldBits],
-  );
-  const program = await planProgram(algorithm, shape, parameters);
-  checkStatisticalDistance(program.declaration, shape.fieldBits);
-  const declaration: Declaration = {
-    ...program.declaration,
-    ...addCost(program.declaration, check.cost),
-    openings: addOpenings(check.openings, program.declaration.openings),
-  };
-  return { ...program, declaration };
-}
-
-async function planProgram(
-  algorithm: AnyAlgorithm,
-  shape: JobShape,
-  parameters: Record<string, unknown>,
-): Promise<Plan> {
-  if (algorithm.engine === "jiff") return algorithm.plan(shape, parameters);
-  const session = new Session(new PlanBackend(), shape.fieldBits);
-  const parts = await algorithm.run(session, wrapInputs(session, shape, nothing), shape, parameters);
-  return {
-    declaration: session.declaration,
-    parts: parts.map(({ name, tensor: { rows, cols, fracBits } }) => ({ name, rows, cols, fracBits })),
-  };
-}
-
 /** Everything that a job of this algorithm may open to the parties, by label, and why it is safe. */
 export function openingsOf(manifest: Manifest): Readonly<Record<string, string>> {
   return { ...inputCheckOpenings, ...manifest.openings };
-}
-
-const nothing = (): null => null;
-
-/** Input data as tensors: every value lies in [-1, 1] by the schema's scaling. */
-export function wrapInputs<D>(
-  session: Session<D>,
-  shape: JobShape,
-  data: (input: number | "validation") => D,
-): JobInputs<D> {
-  return {
-    inputs: shape.inputs.map((s, i) => session.input(data(i), s.rows, s.columns, shape.fracBits, 1)),
-    validation:
-      shape.validation &&
-      session.input(data("validation"), shape.validation.rows, shape.validation.columns, shape.fracBits, 1),
-  };
 }
 
 let codeHashPromise: Promise<string> | undefined;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { emptyDeclaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { JiffHandle, SecretShare } from "../mpc/jiff-program.ts";
-import { fieldSpecs } from "../mpc/vector/index.ts";
+import { type FieldBits, fieldSpecs } from "../mpc/vector/index.ts";
 import {
   auctionCost,
   auctionDistance,
@@ -58,9 +58,9 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
     }
   },
 
-  plan(shape: JobShape): Plan {
+  plan(shape: JobShape, fieldBits: FieldBits): Omit<Plan, "fieldBits"> {
     const bidders = shape.inputs.length;
-    const { modulus } = fieldSpecs[shape.fieldBits];
+    const { modulus } = fieldSpecs[fieldBits];
     const statisticalDistance = auctionDistance(bidders, bidBits(shape), modulus);
     return {
       // JIFF's own messages go through the relay and are counted in operations, not here.

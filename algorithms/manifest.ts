@@ -23,7 +23,9 @@ export interface InputShape {
 
 /** The public facts of a job that its program, its plan and its decoding depend on. */
 export interface JobShape {
+  /** Exponent of the field in which the inputs are shared; the parties compute in the plan's. */
   readonly fieldBits: FieldBits;
+  /** Fractional bits of the shared inputs. */
   readonly fracBits: number;
   /** One for each data set, in the order of the offers. */
   readonly inputs: readonly InputShape[];
@@ -96,7 +98,8 @@ export interface SessionAlgorithm<P extends Record<string, unknown> = Record<str
 export interface JiffAlgorithm<P extends Record<string, unknown> = Record<string, unknown>>
   extends AlgorithmBase<P> {
   readonly engine: "jiff";
-  plan(shape: JobShape, parameters: P): Plan;
+  /** @throws RANGE_EXCEEDED when the field has no room for it */
+  plan(shape: JobShape, fieldBits: FieldBits, parameters: P): Omit<Plan, "fieldBits">;
   /** `inputs[i]` are the shares of data set i, row-major, of raw integers x * 2^fracBits. */
   run(
     jiff: JiffHandle,
@@ -122,6 +125,8 @@ export interface PlannedPart {
 
 /** What is known of a run before it. */
 export interface Plan {
+  /** Exponent of the field that the parties compute in. */
+  readonly fieldBits: FieldBits;
   readonly declaration: Declaration;
   /** The parts of the result in the order in which their shares are sealed. */
   readonly parts: readonly PlannedPart[];

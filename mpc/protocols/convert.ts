@@ -1,4 +1,4 @@
-import type { Cost } from "../cost.ts";
+import { addCost, type Cost, noCost } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
 import type { FieldArray, FieldBits } from "../vector/index.ts";
@@ -64,9 +64,58 @@ export async function convert(
   return value;
 }
 
+/** Values converted at once; bounds the memory of masks and openings. */
+const block = 1 << 17;
+
+/** `convert` for several arrays together: as many rounds as all their values fill blocks of 2^17. */
+export async function convertAll(
+  from: Party,
+  to: Party,
+  arrays: readonly FieldArray[],
+  bitLength: number,
+): Promise<FieldArray[]> {
+  const out = arrays.map(({ length }) => to.kernel.allocate(length));
+  const total = arrays.reduce((sum, { length }) => sum + length, 0);
+  for (let at = 0; at < total; at += block) {
+    const values = from.kernel.allocate(Math.min(block, total - at));
+    for (const { array, start, offset, length } of overlaps(arrays, at, values.length)) {
+      const piece = from.kernel.slice(arrays[array], start, length);
+      from.kernel.copy(from.kernel.slice(values, offset, length), piece);
+    }
+    const converted = await convert(from, to, { values, bitLength });
+    for (const { array, start, offset, length } of overlaps(arrays, at, values.length)) {
+      const piece = to.kernel.slice(converted, offset, length);
+      to.kernel.copy(to.kernel.slice(out[array], start, length), piece);
+    }
+    from.kernel.free(values);
+    to.kernel.free(converted);
+  }
+  return out;
+}
+
+/** Where elements at, ..., at + count - 1 of arrays laid end to end lie in each of them. */
+function* overlaps(arrays: readonly FieldArray[], at: number, count: number) {
+  let begin = 0;
+  for (const [array, { length: whole }] of arrays.entries()) {
+    const first = Math.max(at, begin);
+    const last = Math.min(at + count, begin + whole);
+    if (first < last) yield { array, start: first - begin, offset: first - at, length: last - first };
+    begin += whole;
+  }
+}
+
 /** Declared cost of `convert`: 2 n elements of the source field over all links. */
 export function convertCost(n: number, elementBytes: number): Cost {
   return openMaskedCost(n, 1, elementBytes);
+}
+
+/** Declared cost of `convertAll` for n values in all. */
+export function convertAllCost(n: number, elementBytes: number): Cost {
+  let cost = noCost;
+  for (let at = 0; at < n; at += block) {
+    cost = addCost(cost, convertCost(Math.min(block, n - at), elementBytes));
+  }
+  return cost;
 }
 
 /** What n conversions from a field of 2^k - 1 elements add to a job's statistical distance. */

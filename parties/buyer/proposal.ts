@@ -4,9 +4,10 @@
  * here, where it costs nobody anything.
  */
 
-import { findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import type { JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";

@@ -3,9 +3,10 @@
  * with the buyer's key, checked to lie on one line, decoded. And the result file that people and scripts read.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, DecodedResult, JobShape, Plan, PlannedPart } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient, JobView } from "../../bridge/client.ts";
 import type { Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
@@ -180,10 +181,10 @@ const deliveryMs = 60_000;
  */
 export async function fetchCiphertexts(
   { bridge }: Pick<Connection, "bridge">,
-  { plan, shape, ciphertextHashes }: FinishedJob,
+  { plan, ciphertextHashes }: FinishedJob,
 ): Promise<Three<Uint8Array>> {
   const limit = sealedBytes(
-    elementsOf(plan) * fieldSpecs[shape.fieldBits].elementBytes + payloadOverheadBytes,
+    elementsOf(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
   );
   const until = Date.now() + deliveryMs;
   const fetchOne = async (hash: string): Promise<Uint8Array> => {
@@ -241,10 +242,10 @@ export async function openPayloads(
 
 /** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
 export async function reconstructParts(
-  { plan, shape }: Pick<FinishedJob, "plan" | "shape">,
+  { plan }: Pick<FinishedJob, "plan">,
   payloads: Three<Pick<ResultPayload, "share">>,
 ): Promise<Record<string, Float64Array>> {
-  const kernel = await createKernel(shape.fieldBits);
+  const kernel = await createKernel(plan.fieldBits);
   const shares = payloads.map(({ share }) => share) as Three<Uint8Array>;
   let raw: Float64Array;
   try {

@@ -22,6 +22,7 @@ export function runDigest(verified: VerifiedJob, attemptContext: Uint8Array): Ui
     payoutRoot,
     shape,
     parameters,
+    fieldBits: plan.fieldBits,
     parts: plan.parts,
     rounds: plan.declaration.rounds,
     bytes: plan.declaration.bytes,

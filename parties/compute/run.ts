@@ -2,13 +2,14 @@
  * One attempt at a joined job, from the connection to the peers to the roots that this party will attest. Every
  * wait in it has a deadline; whatever goes wrong ends it with a named error, here and at the peers.
  */
-import { wrapInputs } from "../../algorithms/catalog.ts";
+import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { ResultPart } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { AttestationMessage } from "../../contracts/eip712.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { JiffOperations } from "../../mpc/jiff-program.ts";
 import { Party } from "../../mpc/party.ts";
+import { convertAll } from "../../mpc/protocols/convert.ts";
 import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { type ProgressListener, Session } from "../../mpc/session/session.ts";
@@ -17,7 +18,7 @@ import { connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
 import { extendByVectors } from "../../mpc/transport/jiff-vectors.ts";
 import { connectMesh, type MeshListener, type MeshPeer } from "../../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
-import { createKernel, type FieldArray } from "../../mpc/vector/index.ts";
+import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import type { OperatorKeys } from "../keys.ts";
 import {
@@ -63,9 +64,10 @@ export interface RunResult {
 export async function runJob(verified: VerifiedJob, options: RunOptions): Promise<RunResult> {
   const { config, signal } = options;
   const { deployment } = config;
-  const { job, shape, point } = verified;
-  const kernel = await createKernel(shape.fieldBits);
-  const shares = await options.verifier.openInputs(verified, kernel, signal);
+  const { job, shape, plan, point } = verified;
+  const kernel = await createKernel(plan.fieldBits);
+  const dataKernel = shape.fieldBits === plan.fieldBits ? kernel : await createKernel(shape.fieldBits);
+  const shares = await options.verifier.openInputs(verified, dataKernel, signal);
   const contextId = attemptContext({
     chainId: deployment.chainId,
     escrow: deployment.jobEscrow,
@@ -98,7 +100,7 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
     // A JIFF program ends with its session. Vector protocols run over the mesh, which notices a lost peer
     // itself: a bridge that restarts under a long training must not end it.
     if (verified.algorithm.engine === "jiff") jiff.onFailure((error) => transport.close(error));
-    const computed = await compute(verified, options, party, jiff, shares);
+    const computed = await compute(verified, options, party, jiff, { kernel: dataKernel, shares });
     const result = await deliver(verified, options, party, computed);
     await farewell(party);
     return result;
@@ -114,6 +116,12 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
   }
 }
 
+/** This party's shares of all inputs, in the field of the data. */
+interface OpenedInputs {
+  kernel: Kernel;
+  shares: readonly FieldArray[];
+}
+
 interface Computed {
   /** Bytes of this party's share of the whole result. */
   share: Uint8Array;
@@ -125,17 +133,17 @@ async function compute(
   options: RunOptions,
   party: Party,
   jiff: JiffSession,
-  shares: readonly FieldArray[],
+  opened: OpenedInputs,
 ): Promise<Computed> {
   const { shape, plan, algorithm, parameters, point } = verified;
   const { kernel } = party;
-  const session = new Session(new SecureBackend(party), shape.fieldBits, options.onProgress);
+  const session = new Session(new SecureBackend(party), plan.fieldBits, options.onProgress);
   const handle = extendByVectors(jiff.jiff, session, party);
   // Measured from here on: the plan declares the checks and the program together.
   const before = party.meter.measurement();
   const startedMs = performance.now();
   options.onProgress("checking inputs", 0, 1);
-  await checkInputs(party, checkedInputs(verified, shares));
+  const shares = await checkedShares(verified, party, opened);
   options.onProgress("computing", 0, 1);
   let values: FieldArray;
   if (algorithm.engine === "session") {
@@ -176,6 +184,21 @@ async function compute(
       seconds,
     },
   };
+}
+
+/** The inputs in the field of the run: a value is converted only after it is known to lie in its range. */
+async function checkedShares(
+  verified: VerifiedJob,
+  party: Party,
+  { kernel, shares }: OpenedInputs,
+): Promise<readonly FieldArray[]> {
+  const { shape } = verified;
+  const source = kernel === party.kernel ? party : party.inField(kernel);
+  await checkInputs(source, checkedInputs(verified, shares));
+  if (source === party) return shares;
+  const converted = await convertAll(source, party, shares, shape.fracBits);
+  for (const share of shares) kernel.free(share);
+  return converted;
 }
 
 /** Nothing may be opened that was not declared, and a run that went another way than planned is no result. */
@@ -259,7 +282,7 @@ async function joinJiff(
   pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>,
 ): Promise<JiffSession> {
   const { bridge, config, keys, signal, attempt } = options;
-  const { job, members, point, shape } = verified;
+  const { job, members, point, plan } = verified;
   const { chainId, jobEscrow } = config.deployment;
   const until = performance.now() + config.limits.connectMs;
   while ((await bridge.job(job.job.toString(), { signal })).state === "Funded") {
@@ -280,7 +303,7 @@ async function joinJiff(
     secretKey: keys.jiffKey.privateKey.reveal(),
     publicKeys,
     pairSecrets,
-    modulus: 2n ** BigInt(shape.fieldBits) - 1n,
+    modulus: fieldSpecs[plan.fieldBits].modulus,
     timeoutMs: config.limits.connectMs,
     signal,
   });

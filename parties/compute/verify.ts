@@ -3,9 +3,10 @@
  * chain as its own endpoint shows it and from its own keys and allow-list. The bridge is asked for bytes only,
  * and they are checked against hashes on chain.
  */
-import { codeHash, findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { codeHash, findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec, type JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import { dataRoot, inputRoot, specHash } from "../../contracts/commitments.ts";
 import type { Deployment } from "../../contracts/deployment.ts";

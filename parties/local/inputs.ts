@@ -2,8 +2,9 @@
  * The files of a local job, read and checked before anything is started: one table a seller, the schema that
  * they share, the buyer's validation rows.
  */
-import { findAlgorithm, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { findAlgorithm, parseParameters } from "../../algorithms/catalog.ts";
 import type { Algorithm } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { specOf } from "../buyer/proposal.ts";
 import { conform } from "../data/conform.ts";

@@ -3,7 +3,7 @@
  * plaintext numbers, once with the exact logistic function instead of its piecewise approximation.
  */
 
-import { wrapInputs } from "../../algorithms/catalog.ts";
+import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { fit } from "../../algorithms/logistic-regression.ts";
 import type { JobShape, SessionAlgorithm } from "../../algorithms/manifest.ts";
 import { batchOrder } from "../../algorithms/public-permutation.ts";
@@ -55,7 +55,7 @@ export async function runInPlaintext(
 }
 
 type Optimiser = Pick<
-  Parameters<typeof fit>[3],
+  Parameters<typeof fit>[2],
   "epochs" | "batchSize" | "learningRate" | "l2" | "momentum" | "seed"
 >;
 

@@ -2,8 +2,9 @@
  * Verifies a bundle without a network: everything that follows from hashes and signatures. What does not follow
  * from them is named too, so that nobody takes a checked bundle for more than it is.
  */
-import { findAlgorithm, identify, parseParameters, planJob } from "../../algorithms/catalog.ts";
+import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec, encodeJobSpec } from "../../algorithms/job-spec.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import { dataRoot, inputRoot, operatorSetId, specHash } from "../../contracts/commitments.ts";
 import { type AttestationMessage, recoverAttestation } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { findAlgorithm, planJob } from "../../algorithms/catalog.ts";
+import { findAlgorithm } from "../../algorithms/catalog.ts";
 import type { DecodeContext } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
 import { batchOrder } from "../../algorithms/public-permutation.ts";
 import { breastCancer, type SplitData } from "./breast-cancer.ts";
 import { runTwice, type Twin } from "./run.ts";

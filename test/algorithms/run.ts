@@ -1,13 +1,16 @@
 /** Runs an algorithm on three in-memory parties and on its plaintext twin. */
 import { expect } from "vitest";
-import { findAlgorithm, openingsOf, parseParameters, planJob, wrapInputs } from "../../algorithms/catalog.ts";
+import { findAlgorithm, openingsOf, parseParameters } from "../../algorithms/catalog.ts";
+import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { InputShape, JobShape, Plan, SessionAlgorithm } from "../../algorithms/manifest.ts";
+import { planJob } from "../../algorithms/planner.ts";
+import { convertAll } from "../../mpc/protocols/convert.ts";
 import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { Session } from "../../mpc/session/session.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
-import { deal, reveal, threeParties, together } from "../mpc/three-parties.ts";
+import { deal, type Parties, reveal, threeParties, together } from "../mpc/three-parties.ts";
 
 export interface Matrix {
   rows: number;
@@ -62,7 +65,7 @@ export async function runTwice(
   const matrix = (key: number | "validation"): Matrix =>
     key === "validation" ? options.validation! : inputs[key];
 
-  const clear = new Session(new PlaintextBackend(), fieldBits);
+  const clear = new Session(new PlaintextBackend(), plan.fieldBits);
   const wrapped = wrapInputs(clear, shape, (key) => Float64Array.from(raw(matrix(key))));
   const plainParts = await algorithm.run(clear, wrapped, shape, parameters);
   for (const { name, tensor } of plainParts) {
@@ -73,12 +76,16 @@ export async function runTwice(
     plainParts.map(({ name, tensor }) => [name, Array.from(tensor.data, (x) => x / 2 ** tensor.fracBits)]),
   );
 
-  const parties = await threeParties(fieldBits, { kernel: createKernel });
+  const parties = await threeParties(plan.fieldBits, { kernel: createKernel });
+  const converts = plan.fieldBits !== fieldBits;
+  const sources = (
+    converts ? await Promise.all(parties.map(async (p) => p.inField(await createKernel(fieldBits)))) : parties
+  ) as Parties;
   const keys: (number | "validation")[] = [
     ...inputs.keys(),
     ...(options.validation ? ["validation" as const] : []),
   ];
-  const shares = new Map(keys.map((key) => [key, deal(parties, raw(matrix(key)).map(BigInt))]));
+  const shares = new Map(keys.map((key) => [key, deal(sources, raw(matrix(key)).map(BigInt))]));
   for (let round = 0; round < (options.roundsBefore ?? 0); round++) {
     await together(parties, (party) => party.round(async () => {}));
     for (const party of parties) party.meter.rounds = 0;
@@ -88,9 +95,11 @@ export async function runTwice(
       const { rows, columns: cols, hasLabel } = matrix(key);
       return { name: String(key), shares: shares.get(key)![i], rows, cols, hasLabel, fracBits };
     });
-    await checkInputs(party, checked);
-    const session = new Session(new SecureBackend(party), fieldBits);
-    const data = wrapInputs(session, shape, (key) => shares.get(key)![i]);
+    await checkInputs(sources[i], checked);
+    const own = keys.map((key) => shares.get(key)![i]);
+    const arrays = converts ? await convertAll(sources[i], party, own, fracBits) : own;
+    const session = new Session(new SecureBackend(party), plan.fieldBits);
+    const data = wrapInputs(session, shape, (key) => arrays[keys.indexOf(key)]);
     return algorithm.run(session, data, shape, parameters);
   });
   const secure = Object.fromEntries(

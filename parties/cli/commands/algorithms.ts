@@ -71,16 +71,15 @@ function show(output: Output): Command {
         .default("127"),
     )
     .action(async (id: string, options: Sizes) => {
-      const { findAlgorithm, identify, parseParameters, planJob } = await import(
-        "../../../algorithms/catalog.ts"
-      );
+      const { findAlgorithm, identify, parseParameters } = await import("../../../algorithms/catalog.ts");
+      const { planJob } = await import("../../../algorithms/planner.ts");
       const { defaultFracBits } = await import("../../data/schema.ts");
       const algorithm = findAlgorithm(id);
       const { manifest } = algorithm;
       const parameters = parseParameters(algorithm, await parseJsonOption(options.params, "--params"));
       const { hash } = await identify(manifest);
       const shape = exampleShape(algorithm, options, defaultFracBits);
-      const { declaration, parts } = await planJob(algorithm, shape, parameters);
+      const { fieldBits, declaration, parts } = await planJob(algorithm, shape, parameters);
       const limits = z.toJSONSchema(algorithm.parameters, { io: "input" }) as {
         properties?: Record<string, Record<string, unknown>>;
       };
@@ -89,7 +88,7 @@ function show(output: Output): Command {
         hash,
         engine: algorithm.engine,
         parameters: limits.properties ?? {},
-        run: { shape, parameters, declaration, result: parts },
+        run: { shape, parameters, fieldBits, declaration, result: parts },
       };
       output.result(document, () => {
         const { bold } = output.colors;
@@ -123,7 +122,7 @@ function show(output: Output): Command {
             ([label, count]) => `  opened                ${count} ${label}`,
           ),
           `  statistical distance  ${declaration.statisticalDistance === 0 ? "0" : `2^${Math.log2(declaration.statisticalDistance).toFixed(1)}`} (limit 2^-40)`,
-          `  widest masked value   ${declaration.worstBits} bits in a field of ${options.fieldBits}${declaration.worstStep === "" ? "" : `, in step "${declaration.worstStep}"`}`,
+          `  widest masked value   ${declaration.worstBits} bits in a field of ${fieldBits}${declaration.worstStep === "" ? "" : `, in step "${declaration.worstStep}"`}`,
         ].join("\n");
       });
     });

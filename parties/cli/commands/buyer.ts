@@ -215,7 +215,7 @@ function describeProposal({ plan, amountWei, identity, offers, shape }: JobPropo
   if (worstBits > 0) {
     const distance = statisticalDistance === 0 ? "0" : `2^${Math.log2(statisticalDistance).toFixed(1)}`;
     output.note(
-      `ranges fit: at most ${worstBits} bits in a field of ${shape.fieldBits}, statistical distance ${distance}`,
+      `ranges fit: at most ${worstBits} bits in a field of ${plan.fieldBits}, statistical distance ${distance}`,
     );
   }
 }

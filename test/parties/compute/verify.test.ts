@@ -211,8 +211,8 @@ describe("a node refuses a job", () => {
     await expect(verify(loose)).rejects.toEqual(codeIs("SCHEMA_MISMATCH"));
   });
 
-  test("whose range would overrun the field", async () => {
-    const schema: DataSetSchema = { ...world.schema, fieldBits: 61 };
+  test("whose data is shared in a field too small to mask it", async () => {
+    const schema: DataSetSchema = { ...world.schema, fieldBits: 61, fracBits: 20 };
     const { market: sells, address } = world.account(6);
     const { offer } = await publishDataSet(
       { bridge: world.client, market: sells, seller: address },
