@@ -6,6 +6,8 @@ const slow = ["test/**/*.slow.test.ts", "test/e2e/**/*.test.ts"];
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // Fresh kernel arrays are no zeros: see mpc/vector/wasm-arrays.ts.
+    env: { SYMBOLON_POISON_MEMORY: "1" },
     projects: [
       {
         extends: true,

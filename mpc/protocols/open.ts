@@ -24,7 +24,7 @@ export async function open(party: Party, a: FieldArray, label: string): Promise<
     const fromPrevious = await party.receiveVector(party.previous, operation, a.length);
     const shares = { [party.index]: a, [party.next]: fromNext, [party.previous]: fromPrevious };
 
-    const line = kernel.allocate(a.length);
+    const line = kernel.allocateZeros(a.length);
     for (const i of partyIndices) kernel.multiplyAdd(line, shares[i], lineCoefficient[i], line);
     if (!kernel.isZero(line)) {
       const element = kernel.toBigints(line).findIndex((x) => x !== 0n);

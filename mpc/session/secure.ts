@@ -145,8 +145,10 @@ export class SecureBackend implements Backend<FieldArray> {
 
   #localProduct(terms: readonly ProductTerm<FieldArray>[], length: number): FieldArray {
     const { kernel } = this.party;
-    const out = kernel.allocate(length);
-    const part = terms.length === 1 ? out : kernel.allocate(length);
+    // A single product is written into place; everything else is added to zeros.
+    const single = terms.length === 1 && terms[0].kind !== "linear";
+    const out = single ? kernel.allocate(length) : kernel.allocateZeros(length);
+    const part = single ? out : kernel.allocate(length);
     for (const term of terms) {
       if (term.kind === "linear") {
         kernel.multiplyAdd(out, term.a, term.scale, out);

@@ -73,8 +73,13 @@ export interface Kernel {
 
   // Memory.
 
-  /** `length` zeros (length >= 0). Throws LIMIT_EXCEEDED when the kernel's memory (4 GB) is used up. */
+  /**
+   * An array of `length` >= 0 elements with undefined content: write before you read. Throws LIMIT_EXCEEDED
+   * when the kernel's memory (4 GB) is used up.
+   */
   allocate(length: number): FieldArray;
+  /** `length` zeros. */
+  allocateZeros(length: number): FieldArray;
   /** Frees a whole allocation; a slice or an array that is already free throws INTERNAL. */
   free(a: FieldArray): void;
   /**

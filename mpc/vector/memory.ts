@@ -2,8 +2,13 @@
  * The allocator of a kernel's linear memory.
  *
  * Small blocks come in sizes of a multiple of 64 bytes and are kept by size; they are cut from slabs that are
- * never given back. Large blocks are first-fit over a list sorted by address, neighbours merge. A block is
- * 64-byte aligned. Growing the memory detaches every view: take views from `bytes` and `words` each time.
+ * never given back. A large block that is freed waits in a short list, newest last, and the next allocation of
+ * the same size takes the newest: protocols work on vectors of a few lengths again and again, and what was used
+ * last is most likely still in the cache. Blocks that wait too long, and all of them before memory grows, go
+ * back to a list sorted by address, where neighbours merge and the smallest block that fits is taken.
+ *
+ * Blocks are 64-byte aligned and keep what was in them. Growing the memory detaches every view: take views
+ * from `bytes` and `words` each time.
  */
 import { SymbolonError } from "../errors.ts";
 
@@ -27,16 +32,24 @@ interface Block {
   size: number;
 }
 
+/** Large blocks that may wait to be used again. */
+const recentLimit = 24;
+
+/** The size of the block that `size` bytes are given. */
+const blockSize = (size: number) => Math.max(alignment, Math.ceil(size / alignment) * alignment);
+
 export class LinearMemory {
   readonly #memory: WasmMemory;
   #bytes: Uint8Array;
   #words: Uint32Array;
-  /** Size of each block that is handed out. */
-  readonly #sizes = new Map<number, number>();
-  readonly #small = new Map<number, number[]>();
+  /** Free small blocks by size / 64. */
+  readonly #small: number[][] = Array.from({ length: smallLimit / alignment + 1 }, () => []);
+  /** Large blocks that were freed last, newest last. */
+  readonly #recent: Block[] = [];
   /** Free large blocks, sorted by address, never adjacent. */
   readonly #large: Block[] = [];
   #slab: Block = { ptr: 0, size: 0 };
+  #used = 0;
 
   /** Manages everything from `start` on. */
   constructor(memory: WasmMemory, start: number) {
@@ -66,33 +79,33 @@ export class LinearMemory {
 
   /** Bytes handed out. */
   get used(): number {
-    let total = 0;
-    for (const size of this.#sizes.values()) total += size;
-    return total;
+    return this.#used;
   }
 
   /** A block of at least `size` bytes with undefined content. */
   allocate(size: number): number {
-    const rounded = Math.max(alignment, Math.ceil(size / alignment) * alignment);
+    const block = blockSize(size);
     const ptr =
-      rounded <= smallLimit
-        ? (this.#small.get(rounded)?.pop() ?? this.#cut(rounded))
-        : this.#takeLarge(rounded);
-    this.#sizes.set(ptr, rounded);
+      block <= smallLimit
+        ? (this.#small[block / alignment]!.pop() ?? this.#cut(block))
+        : this.#takeLarge(block);
+    this.#used += block;
     return ptr;
   }
 
-  free(ptr: number): void {
-    const size = this.#sizes.get(ptr);
-    if (size === undefined) throw new SymbolonError("INTERNAL", "freed a block that was not allocated");
-    this.#sizes.delete(ptr);
-    if (size > smallLimit) {
-      this.#giveLarge(ptr, size);
+  /** Gives back a block; `size` is what it was allocated with. Nothing is checked: callers keep the books. */
+  free(ptr: number, size: number): void {
+    const block = blockSize(size);
+    this.#used -= block;
+    if (block <= smallLimit) {
+      this.#small[block / alignment]!.push(ptr);
       return;
     }
-    const blocks = this.#small.get(size);
-    if (blocks === undefined) this.#small.set(size, [ptr]);
-    else blocks.push(ptr);
+    this.#recent.push({ ptr, size: block });
+    if (this.#recent.length > recentLimit) {
+      const oldest = this.#recent.shift()!;
+      this.#merge(oldest.ptr, oldest.size);
+    }
   }
 
   #cut(size: number): number {
@@ -104,7 +117,13 @@ export class LinearMemory {
   }
 
   #takeLarge(size: number): number {
-    let at = this.#large.findIndex((block) => block.size >= size);
+    const recent = this.#recent.findLastIndex((block) => block.size === size);
+    if (recent >= 0) return this.#recent.splice(recent, 1)[0]!.ptr;
+    let at = this.#smallestThatFits(size);
+    if (at < 0) {
+      for (const block of this.#recent.splice(0)) this.#merge(block.ptr, block.size);
+      at = this.#smallestThatFits(size);
+    }
     if (at < 0) {
       this.#grow(size);
       at = this.#large.length - 1;
@@ -117,7 +136,17 @@ export class LinearMemory {
     return ptr;
   }
 
-  #giveLarge(ptr: number, size: number): void {
+  #smallestThatFits(size: number): number {
+    let best = -1;
+    for (let i = 0; i < this.#large.length; i++) {
+      const here = this.#large[i]!.size;
+      if (here >= size && (best < 0 || here < this.#large[best]!.size)) best = i;
+    }
+    return best;
+  }
+
+  /** Puts a free block into the list by address. */
+  #merge(ptr: number, size: number): void {
     let low = 0;
     let high = this.#large.length;
     while (low < high) {
@@ -159,6 +188,6 @@ export class LinearMemory {
         });
       }
     }
-    this.#giveLarge(before - guardBytes, this.#memory.buffer.byteLength - before);
+    this.#merge(before - guardBytes, this.#memory.buffer.byteLength - before);
   }
 }

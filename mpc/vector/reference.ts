@@ -29,6 +29,9 @@ import {
   notRepresentable,
 } from "./shapes.ts";
 
+/** What fresh arrays hold: anything but zero, so that nobody relies on zeros. */
+const undefinedContent = 1_234_567n;
+
 class ReferenceKernel implements Kernel {
   readonly spec: FieldSpec;
   readonly bytes127: Bytes127 = createReferenceBytes127();
@@ -37,8 +40,6 @@ class ReferenceKernel implements Kernel {
   readonly #book = new RegionBook();
   /** Freed places by length, reused by the next allocation of the same length. */
   readonly #free = new Map<number, number[]>();
-  /** Units that each place spans; a zero-length array still takes one, so that pointers differ. */
-  readonly #lengths = new Map<number, number>();
 
   constructor(bits: FieldBits) {
     this.spec = fieldSpecs[bits];
@@ -47,20 +48,25 @@ class ReferenceKernel implements Kernel {
 
   allocate(length: number): FieldArray {
     checkCount("allocate", "length", length);
+    // An array without elements takes a place as well, so that pointers differ.
     const units = Math.max(1, length);
     let ptr = this.#free.get(units)?.pop();
     if (ptr === undefined) {
       ptr = this.#heap.length;
-      for (let i = 0; i < units; i++) this.#heap.push(0n);
-    } else this.#heap.fill(0n, ptr, ptr + units);
-    this.#lengths.set(ptr, units);
-    this.#book.allocated(ptr, units);
+      for (let i = 0; i < units; i++) this.#heap.push(undefinedContent);
+    } else this.#heap.fill(undefinedContent, ptr, ptr + units);
+    this.#book.allocated(ptr, units, units);
     return { length, ptr, stride: length };
   }
 
+  allocateZeros(length: number): FieldArray {
+    const a = this.allocate(length);
+    this.fill(a, 0n);
+    return a;
+  }
+
   free(a: FieldArray): void {
-    this.#book.freed(a);
-    this.#release(a.ptr);
+    this.#release(a.ptr, this.#book.freed(a));
   }
 
   beginRegion(): Region {
@@ -68,7 +74,7 @@ class ReferenceKernel implements Kernel {
   }
 
   endRegion(region: Region, keep: readonly FieldArray[] = []): void {
-    for (const ptr of this.#book.end(region, keep)) this.#release(ptr);
+    this.#book.end(region, keep, (ptr, units) => this.#release(ptr, units));
   }
 
   slice(a: FieldArray, start: number, length: number): FieldArray {
@@ -367,8 +373,7 @@ class ReferenceKernel implements Kernel {
     return true;
   }
 
-  #release(ptr: number): void {
-    const units = this.#lengths.get(ptr)!;
+  #release(ptr: number, units: number): void {
     const places = this.#free.get(units);
     if (places === undefined) this.#free.set(units, [ptr]);
     else places.push(ptr);

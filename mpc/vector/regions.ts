@@ -6,63 +6,65 @@ interface OpenRegion extends Region {
   readonly allocations: Set<number>;
 }
 
+interface Live {
+  readonly span: number;
+  readonly size: number;
+  region: OpenRegion | undefined;
+}
+
 /** Knows which pointers are live and which region each belongs to. Memory itself is the kernel's. */
 export class RegionBook {
-  /** Pointer of each live allocation to the number of address units it spans. */
-  readonly #live = new Map<number, { span: number; region: OpenRegion | undefined }>();
+  readonly #live = new Map<number, Live>();
   readonly #stack: OpenRegion[] = [];
+  #innermost: OpenRegion | undefined;
   #nextId = 1;
 
-  /** Number of live allocations. */
-  get size(): number {
-    return this.#live.size;
-  }
-
-  /** Notes an allocation of `span` units that views of its first plane may start in. */
-  allocated(ptr: number, span: number): void {
-    const region = this.#stack.at(-1);
+  /** Notes an allocation of `size` units, the first `span` of which views may start in. */
+  allocated(ptr: number, span: number, size: number): void {
+    const region = this.#innermost;
     region?.allocations.add(ptr);
-    this.#live.set(ptr, { span, region });
+    this.#live.set(ptr, { span, size, region });
   }
 
-  /** Notes that an allocation is given back; anything but a live whole allocation throws INTERNAL. */
-  freed(a: FieldArray): void {
+  /** Notes that an allocation is given back, and returns its size; anything else throws INTERNAL. */
+  freed(a: FieldArray): number {
     const entry = this.#live.get(a.ptr);
     if (entry === undefined)
       throw new SymbolonError("INTERNAL", "free: not a live whole allocation (a slice, or freed before)");
     entry.region?.allocations.delete(a.ptr);
     this.#live.delete(a.ptr);
+    return entry.size;
   }
 
   begin(): Region {
     const region: OpenRegion = { id: this.#nextId++, allocations: new Set() };
     this.#stack.push(region);
+    this.#innermost = region;
     return region;
   }
 
   /**
-   * Ends the innermost region and returns the pointers to free. What is kept passes to the region outside.
-   * Throws INTERNAL when another region is innermost or something kept is not live.
+   * Ends the innermost region and calls `release` for what is to be freed. What is kept passes to the region
+   * outside. Throws INTERNAL when another region is innermost or something kept is not live.
    */
-  end(region: Region, keep: readonly FieldArray[]): number[] {
-    const top = this.#stack.at(-1);
+  end(region: Region, keep: readonly FieldArray[], release: (ptr: number, size: number) => void): void {
+    const top = this.#innermost;
     if (top === undefined || top.id !== region.id)
       throw new SymbolonError("INTERNAL", "endRegion: regions end in the reverse order of their beginning");
-    const kept = new Set(keep.map((a) => this.#owner(top, a)));
+    const kept = keep.map((a) => this.#owner(top, a));
     this.#stack.pop();
     const outer = this.#stack.at(-1);
-    const dead: number[] = [];
+    this.#innermost = outer;
     for (const ptr of top.allocations) {
       const entry = this.#live.get(ptr)!;
-      if (kept.has(ptr)) {
+      if (kept.includes(ptr)) {
         entry.region = outer;
         outer?.allocations.add(ptr);
       } else {
         this.#live.delete(ptr);
-        dead.push(ptr);
+        release(ptr, entry.size);
       }
     }
-    return dead;
   }
 
   /** The allocation that an array is, or is a slice of. */

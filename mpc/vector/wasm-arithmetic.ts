@@ -96,7 +96,7 @@ export class WasmArithmetic extends WasmArrays {
     checkLength("matvec", "out", out, rows);
     const prepared = this.#prepare(x);
     this.#rowSums(out, 1, A, rows, cols, prepared);
-    this.memory.free(prepared.ptr);
+    this.release(prepared, this.#preparedPlanes);
   }
 
   matvecTransposed(out: FieldArray, A: FieldArray, rows: number, cols: number, v: FieldArray): void {
@@ -117,7 +117,7 @@ export class WasmArithmetic extends WasmArrays {
         ahead,
       ),
     );
-    this.memory.free(prepared.ptr);
+    this.release(prepared, this.#preparedPlanes);
   }
 
   matmul(out: FieldArray, A: FieldArray, n: number, m: number, B: FieldArray, q: number): void {
@@ -132,14 +132,14 @@ export class WasmArithmetic extends WasmArrays {
       return;
     }
     // Too narrow for vectors along q: column j of the result is A times column j of B.
-    const columns = this.take(m * q);
+    const columns = this.take(m * q, this.spec.limbs);
     this.transpose(columns, B, m, q);
     for (let j = 0; j < q; j++) {
       const prepared = this.#prepare(this.slice(columns, j * m, m));
       this.#rowSums(this.slice(out, j, out.length - j), q, A, n, m, prepared);
-      this.memory.free(prepared.ptr);
+      this.release(prepared, this.#preparedPlanes);
     }
-    this.memory.free(columns.ptr);
+    this.release(columns, this.spec.limbs);
   }
 
   sumColumns(out: FieldArray, A: FieldArray, rows: number, cols: number): void {
@@ -236,6 +236,6 @@ export class WasmArithmetic extends WasmArrays {
       }
       this.x.finishColumns!(out.ptr + 4 * col, 4 * out.stride, work, width);
     }
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
   }
 }

@@ -27,6 +27,21 @@ const scalarCacheSize = 256;
 /** Bytes at the start of memory that hold the kernel's constants. */
 const constantBytes = 1024;
 
+/**
+ * Fresh arrays hold what was there before, often zeros by luck. In tests they are filled with this limb, which
+ * is in range in every field, so that a program that takes them for zeros fails there.
+ */
+const poison = process.env.SYMBOLON_POISON_MEMORY === "1";
+const poisonLimb = 0x15a5a5;
+
+/** Elements from one plane to the next. */
+function strideFor(length: number): number {
+  const stride = Math.max(4, Math.ceil(length / 4) * 4);
+  // Planes whose distance is a multiple of 4096 bytes fall into the same sets of the L1 cache; with three
+  // arrays of five planes each they would evict one another.
+  return (4 * stride) % 4096 < 64 && length >= 512 ? stride + 16 : stride;
+}
+
 export class WasmArrays {
   readonly spec: FieldSpec;
   readonly bytes127: Bytes127;
@@ -47,15 +62,22 @@ export class WasmArrays {
 
   allocate(length: number): FieldArray {
     checkCount("allocate", "length", length);
-    const a = this.take(length);
+    const stride = strideFor(length);
+    const size = 4 * stride * this.spec.limbs;
+    const ptr = this.memory.allocate(size);
+    this.#book.allocated(ptr, 4 * Math.max(1, length), size);
+    if (poison) this.memory.words.fill(poisonLimb, ptr / 4, (ptr + size) / 4);
+    return { length, ptr, stride };
+  }
+
+  allocateZeros(length: number): FieldArray {
+    const a = this.allocate(length);
     this.memory.bytes.fill(0, a.ptr, a.ptr + 4 * a.stride * this.spec.limbs);
-    this.#book.allocated(a.ptr, 4 * Math.max(1, length));
     return a;
   }
 
   free(a: FieldArray): void {
-    this.#book.freed(a);
-    this.memory.free(a.ptr);
+    this.memory.free(a.ptr, this.#book.freed(a));
   }
 
   beginRegion(): Region {
@@ -63,7 +85,7 @@ export class WasmArrays {
   }
 
   endRegion(region: Region, keep: readonly FieldArray[] = []): void {
-    for (const ptr of this.#book.end(region, keep)) this.memory.free(ptr);
+    this.#book.end(region, keep, (ptr, size) => this.memory.free(ptr, size));
   }
 
   slice(a: FieldArray, start: number, length: number): FieldArray {
@@ -89,7 +111,7 @@ export class WasmArrays {
     this.memory.words.set(indices, table / 4);
     for (let j = 0; j < this.spec.limbs; j++)
       this.x.gatherPlane!(this.plane(out, j), this.plane(a, j), table, out.length);
-    this.memory.free(table);
+    this.memory.free(table, 4 * indices.length);
   }
 
   toBigints(a: FieldArray): bigint[] {
@@ -133,15 +155,14 @@ export class WasmArrays {
     return true;
   }
 
-  /** An array outside the book of regions, with undefined content; given back through #memory.free. */
-
-  /** An array outside the book of regions, with undefined content; given back through #memory.free. */
-  protected take(length: number, planes: number = this.spec.limbs): FieldArray {
-    let stride = Math.max(4, Math.ceil(length / 4) * 4);
-    // Planes whose distance is a multiple of 4096 bytes fall into the same sets of the L1 cache; with three
-    // arrays of five planes each they would evict one another.
-    if ((4 * stride) % 4096 < 64 && length >= 512) stride += 16;
+  /** An array outside the book of regions, with undefined content; given back through `release`. */
+  protected take(length: number, planes: number): FieldArray {
+    const stride = strideFor(length);
     return { length, ptr: this.memory.allocate(4 * stride * planes), stride };
+  }
+
+  protected release(a: FieldArray, planes: number): void {
+    this.memory.free(a.ptr, 4 * a.stride * planes);
   }
 
   protected plane(a: FieldArray, j: number): number {

@@ -61,7 +61,7 @@ class WasmKernel extends WasmArithmetic implements Kernel {
         this.x.maskPlane!(this.plane(out, j) + 4 * start, work + 4 * j * n, 2 ** width - 1, n);
       }
     }
-    this.memory.free(work);
+    this.memory.free(work, blockBytes);
   }
 
   extractBits(a: FieldArray, from: number, count: number): Uint32Array[] {
@@ -70,7 +70,8 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     checkRange("extractBits", "count", count, 0, bits - from);
     this.canonicalise(a);
     const words = Math.ceil(a.length / 32);
-    const work = this.memory.allocate(4 * words * Math.max(1, count));
+    const workBytes = 4 * words * Math.max(1, count);
+    const work = this.memory.allocate(workBytes);
     // Runs of at most 8 bits inside one limb.
     for (let bit = from; bit < from + count; ) {
       const limb = Math.floor(bit / limbBits);
@@ -86,7 +87,7 @@ class WasmKernel extends WasmArithmetic implements Kernel {
       bit += run;
     }
     const copy = this.memory.words.slice(work / 4, work / 4 + words * count);
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
     const unused = a.length % 32 === 0 ? -1 : (1 << (a.length % 32)) - 1;
     const result = new Array<Uint32Array>(count);
     for (let j = 0; j < count; j++) {
@@ -102,14 +103,15 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     this.memory.words.set(plane, packed / 4);
     this.x.expandBits!(out.ptr, packed, out.length);
     for (let j = 1; j < this.spec.limbs; j++) this.x.fillPlane!(this.plane(out, j), 0, out.length);
-    this.memory.free(packed);
+    this.memory.free(packed, 4 * plane.length);
   }
 
   toWords(a: FieldArray): Uint32Array {
     const planes = Math.ceil(this.spec.bits / 32);
     const words = new Uint32Array(planes * a.length);
     const stride = Math.ceil(Math.min(wordBlock, a.length) / 4) * 4;
-    const work = this.memory.allocate(4 * planes * stride);
+    const workBytes = 4 * planes * stride;
+    const work = this.memory.allocate(workBytes);
     const memory = this.memory.words;
     for (let start = 0; start < a.length; start += wordBlock) {
       const n = Math.min(wordBlock, a.length - start);
@@ -119,7 +121,7 @@ class WasmKernel extends WasmArithmetic implements Kernel {
         words.set(memory.subarray(from, from + n), q * a.length + start);
       }
     }
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
     return words;
   }
 
@@ -127,7 +129,8 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     checkRange("fromWords", "wordPlanes", wordPlanes, 1, maxWordPlanes);
     checkLength("fromWords", "words", words, wordPlanes * out.length);
     const stride = Math.ceil(Math.min(wordBlock, out.length) / 4) * 4;
-    const work = this.memory.allocate(4 * maxWordPlanes * stride);
+    const workBytes = 4 * maxWordPlanes * stride;
+    const work = this.memory.allocate(workBytes);
     const memory = this.memory.words;
     memory.fill(0, work / 4 + wordPlanes * stride, work / 4 + maxWordPlanes * stride);
     for (let start = 0; start < out.length; start += wordBlock) {
@@ -138,7 +141,7 @@ class WasmKernel extends WasmArithmetic implements Kernel {
       }
       this.x.fromWords!(out.ptr + 4 * start, 4 * out.stride, work, 4 * stride, n);
     }
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
   }
 
   encode(a: FieldArray): Uint8Array {
@@ -146,10 +149,11 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     const { limbs, elementBytes } = this.spec;
     const planeBytes = 4 * a.length;
     if (a.stride === a.length) return this.memory.bytes.slice(a.ptr, a.ptr + limbs * planeBytes);
-    const work = this.memory.allocate(elementBytes * a.length);
+    const workBytes = elementBytes * a.length;
+    const work = this.memory.allocate(workBytes);
     for (let j = 0; j < limbs; j++) this.x.copyPlane!(work + j * planeBytes, this.plane(a, j), a.length);
     const bytes = this.memory.bytes.slice(work, work + limbs * planeBytes);
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
     return bytes;
   }
 
@@ -184,14 +188,15 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     // All values are checked before any is written.
     for (let i = 0; i < values.length; i++)
       if (!(Math.abs(values[i]!) * scale < limit)) throw notRepresentable(i, bits, fracBits);
-    const work = this.memory.allocate(8 * Math.min(numberBlock, out.length));
+    const workBytes = 8 * Math.min(numberBlock, out.length);
+    const work = this.memory.allocate(workBytes);
     for (let start = 0; start < out.length; start += numberBlock) {
       const n = Math.min(numberBlock, out.length - start);
       const block = this.memory.doubles(work, n);
       for (let i = 0; i < n; i++) block[i] = values[start + i]!;
       this.x.fromNumbers!(out.ptr + 4 * start, 4 * out.stride, work, scale, n);
     }
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
   }
 
   toNumbers(a: FieldArray, fracBits: number): Float64Array {
@@ -199,14 +204,15 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     this.canonicalise(a);
     const scale = 2 ** -fracBits;
     const result = new Float64Array(a.length);
-    const work = this.memory.allocate(8 * Math.min(numberBlock, a.length));
+    const workBytes = 8 * Math.min(numberBlock, a.length);
+    const work = this.memory.allocate(workBytes);
     let wide = 0;
     for (let start = 0; start < a.length; start += numberBlock) {
       const n = Math.min(numberBlock, a.length - start);
       wide += this.x.toNumbers!(work, a.ptr + 4 * start, 4 * a.stride, scale, n);
       result.set(this.memory.doubles(work, n), start);
     }
-    this.memory.free(work);
+    this.memory.free(work, workBytes);
     if (wide > 0) {
       // Magnitudes of more than 63 bits come back as NaN; rounding them once needs all their bits.
       const { modulus } = this.spec;

@@ -58,7 +58,7 @@ describe.each(fieldBits)("lazy reduction in the field of 2^%i - 1", (bits) => {
     inRegion(() => {
       const a = looseArray(n);
       const b = looseArray(n);
-      const zero = kernel.allocate(n);
+      const zero = kernel.allocateZeros(n);
       const out = kernel.allocate(n);
       kernel.add(out, a, b);
       expectAll(out, 2n * value);

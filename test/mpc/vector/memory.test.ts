@@ -103,13 +103,13 @@ describe.each(fieldBits)("memory of the kernel of 2^%i - 1", (bits) => {
     }
   });
 
-  it("arrays survive growth, and fresh ones are zero", async () => {
+  it("arrays survive growth, and zeros are zeros wherever they lie", async () => {
     const kernel = await createKernel(bits);
     const small = kernel.allocate(10);
     kernel.fill(small, sentinel);
     const before = kernel.wireParts(small)[0]!;
     const large = [200_000, 3_000_000].map((n) => {
-      const a = kernel.allocate(n);
+      const a = kernel.allocateZeros(n);
       expect(kernel.isZero(a)).toBe(true);
       kernel.fill(a, -1n);
       return a;
@@ -119,9 +119,22 @@ describe.each(fieldBits)("memory of the kernel of 2^%i - 1", (bits) => {
     expect(kernel.toBigints(small)).toEqual(Array(10).fill(sentinel));
     expect(kernel.toNumbers(kernel.slice(large[1]!, 2_999_997, 3), 0)).toEqual(Float64Array.of(-1, -1, -1));
     for (const a of large) kernel.free(a);
-    const again = kernel.allocate(3_000_000);
+    const again = kernel.allocateZeros(3_000_000);
     expect(kernel.isZero(again)).toBe(true);
     expect(kernel.encode(small).length).toBe(10 * kernel.spec.elementBytes);
+  });
+
+  it("fresh arrays are not zeros in tests, so that relying on it shows", async () => {
+    for (const k of [await createKernel(bits), reference])
+      for (const n of [1, 5, 9000]) {
+        const a = k.allocate(n);
+        expect(k.toBigints(a)).not.toContain(0n);
+        k.fill(a, 0n);
+        k.free(a);
+        const again = k.allocate(n);
+        expect(k.toBigints(again)).not.toContain(0n);
+        k.free(again);
+      }
   });
 
   it("regions free what they do not keep, and nest", () => {
@@ -196,7 +209,7 @@ describe("LinearMemory", () => {
           for (const [size, free, which] of steps) {
             if (free && live.length > 0) {
               const [gone] = live.splice(which % live.length, 1);
-              memory.free(gone!.ptr);
+              memory.free(gone!.ptr, gone!.size);
             } else {
               const ptr = memory.allocate(size);
               expect(ptr % 64).toBe(0);
@@ -204,10 +217,11 @@ describe("LinearMemory", () => {
               expect(ptr + size).toBeLessThanOrEqual(memory.bytes.length - 64);
               for (const other of live)
                 expect(ptr + size <= other.ptr || other.ptr + other.size <= ptr).toBe(true);
-              live.push({ ptr, size: Math.max(1, size) });
+              if (size === 0) for (const other of live) expect(ptr).not.toBe(other.ptr);
+              live.push({ ptr, size });
             }
           }
-          for (const { ptr } of live) memory.free(ptr);
+          for (const { ptr, size } of live) memory.free(ptr, size);
           expect(memory.used).toBe(0);
         },
       ),
@@ -219,18 +233,56 @@ describe("LinearMemory", () => {
     const memory = fresh(40);
     const blocks = Array.from({ length: 20 }, () => memory.allocate(100_000));
     expect(() => memory.allocate(1_000_000)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
-    for (const i of [3, 5, 4, 1, 2, 0, 6, 7, 9, 8, 11, 10]) memory.free(blocks[i]!);
+    for (const i of [3, 5, 4, 1, 2, 0, 6, 7, 9, 8, 11, 10]) memory.free(blocks[i]!, 100_000);
     expect(memory.allocate(1_000_000)).toBe(blocks[0]);
   });
 
-  it("refuses what was not allocated, and what does not fit", () => {
+  it("hands out what was freed last again, small or large", () => {
+    for (const size of [100, 100_000]) {
+      const memory = fresh(40);
+      const [a, b, c] = [memory.allocate(size), memory.allocate(size), memory.allocate(size)];
+      memory.free(b, size);
+      memory.free(a, size);
+      expect(memory.allocate(size)).toBe(a);
+      expect(memory.allocate(size)).toBe(b);
+      memory.free(c, size);
+      expect(memory.allocate(size)).toBe(c);
+    }
+  });
+
+  it("takes the smallest block that fits", () => {
+    const memory = fresh(40);
+    const sizes = [300_000, 20_000, 100_000, 20_000, 120_000, 20_000];
+    const blocks = sizes.map((size) => memory.allocate(size));
+    for (const i of [0, 2, 4]) memory.free(blocks[i]!, sizes[i]!);
+    // More frees than wait for their like: the three go back to the list.
+    for (let i = 0; i < 30; i++) memory.free(memory.allocate(17_000 + 64 * i), 17_000 + 64 * i);
+    expect(memory.allocate(110_000)).toBe(blocks[4]);
+  });
+
+  it("does not grow, whatever sizes alternate", () => {
+    const memory = fresh(1000);
+    const cycle = (seed: number) => {
+      const live: [number, number][] = [];
+      for (let i = 0; i < 60; i++) {
+        const size = 1000 * (1 + ((seed * 31 + i * 17) % 97));
+        live.push([memory.allocate(size), size]);
+        if (i % 3 === 2) memory.free(...live.splice((seed + i) % live.length, 1)[0]!);
+      }
+      for (const [ptr, size] of live) memory.free(ptr, size);
+    };
+    for (let seed = 0; seed < 97; seed++) cycle(seed);
+    const grown = memory.bytes.length;
+    for (let seed = 0; seed < 970; seed++) cycle(seed % 97);
+    expect(memory.bytes.length).toBe(grown);
+    expect(memory.used).toBe(0);
+  });
+
+  it("refuses what does not fit", () => {
     const memory = fresh(8);
-    const ptr = memory.allocate(10);
-    memory.free(ptr);
-    expect(() => memory.free(ptr)).toThrow(internal);
-    expect(() => memory.free(64)).toThrow(internal);
+    memory.free(memory.allocate(10), 10);
     expect(() => memory.allocate(9 * 65536)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
     // The refusal did no harm.
-    memory.free(memory.allocate(100));
+    memory.free(memory.allocate(100), 100);
   });
 });
