@@ -45,17 +45,12 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
   async run<D>(session: Session<D>, { inputs }: JobInputs<D>, shape: JobShape): Promise<ResultPart<D>[]> {
     session.step("weighted mean");
     const total = shape.inputs.reduce((sum, s) => sum + s.weight, 0);
-    const [{ fracBits }] = inputs;
     const weighted = inputs
-      .map((u, i) => session.timesInteger(u, Math.round((shape.inputs[i].weight / total) * 2 ** weightBits)))
-      .reduce((sum, u) => session.add(sum, u));
+      .map((u, i) => u.timesInteger(Math.round((shape.inputs[i].weight / total) * 2 ** weightBits)))
+      .reduce((sum, u) => sum.add(u));
     // A sum of values in [-1, 1] whose weights add up to 1, up to their rounding.
-    const mean = {
-      ...weighted,
-      fracBits: fracBits + weightBits,
-      bound: 1 + inputs.length * 2 ** -weightBits,
-    };
-    return [{ name: "update", tensor: await session.truncate(mean, fracBits) }];
+    const mean = weighted.timesPowerOfTwo(-weightBits).assume(1 + inputs.length * 2 ** -weightBits);
+    return [{ name: "update", tensor: await mean.truncate(inputs[0].fracBits) }];
   },
 
   decode(values, { shape, columns: [{ center, halfRange }] }: DecodeContext): DecodedResult {

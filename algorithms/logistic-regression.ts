@@ -2,7 +2,8 @@ import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type SigmoidName, sigmoidOfProduct, sigmoidPresets } from "../mpc/functions/sigmoid.ts";
 import { maskedBitsLabel } from "../mpc/protocols/compare.ts";
-import type { Session, Tensor } from "../mpc/session/session.ts";
+import type { Session } from "../mpc/session/session.ts";
+import { stackColumns, stackRows, type Tensor } from "../mpc/session/tensor.ts";
 import type {
   DecodeContext,
   DecodedResult,
@@ -81,24 +82,24 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     p: Parameters,
   ): Promise<ResultPart<D>[]> {
     const fracBits = Math.max(workFracBits, inputs[0].fracBits);
-    const data = session.widen(session.stackRows(inputs), fracBits);
+    const data = stackRows(inputs).widen(fracBits);
     const n = data.rows;
     const d = data.cols - 1;
-    const features = session.columns(data, 0, d);
-    const labels = session.columns(data, d, 1);
+    const features = data.sliceColumns(0, d);
+    const labels = data.sliceColumns(d, 1);
 
-    const { X, mean, inverseDeviation } = await standardise(session, features);
-    const weights = await fit(session, X, labels, p);
+    const { X, mean, inverseDeviation } = await standardise(features);
+    const weights = await fit(X, labels, p);
 
     session.step("weights in scaled units");
-    const slopes = session.transpose(session.rows(weights, 0, d));
-    const scaled = await session.multiply(slopes, inverseDeviation);
-    const shift = await session.matmul(scaled, session.transpose(mean));
-    const intercept = session.subtract(session.rows(weights, d, 1), shift);
+    const slopes = weights.sliceRows(0, d).transpose();
+    const scaled = await slopes.multiply(inverseDeviation);
+    const shift = await scaled.matmul(mean.transpose());
+    const intercept = weights.sliceRows(d, 1).subtract(shift);
 
     session.step("accuracy");
-    const held = validation === undefined ? data : session.widen(validation, fracBits);
-    const correct = await countCorrect(session, held, scaled, intercept);
+    const held = validation === undefined ? data : validation.widen(fracBits);
+    const correct = await countCorrect(held, scaled, intercept);
     session.progress("training", epochBatches(n, p) * p.epochs, epochBatches(n, p) * p.epochs);
     return [
       { name: "weights", tensor: scaled },
@@ -130,12 +131,8 @@ function epochBatches(n: number, { batchSize }: Parameters): number {
  * Gradient descent on standardised X[n, d] and labels[n, 1] -> weights[d + 1, 1], the intercept last, in
  * standardised units. Exported for tests that compare weights in these units.
  */
-export async function fit<D>(
-  session: Session<D>,
-  X: Tensor<D>,
-  labels: Tensor<D>,
-  p: Parameters,
-): Promise<Tensor<D>> {
+export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Promise<Tensor<D>> {
+  const { session } = X;
   const n = X.rows;
   const d = X.cols;
   const { fracBits } = X;
@@ -143,8 +140,8 @@ export async function fit<D>(
   const perEpoch = epochBatches(n, p);
   const order = batchOrder(n, batch, perEpoch, p.seed);
   const ones = session.constant(1, n, 1, fracBits);
-  const rows = session.takeRows(session.stackColumns(X, ones), order);
-  const targets = session.takeRows(labels, order);
+  const rows = stackColumns([X, ones]).takeRows(order);
+  const targets = labels.takeRows(order);
   // Over all rows the squares of a standardised column sum to at most n, and a row occurs at most once in a
   // batch, so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(n / batch) for |e| <= 1.
   const gradientBound = Math.min(X.bound, 1.02 * Math.sqrt(n / batch));
@@ -162,15 +159,12 @@ export async function fit<D>(
     const start = (step % perEpoch) * batch;
     [weights, velocity] = await session.scope(async (): Promise<[Tensor<D>, Tensor<D>]> => {
       session.step(`training step ${step + 1}`);
-      const xs = session.rows(rows, start, batch);
-      const predicted = await sigmoidOfProduct(session, xs, weights, p.sigmoid);
+      const xs = rows.sliceRows(start, batch);
+      const predicted = await sigmoidOfProduct(xs, weights, p.sigmoid);
       // A probability minus a label.
-      const error = session.assume(
-        session.subtract(predicted, session.rows(targets, start, batch)),
-        1 + 2 ** -7,
-      );
-      const penalised = session.stackRows([session.rows(weights, 0, d), session.constant(0, 1, 1, fracBits)]);
-      const change = await session.transposedMatmul(xs, error, {
+      const error = predicted.subtract(targets.sliceRows(start, batch)).assume(1 + 2 ** -7);
+      const penalised = stackRows([weights.sliceRows(0, d), session.constant(0, 1, 1, fracBits)]);
+      const change = await xs.transposedMatmul(error, {
         scale: p.learningRate / batch,
         bound: p.learningRate * gradientBound * error.bound,
         plus: [
@@ -178,12 +172,12 @@ export async function fit<D>(
           { tensor: velocity, scale: p.momentum },
         ],
       });
-      const updated = session.subtract(weights, change);
+      const updated = weights.subtract(change);
       if (p.momentum > 0) return [updated, change];
       const rate = p.learningRate * error.bound;
       slopeBound = Math.abs(1 - p.learningRate * p.l2) * slopeBound + rate * gradientBound + unit;
       interceptBound += rate + unit;
-      return [session.assume(updated, Math.max(slopeBound, interceptBound)), change];
+      return [updated.assume(Math.max(slopeBound, interceptBound)), change];
     });
   }
   return weights;
@@ -191,24 +185,19 @@ export async function fit<D>(
 
 /** How many rows of [m, d + 1], the label last, the model gives to the right side of 0. */
 async function countCorrect<D>(
-  session: Session<D>,
   held: Tensor<D>,
   weights: Tensor<D>,
   intercept: Tensor<D>,
 ): Promise<Tensor<D>> {
   const d = held.cols - 1;
-  const labels = session.columns(held, d, 1);
-  const product = await session.matmul(session.columns(held, 0, d), session.transpose(weights));
-  const z = session.subtractRow(product, session.timesInteger(intercept, -1));
-  const positive = await session.isNonNegative(z);
+  const labels = held.sliceColumns(d, 1);
+  const product = await held.sliceColumns(0, d).matmul(weights.transpose());
+  const positive = await product.add(intercept).atLeast(0);
   // Right: both 1 or both 0, which is 1 - bit - label + 2 bit label.
-  const both = await session.transposedMatmul(positive, labels, {
+  const both = await positive.transposedMatmul(labels, {
     fracBits: labels.fracBits,
     bound: held.rows,
   });
-  const sums = session.add(
-    session.widen(session.sumRows(positive), labels.fracBits),
-    session.sumRows(labels),
-  );
-  return session.publicMinus(held.rows, session.subtract(sums, session.timesInteger(both, 2)));
+  const sums = positive.sumRows().widen(labels.fracBits).add(labels.sumRows());
+  return sums.subtract(both.timesInteger(2)).subtractFrom(held.rows);
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
-import type { Session, Tensor } from "../mpc/session/session.ts";
+import type { Session } from "../mpc/session/session.ts";
+import { stackRows, type Tensor } from "../mpc/session/tensor.ts";
 import type {
   DecodeContext,
   DecodedResult,
@@ -37,12 +38,12 @@ export const statistics: SessionAlgorithm<Parameters> = {
   },
 
   async run<D>(session: Session<D>, { inputs }: JobInputs<D>): Promise<ResultPart<D>[]> {
-    const X = session.stackRows(inputs);
-    const parts: ResultPart<D>[] = [{ name: "sum", tensor: session.sumRows(X) }];
+    const X = stackRows(inputs);
+    const parts: ResultPart<D>[] = [{ name: "sum", tensor: X.sumRows() }];
     if (X.rows > 1) {
       const [squares] = await session.scope(async (): Promise<Tensor<D>[]> => {
-        const { centred } = await centre(session, session.widen(X, Math.max(workFracBits, X.fracBits)));
-        return [await variance(session, centred, X.rows - 1)];
+        const { centred } = await centre(X.widen(Math.max(workFracBits, X.fracBits)));
+        return [await variance(centred, X.rows - 1)];
       });
       parts.push({ name: "variance", tensor: squares });
     }

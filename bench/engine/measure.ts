@@ -55,10 +55,9 @@ export class Measurement {
   /** Runs once, opens the outputs and gives the time that the run took and the opened values. */
   async check(): Promise<{ ms: number; outputs: Float64Array[] }> {
     let outputs: Float64Array[] = [];
-    const { ms } = await this.#run(async (session, tensors, opened) => {
+    const { ms } = await this.#run(async (_session, tensors, opened) => {
       outputs = opened;
-      for (const tensor of opened.length > 0 ? [] : tensors)
-        outputs.push(await session.open(tensor, "result"));
+      for (const tensor of opened.length > 0 ? [] : tensors) outputs.push(await tensor.open("result"));
     });
     return { ms, outputs };
   }
@@ -86,7 +85,7 @@ export class Measurement {
     const party = this.#party;
     const region = party.kernel.beginRegion();
     const session = new Session(new SecureBackend(party), party.kernel.spec.bits);
-    await session.open(session.constant(0, 1, 1, 0), "start");
+    await session.constant(0, 1, 1, 0).open("start");
     const cpu = process.cpuUsage();
     const waited = this.#stats.waitingMs;
     const { inputs, at } = await this.#begin();
@@ -96,7 +95,7 @@ export class Measurement {
     const outputs = await this.#workload.run(session, tensors);
     const opened = [];
     for (const tensor of this.#workload.fromSellers ? outputs : []) {
-      opened.push(await session.open(tensor, "result"));
+      opened.push(await tensor.open("result"));
     }
     const ms = now() - at;
     const { user, system } = process.cpuUsage(cpu);

@@ -1,5 +1,5 @@
 import { SymbolonError } from "../errors.ts";
-import type { Session, Tensor } from "../session/session.ts";
+import type { Tensor } from "../session/tensor.ts";
 
 /** Fractional bits of the iteration: its rounding errors stay far below the results' own. */
 const workBits = 30;
@@ -19,22 +19,17 @@ export interface InverseRange {
  * Relative error below 2^-20 plus that of v's own last place.
  * Rounds: a comparison, 1 to scale, 2 a step, 1 to scale back.
  */
-export async function reciprocal<D>(
-  session: Session<D>,
-  v: Tensor<D>,
-  range: InverseRange,
-  fracBits: number,
-): Promise<Tensor<D>> {
+export async function reciprocal<D>(v: Tensor<D>, range: InverseRange, fracBits: number): Promise<Tensor<D>> {
   checkRange(v, range);
-  const { u, factor } = await normalise(session, v, range, 1);
-  let y = session.addPublic(await session.multiplyPublic(u, -32 / 17), 48 / 17);
+  const { u, factor } = await normalise(v, range, 1);
+  let y = (await u.multiplyPublic(-32 / 17)).add(48 / 17);
   for (let step = 0; step < 4; step++) {
-    const product = session.assume(await session.multiply(u, y), 2);
+    const product = (await u.multiply(y)).assume(2);
     // For u in [1/2, 1) the iterates stay in (0, 2]; for u = 0 they double from 48/17 on, below 2^6.
-    y = session.assume(await session.multiply(y, session.publicMinus(2, product)), 64);
+    y = (await y.multiply(product.subtractFrom(2))).assume(64);
   }
-  const out = await session.multiply(y, factor, { fracBits });
-  return session.assume(out, 2 ** (1 - range.minExponent));
+  const out = await y.multiply(factor, { fracBits });
+  return out.assume(2 ** (1 - range.minExponent));
 }
 
 /**
@@ -46,7 +41,6 @@ export async function reciprocal<D>(
  * last place. Rounds: a comparison, 1 to scale, 1 + 3 a step, 1 to scale back.
  */
 export async function inverseSqrt<D>(
-  session: Session<D>,
   v: Tensor<D>,
   range: InverseRange,
   fracBits: number,
@@ -55,16 +49,16 @@ export async function inverseSqrt<D>(
   if (range.minExponent % 2 !== 0 || range.maxExponent % 2 !== 0) {
     throw new SymbolonError("INTERNAL", "the range of an inverse square root has even exponents");
   }
-  const { u, factor } = await normalise(session, v, range, 2);
-  let y = session.addPublic(await session.multiplyPublic(u, -1.2188), 2.1329);
+  const { u, factor } = await normalise(v, range, 2);
+  let y = (await u.multiplyPublic(-1.2188)).add(2.1329);
   for (let step = 0; step < 4; step++) {
-    const square = await session.multiply(y, y);
-    const product = session.assume(await session.multiply(square, u), 2);
+    const square = await y.multiply(y);
+    const product = (await square.multiply(u)).assume(2);
     // For u in [1/4, 1) the iterates stay in (0, 2.2]; for u = 0 they grow by 3/2 a step from 2.14, below 11.
-    y = session.assume(await session.multiply(y, session.publicMinus(3, product), { scale: 0.5 }), 11);
+    y = (await y.multiply(product.subtractFrom(3), { scale: 0.5 })).assume(11);
   }
-  const out = await session.multiply(y, factor, { fracBits });
-  return session.assume(out, 2 ** (1 - range.minExponent / 2));
+  const out = await y.multiply(factor, { fracBits });
+  return out.assume(2 ** (1 - range.minExponent / 2));
 }
 
 function checkRange<D>(v: Tensor<D>, { maxExponent }: InverseRange): void {
@@ -78,7 +72,6 @@ function checkRange<D>(v: Tensor<D>, { maxExponent }: InverseRange): void {
  * [2^-power, 1) and the factor 2^(-j): u and factor are 0 where v < 2^minExponent.
  */
 async function normalise<D>(
-  session: Session<D>,
   v: Tensor<D>,
   { minExponent, maxExponent }: InverseRange,
   power: 1 | 2,
@@ -86,27 +79,24 @@ async function normalise<D>(
   const first = Math.floor(minExponent / power);
   const last = Math.ceil(maxExponent / power);
   const thresholds = Array.from({ length: last - first }, (_, i) => 2 ** (power * (first + i)));
-  const bits = await session.atLeast(v, thresholds);
+  const bits = await v.atLeastEach(thresholds);
   // Interval i covers [thresholds[i], thresholds[i + 1]); there j = first + i + 1.
   let factor: Tensor<D> | undefined;
   let scale: Tensor<D> | undefined;
-  const weighted = (bit: Tensor<D>, exponent: number, places: number): Tensor<D> => ({
-    ...session.timesInteger(bit, 2 ** (exponent + places)),
-    fracBits: places,
-    bound: 2 ** exponent,
-  });
+  const weighted = (bit: Tensor<D>, exponent: number, places: number): Tensor<D> =>
+    bit.timesPowerOfTwo(exponent).widen(places);
   for (let i = 0; i < bits.length; i++) {
-    const inInterval = i + 1 < bits.length ? session.subtract(bits[i], bits[i + 1]) : bits[i];
+    const inInterval = i + 1 < bits.length ? bits[i].subtract(bits[i + 1]).assume(1) : bits[i];
     const j = first + i + 1;
     const f = weighted(inInterval, -j, Math.max(0, last));
     const s = weighted(inInterval, -power * j, Math.max(0, power * last));
-    factor = factor === undefined ? f : session.add(factor, f);
-    scale = scale === undefined ? s : session.add(scale, s);
+    factor = factor === undefined ? f : factor.add(f);
+    scale = scale === undefined ? s : scale.add(s);
   }
   // Exactly one interval counts, so the sums are at most their largest term.
-  const largestFactor = session.assume(factor!, 2 ** -(first + 1));
-  const largestScale = session.assume(scale!, 2 ** (-power * (first + 1)));
+  const largestFactor = factor!.assume(2 ** -(first + 1));
+  const largestScale = scale!.assume(2 ** (-power * (first + 1)));
   // The product is below 1 by the choice of the interval.
-  const u = session.assume(await session.multiply(v, largestScale, { fracBits: workBits }), 1 + 2 ** -20);
+  const u = (await v.multiply(largestScale, { fracBits: workBits })).assume(1 + 2 ** -20);
   return { u, factor: largestFactor };
 }

@@ -1,4 +1,5 @@
-import type { Session, Tensor } from "../session/session.ts";
+import { sumOfProducts } from "../session/products.ts";
+import type { Tensor } from "../session/tensor.ts";
 
 /**
  * Clamped piecewise linear approximations of 1 / (1 + exp(-x)). A bare polynomial diverges where |x| is
@@ -57,37 +58,31 @@ export function sigmoidPlain(x: number, name: SigmoidName): number {
  * Error against the true sigmoid: the preset's maxError + 0.0006 + 4 units in the last place.
  * Rounds: 1 for the product, those of a comparison without its first, 1 for the pieces.
  */
-export async function sigmoidOfProduct<D>(
-  session: Session<D>,
-  X: Tensor<D>,
-  w: Tensor<D>,
-  name: SigmoidName,
-): Promise<Tensor<D>> {
+export async function sigmoidOfProduct<D>(X: Tensor<D>, w: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
   const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
-  const { value, bits } = await session.matmulAtLeast(X, w, thresholds, resolutionBits);
-  return pieces(session, value, bits, thresholds, changes);
+  const { value, bits } = await X.matmulAtLeast(w, thresholds, resolutionBits);
+  return pieces(value, bits, thresholds, changes);
 }
 
 /** sigmoid(z), element by element; error as for `sigmoidOfProduct`. */
-export async function sigmoid<D>(session: Session<D>, z: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
+export async function sigmoid<D>(z: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
   const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
-  const bits = await session.atLeast(z, thresholds, resolutionBits);
-  return pieces(session, z, bits, thresholds, changes);
+  const bits = await z.atLeastEach(thresholds, resolutionBits);
+  return pieces(z, bits, thresholds, changes);
 }
 
 /** sum_j [z >= t_j] change_j (z - t_j): one product, one truncation. */
 async function pieces<D>(
-  session: Session<D>,
   z: Tensor<D>,
   bits: readonly Tensor<D>[],
   thresholds: readonly number[],
   changes: readonly number[],
 ): Promise<Tensor<D>> {
   const summands = bits.map((bit, j) => ({
-    a: session.addPublic(z, -thresholds[j]),
+    a: z.subtract(thresholds[j]),
     b: bit,
     scale: changes[j],
   }));
   // The value lies in [0, 1]; the error of judging a knot wrongly and of rounding stays below 2^-8.
-  return session.assume(await session.sumOfProducts(summands, z.fracBits), 1 + 2 ** -8);
+  return (await sumOfProducts(summands, z.fracBits)).assume(1 + 2 ** -8);
 }

@@ -16,6 +16,8 @@ export type ProductTerm<D> =
   | { kind: "column-dots"; a: D; b: D; rows: number; inner: number; cols: number; scale: bigint }
   /** a_ij b_j, b [1, cols] */
   | { kind: "times-row"; a: D; b: D; rows: number; cols: number; scale: bigint }
+  /** a_ij b_i, b [rows, 1] */
+  | { kind: "times-column"; a: D; b: D; rows: number; cols: number; scale: bigint }
   /** a itself, linear: added before the truncation */
   | { kind: "linear"; a: D; rows: number; cols: number; scale: bigint };
 

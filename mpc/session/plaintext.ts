@@ -131,6 +131,9 @@ function sumOfProducts(terms: readonly ProductTerm<Float64Array>[], length: numb
       case "times-row":
         for (let i = 0; i < length; i++) out[i] += scale * a[i] * b[i % cols];
         break;
+      case "times-column":
+        for (let i = 0; i < length; i++) out[i] += scale * a[i] * b[Math.floor(i / cols)];
+        break;
       case "column-dots":
         for (let i = 0; i < a.length; i++) out[i % cols] += scale * a[i] * b[i];
         break;

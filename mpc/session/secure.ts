@@ -178,6 +178,9 @@ export class SecureBackend implements Backend<FieldArray> {
         case "times-row":
           kernel.multiplyRow(part, a, rows, cols, b);
           break;
+        case "times-column":
+          kernel.multiplyColumn(part, a, rows, cols, b);
+          break;
       }
       if (part !== out) kernel.multiplyAdd(out, part, term.scale, out);
       else if (term.scale !== 1n) kernel.multiplyScalar(out, out, term.scale);

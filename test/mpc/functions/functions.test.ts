@@ -34,7 +34,7 @@ describe.each(Object.keys(sigmoidPresets) as SigmoidName[])("the sigmoid %s", (n
   it("keeps its error on shares, at the knots and far outside", async () => {
     const knots = sigmoidPresets[name].knots.flatMap((k) => [k, -k, k + 2 ** -12, -k - 2 ** -12]);
     const values = [...knots, 0, 1000, -1000, 2 ** 20, -(2 ** 20), ...grid.filter((_, i) => i % 50 === 0)];
-    const { secure } = await runEverywhere([column(values, 20, 2 ** 20)], (s, [z]) => sigmoid(s, z, name));
+    const { secure } = await runEverywhere([column(values, 20, 2 ** 20)], (_, [z]) => sigmoid(z, name));
     secure.forEach((p, i) => {
       const difference = Math.abs(p - sigmoidPlain(Math.round(values[i] * 2 ** 20) / 2 ** 20, name));
       expect(difference).toBeLessThan(0.0006 + 4 * 2 ** -20);
@@ -49,7 +49,7 @@ describe.each(Object.keys(sigmoidPresets) as SigmoidName[])("the sigmoid %s", (n
       fracBits: 20,
     };
     const w = column([1.5, -2, 0.25], 20);
-    const { secure, plain } = await runEverywhere([X, w], (s, [x, v]) => sigmoidOfProduct(s, x, v, name));
+    const { secure, plain } = await runEverywhere([X, w], (_, [x, v]) => sigmoidOfProduct(x, v, name));
     secure.forEach((p, i) => {
       expect(Math.abs(p - plain[i])).toBeLessThan(0.0006 + 4 * 2 ** -20);
     });
@@ -62,7 +62,7 @@ describe("inverse square root", () => {
   it("has a small relative error over its whole range, powers of four and their neighbours included", async () => {
     const powers = Array.from({ length: 12 }, (_, j) => 4 ** (j - 11));
     const values = powers.flatMap((p) => [p, p * 1.0001, p * 1.7, p * 2, p * 3.9]).filter((v) => v < 4);
-    const { secure } = await runEverywhere([column(values, 40, 4)], (s, [v]) => inverseSqrt(s, v, range, 24));
+    const { secure } = await runEverywhere([column(values, 40, 4)], (_, [v]) => inverseSqrt(v, range, 24));
     secure.forEach((y, i) => {
       const truth = 1 / Math.sqrt(values[i]);
       expect(Math.abs(y - truth)).toBeLessThan(truth * (2 ** -18 + 2 ** -40 / values[i]) + 2 ** -22);
@@ -70,8 +70,8 @@ describe("inverse square root", () => {
   });
 
   it("gives 0 for 0 and for what is below the range: nothing is divided by zero", async () => {
-    const { secure } = await runEverywhere([column([0, 2 ** -23, 2 ** -40], 40, 4)], (s, [v]) =>
-      inverseSqrt(s, v, range, 24),
+    const { secure } = await runEverywhere([column([0, 2 ** -23, 2 ** -40], 40, 4)], (_, [v]) =>
+      inverseSqrt(v, range, 24),
     );
     for (const y of secure) expect(Math.abs(y)).toBeLessThan(2 ** -20);
   });
@@ -81,9 +81,7 @@ describe("reciprocal", () => {
   it("has a small relative error over its whole range, and gives 0 for 0", async () => {
     const range = { minExponent: -8, maxExponent: 10 };
     const values = [2 ** -8, 0.005, 0.3, 0.5, 0.999, 1, 1.001, 3, 100, 511, 512, 1023, 0];
-    const { secure } = await runEverywhere([column(values, 30, 1024)], (s, [v]) =>
-      reciprocal(s, v, range, 24),
-    );
+    const { secure } = await runEverywhere([column(values, 30, 1024)], (_, [v]) => reciprocal(v, range, 24));
     values.forEach((v, i) => {
       const truth = v === 0 ? 0 : 1 / v;
       expect(Math.abs(secure[i] - truth)).toBeLessThan(truth * 2 ** -18 + 2 ** -22);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { checkStatisticalDistance, Session } from "../../../mpc/session/session.ts";
+import { stackColumns } from "../../../mpc/session/tensor.ts";
 import { type Program, runEverywhere, type Secret } from "./three-sessions.ts";
 
 const matrix = (rows: number, cols: number, f: (i: number) => number, fracBits = 16): Secret => ({
@@ -14,25 +15,44 @@ const A = matrix(5, 3, (i) => Math.sin(i) * 4);
 const B = matrix(3, 2, (i) => Math.cos(3 * i) * 2);
 const C = matrix(5, 3, (i) => i / 8 - 1);
 const row = matrix(1, 3, (i) => i - 1.25);
+const column = matrix(5, 1, (i) => i - 2.5);
+const single = matrix(1, 1, () => -3);
+/** Below, equal to and above C. */
+const steps = matrix(5, 3, (i) => i / 8 - 1 + ((i % 3) - 1) * 2 ** -16);
 const ulp = 2 ** -16;
 
 const programs: [string, Secret[], Program, tolerance: number][] = [
-  ["multiply", [A, C], (s, [a, b]) => s.multiply(a, b), 2 * ulp],
-  ["multiply with a scale", [A, C], (s, [a, b]) => s.multiply(a, b, { scale: 1 / 7 }), 2 * ulp],
-  ["matmul", [A, B], (s, [a, b]) => s.matmul(a, b), 2 * ulp],
-  ["transposedMatmul", [A, C], (s, [a, b]) => s.transposedMatmul(a, b, { scale: 0.3 }), 2 * ulp],
+  ["multiply", [A, C], (_, [a, b]) => a.multiply(b), 2 * ulp],
+  ["multiply with a scale", [A, C], (_, [a, b]) => a.multiply(b, { scale: 1 / 7 }), 2 * ulp],
+  ["multiply by a row", [A, row], (_, [a, b]) => a.multiply(b), 2 * ulp],
+  ["multiply by a column", [A, column], (_, [a, b]) => a.multiply(b), 2 * ulp],
+  ["multiply by a single element", [A, single], (_, [a, b]) => a.multiply(b, { scale: 0.5 }), 2 * ulp],
+  ["matmul", [A, B], (_, [a, b]) => a.matmul(b), 2 * ulp],
+  ["transposedMatmul", [A, C], (_, [a, b]) => a.transposedMatmul(b, { scale: 0.3 }), 2 * ulp],
   [
     "transposedMatmul with added terms",
     [A, matrix(5, 1, (i) => i), matrix(3, 1, (i) => -i)],
-    (s, [a, v, w]) => s.transposedMatmul(a, v, { scale: 0.125, plus: [{ tensor: w, scale: 0.7 }] }),
+    (_, [a, v, w]) => a.transposedMatmul(v, { scale: 0.125, plus: [{ tensor: w, scale: 0.7 }] }),
     3 * ulp,
   ],
-  ["columnDots", [A, C], (s, [a, b]) => s.columnDots(a, b, { scale: 1 / 5 }), 2 * ulp],
-  ["multiplyRow", [A, row], (s, [a, b]) => s.multiplyRow(a, b), 2 * ulp],
-  ["multiplyPublic", [A], (s, [a]) => s.multiplyPublic(a, -1 / 3), 3 * ulp],
-  ["truncate", [A], (s, [a]) => s.truncate(a, 8), 1.5 * 2 ** -8],
-  ["select", [matrix(5, 3, (i) => i % 2, 0), A, C], (s, [bit, a, b]) => s.select(bit, a, b), 0],
-  ["atLeast", [A], async (s, [a]) => (await s.atLeast(a, [0.5, -1]))[1], 0],
+  ["columnDots", [A, C], (_, [a, b]) => a.columnDots(b, { scale: 1 / 5 }), 2 * ulp],
+  ["dot", [column, column], (_, [a, b]) => a.dot(b), 2 * ulp],
+  ["mean", [A], (_, [a]) => a.mean(), 3 * ulp],
+  ["meanRows", [A], (_, [a]) => a.meanRows(), 3 * ulp],
+  ["multiplyPublic", [A], (_, [a]) => a.multiplyPublic(-1 / 3), 3 * ulp],
+  ["truncate", [A], (_, [a]) => a.truncate(8), 1.5 * 2 ** -8],
+  ["select", [matrix(5, 3, (i) => i % 2, 0), A, C], (_, [bit, a, b]) => bit.select(a, b), 0],
+  ["atLeastEach", [A], async (_, [a]) => (await a.atLeastEach([0.5, -1]))[1], 0],
+  ["atLeast", [steps, C], (_, [a, b]) => a.atLeast(b), 0],
+  ["atLeast a number", [C], (_, [a]) => a.atLeast(0.25), 0],
+  ["atMost", [steps, C], (_, [a, b]) => a.atMost(b), 0],
+  ["atMost a number", [C], (_, [a]) => a.atMost(0.25), 0],
+  ["lessThan", [steps, C], (_, [a, b]) => a.lessThan(b), 0],
+  ["lessThan a number", [C], (_, [a]) => a.lessThan(0.25), 0],
+  ["greaterThan", [steps, C], (_, [a, b]) => a.greaterThan(b), 0],
+  ["greaterThan a number", [C], (_, [a]) => a.greaterThan(0.25), 0],
+  ["equal", [steps, C], (_, [a, b]) => a.equal(b), 0],
+  ["equal to a number", [C], (_, [a]) => a.equal(0.25), 0],
 ];
 
 describe("a session", () => {
@@ -46,11 +66,23 @@ describe("a session", () => {
     },
   );
 
+  it("repeats and sums along either side without a message", async () => {
+    const { secure, plain, declaration } = await runEverywhere([A, column, single], async (_, [a, c, x]) => {
+      const total = a.subtract(c).add(x).sum().timesPowerOfTwo(-3).timesPowerOfTwo(2);
+      return a.sumColumns().widen(17).add(total);
+    });
+    expect(secure).toEqual(plain);
+    expect(declaration.rounds).toBe(0);
+  });
+
   it("moves, sums and stacks without a message", async () => {
     const { secure, plain, declaration } = await runEverywhere([A, C, row], async (s, [a, b, r]) => {
-      const joined = s.stackColumns(s.subtractRow(a, r), s.subtract(a, b));
-      const sums = s.sumRows(s.addPublic(s.timesInteger(s.takeRows(joined, [4, 0, 0]), 3), 0.5));
-      return s.add(s.transpose(s.columns(sums, 1, 4)), s.constant(2, 4, 1, 16));
+      const joined = stackColumns([a.subtract(r), a.subtract(b)]);
+      const sums = joined.takeRows([4, 0, 0]).timesInteger(3).add(0.5).sumRows();
+      return sums
+        .sliceColumns(1, 4)
+        .transpose()
+        .add(s.constant(2, 4, 1, 16));
     });
     expect(secure).toEqual(plain);
     expect(declaration.rounds).toBe(0);
@@ -61,12 +93,15 @@ describe("a session", () => {
     plan().input(null, rows, cols, fracBits, bound);
 
   it.each([
-    ["add", () => plan().add(tensor(2, 2), tensor(2, 3))],
-    ["add of unlike fractional bits", () => plan().add(tensor(2, 2), tensor(2, 2, 8))],
-    ["matmul", () => plan().matmul(tensor(2, 2), tensor(3, 2))],
-    ["rows", () => plan().rows(tensor(2, 2), 1, 2)],
-    ["columnDots", () => plan().columnDots(tensor(2, 2), tensor(3, 2))],
-    ["reshape", () => plan().reshape(tensor(2, 2), 3, 2)],
+    ["add", () => tensor(2, 2).add(tensor(2, 3))],
+    ["add of unlike fractional bits", () => tensor(2, 2).add(tensor(2, 2, 8))],
+    ["matmul", () => tensor(2, 2).matmul(tensor(3, 2))],
+    ["sliceRows", () => tensor(2, 2).sliceRows(1, 2)],
+    ["takeRows", () => tensor(2, 2).takeRows([0, 2])],
+    ["multiply of a larger one", () => tensor(1, 2).multiply(tensor(2, 2))],
+    ["dot", () => tensor(2, 2).dot(tensor(2, 2))],
+    ["columnDots", () => tensor(2, 2).columnDots(tensor(3, 2))],
+    ["reshape", () => tensor(2, 2).reshape(3, 2)],
   ])("refuses shapes that do not fit: %s", async (_, act) => {
     await expect((async () => act())()).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
   });
@@ -74,8 +109,8 @@ describe("a session", () => {
   it("refuses what would overflow the field, naming the step", async () => {
     const session = plan();
     session.step("the big product");
-    const wide = tensor(4, 4, 40, 64);
-    await expect(session.multiply(wide, wide)).rejects.toMatchObject({
+    const wide = session.input(null, 4, 4, 40, 64);
+    await expect(wide.multiply(wide)).rejects.toMatchObject({
       code: "RANGE_EXCEEDED",
       message: expect.stringContaining("the big product"),
     });
@@ -85,16 +120,16 @@ describe("a session", () => {
     const session = new Session(new PlanBackend(), 107);
     const a = session.input(null, 1000, 1, 20, 8);
     // 46 bits and one for rounding: 1000 * 2^(47 + 1 - 105) each.
-    await session.multiply(a, a);
+    await a.multiply(a);
     expect(session.declaration.statisticalDistance).toBe(1000 * 2 ** (47 + 1 - 105));
     checkStatisticalDistance(session.declaration, 107);
-    for (let i = 0; i < 200; i++) await session.multiply(a, a);
+    for (let i = 0; i < 200; i++) await a.multiply(a);
     expect(() => checkStatisticalDistance(session.declaration, 107)).toThrow(/more than 2\^-40/);
   });
 
   it("uses no more bits than the bound needs: a value at the bound survives the truncation", async () => {
     const edge: Secret = { rows: 1, cols: 2, values: [8, -8], fracBits: 16, bound: 8 };
-    const { secure } = await runEverywhere([edge, edge], (s, [a, b]) => s.multiply(a, b), 61);
+    const { secure } = await runEverywhere([edge, edge], (_, [a, b]) => a.multiply(b), 61);
     expect(secure.every((x) => Math.abs(x - 64) < 2 * ulp)).toBe(true);
   });
 });
