@@ -50,39 +50,135 @@ export const emptyDeclaration = (): Declaration => ({
   worstStep: "",
 });
 
-/** What one party measured. */
+/** What one party measured, of one protocol or of everything. */
 export interface Measurement {
   rounds: number;
   framesSent: number;
+  /** Payload bytes. */
   bytesSent: number;
+  bytesReceived: number;
   openings: Openings;
+  /** Milliseconds in which this party computed: everything since the round before, but for waiting. */
+  localMs: number;
+  /** Milliseconds in which this party waited for a message of a peer. */
+  waitingMs: number;
 }
 
+export type ProtocolCost = Measurement;
+
+/** A party's measurement of a run. */
+export interface RunCost extends Measurement {
+  /** The same for each protocol. Local time after the last round is part of none. */
+  protocols: Record<string, ProtocolCost>;
+}
+
+const emptyMeasurement = (): Measurement => ({
+  rounds: 0,
+  framesSent: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+  openings: {},
+  localMs: 0,
+  waitingMs: 0,
+});
+
+/**
+ * Counts as the party runs. The clock is read once a round, and the waiting is the transport's own account of
+ * it: a round's cost on the meter is a tenth of a microsecond. Work between two rounds prepares the later one, so
+ * it is counted there.
+ */
 export class CostMeter {
-  rounds = 0;
-  framesSent = 0;
-  bytesSent = 0;
-  readonly openings: Openings = {};
+  readonly #total = emptyMeasurement();
+  readonly #protocols = new Map<string, ProtocolCost>();
+  #settledAt = performance.now();
 
-  countRound(): void {
-    this.rounds += 1;
+  get rounds(): number {
+    return this.#total.rounds;
   }
 
-  countFrame(bytes: number): void {
-    this.framesSent += 1;
-    this.bytesSent += bytes;
+  get openings(): Readonly<Openings> {
+    return this.#total.openings;
   }
 
-  countOpening(label: string, values: number): void {
-    this.openings[label] = (this.openings[label] ?? 0) + values;
+  /** Where the costs of the round are counted until it ends. */
+  beginRound(protocol: string): ProtocolCost {
+    let cost = this.#protocols.get(protocol);
+    if (cost === undefined) {
+      cost = emptyMeasurement();
+      this.#protocols.set(protocol, cost);
+    }
+    cost.rounds += 1;
+    this.#total.rounds += 1;
+    return cost;
   }
 
-  measurement(): Measurement {
+  endRound(cost: ProtocolCost, waitingMs: number): void {
+    const localMs = this.#elapsed() - waitingMs;
+    for (const account of [cost, this.#total]) {
+      account.localMs += localMs;
+      account.waitingMs += waitingMs;
+    }
+  }
+
+  countFrame(cost: ProtocolCost, bytes: number): void {
+    for (const account of [cost, this.#total]) {
+      account.framesSent += 1;
+      account.bytesSent += bytes;
+    }
+  }
+
+  countReceived(cost: ProtocolCost, bytes: number): void {
+    cost.bytesReceived += bytes;
+    this.#total.bytesReceived += bytes;
+  }
+
+  countOpening(label: string, values: number, cost?: ProtocolCost): void {
+    for (const { openings } of cost === undefined ? [this.#total] : [cost, this.#total]) {
+      openings[label] = (openings[label] ?? 0) + values;
+    }
+  }
+
+  /** Everything so far. Settles the clock: time since the last round is counted as local, of no protocol. */
+  measurement(): RunCost {
+    this.#total.localMs += this.#elapsed();
+    const copy = (cost: Measurement): Measurement => ({ ...cost, openings: { ...cost.openings } });
     return {
-      rounds: this.rounds,
-      framesSent: this.framesSent,
-      bytesSent: this.bytesSent,
-      openings: { ...this.openings },
+      ...copy(this.#total),
+      protocols: Object.fromEntries(Array.from(this.#protocols, ([name, cost]) => [name, copy(cost)])),
     };
   }
+
+  #elapsed(): number {
+    const now = performance.now();
+    const elapsed = now - this.#settledAt;
+    this.#settledAt = now;
+    return elapsed;
+  }
+}
+
+/** What was measured between two readings of one meter. */
+export function costSince(before: RunCost, after: RunCost): RunCost {
+  const protocols: Record<string, ProtocolCost> = {};
+  for (const [name, cost] of Object.entries(after.protocols)) {
+    const difference = subtract(cost, before.protocols[name] ?? emptyMeasurement());
+    if (difference.rounds > 0) protocols[name] = difference;
+  }
+  return { ...subtract(after, before), protocols };
+}
+
+function subtract(a: Measurement, b: Measurement): Measurement {
+  const openings: Openings = {};
+  for (const [label, values] of Object.entries(a.openings)) {
+    const difference = values - (b.openings[label] ?? 0);
+    if (difference > 0) openings[label] = difference;
+  }
+  return {
+    rounds: a.rounds - b.rounds,
+    framesSent: a.framesSent - b.framesSent,
+    bytesSent: a.bytesSent - b.bytesSent,
+    bytesReceived: a.bytesReceived - b.bytesReceived,
+    openings,
+    localMs: a.localMs - b.localMs,
+    waitingMs: a.waitingMs - b.waitingMs,
+  };
 }

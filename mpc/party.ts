@@ -3,7 +3,7 @@
  * Protocols are functions of a party. A party runs one round at a time: independent operations share a round
  * by being written into it, which keeps the order of frames and of pseudo-random streams the same everywhere.
  */
-import { CostMeter } from "./cost.ts";
+import { CostMeter, type ProtocolCost } from "./cost.ts";
 import { SymbolonError, toSymbolonError } from "./errors.ts";
 import { Prss, type PrssPurpose } from "./prss.ts";
 import { embedCoefficient } from "./shamir.ts";
@@ -16,7 +16,8 @@ interface AttemptState {
   readonly prss: Prss;
   readonly meter: CostMeter;
   operation: number;
-  busy: boolean;
+  /** What the round under way is counted as; none between rounds. */
+  running: ProtocolCost | undefined;
 }
 
 export class Party {
@@ -27,27 +28,32 @@ export class Party {
   readonly kernel: Kernel;
   readonly meter: CostMeter;
   readonly #attempt: AttemptState;
+  /** The protocol that all rounds of this view are part of; see `within`. */
+  readonly #protocol: string | undefined;
   readonly #embed = new Map<PartyIndex, bigint>();
+  readonly #views = new Map<string, Party>();
 
   constructor(kernel: Kernel, transport: Transport, pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>);
-  /** The same party in the field of another kernel; see `inField`. */
-  constructor(kernel: Kernel, attempt: AttemptState);
+  /** The same party in the field of another kernel or within a protocol; see `inField` and `within`. */
+  constructor(kernel: Kernel, attempt: AttemptState, protocol: string | undefined);
   constructor(
     kernel: Kernel,
     at: Transport | AttemptState,
-    pairSecrets?: ReadonlyMap<PartyIndex, Uint8Array>,
+    secretsOrProtocol: ReadonlyMap<PartyIndex, Uint8Array> | string | undefined,
   ) {
     this.kernel = kernel;
-    this.#attempt =
-      "prss" in at
-        ? at
-        : {
-            transport: at,
-            prss: new Prss(at.partyIndex, pairSecrets ?? new Map()),
-            meter: new CostMeter(),
-            operation: 0,
-            busy: false,
-          };
+    if ("prss" in at) {
+      this.#attempt = at;
+      this.#protocol = secretsOrProtocol as string | undefined;
+    } else {
+      this.#attempt = {
+        transport: at,
+        prss: new Prss(at.partyIndex, secretsOrProtocol as ReadonlyMap<PartyIndex, Uint8Array>),
+        meter: new CostMeter(),
+        operation: 0,
+        running: undefined,
+      };
+    }
     this.meter = this.#attempt.meter;
     this.index = this.#attempt.transport.partyIndex;
     this.next = nextParty(this.index);
@@ -62,28 +68,55 @@ export class Party {
    * either field follow each other and no pseudo-random stream is drawn in both.
    */
   inField(kernel: Kernel): Party {
-    return new Party(kernel, this.#attempt);
+    return new Party(kernel, this.#attempt, this.#protocol);
   }
 
-  /** Runs one communication round; `operation` labels its frames and its pseudo-random streams. */
-  async round<T>(body: (operation: number) => Promise<T>): Promise<T> {
-    if (this.#attempt.busy) {
+  /**
+   * This party inside a protocol that consists of others: their rounds are counted as its own. The outermost
+   * protocol counts, so that a comparison within the check of inputs is part of that check.
+   */
+  within(protocol: string): Party {
+    if (this.#protocol !== undefined) return this;
+    let view = this.#views.get(protocol);
+    if (view === undefined) {
+      view = new Party(this.kernel, this.#attempt, protocol);
+      this.#views.set(protocol, view);
+    }
+    return view;
+  }
+
+  /**
+   * Runs one communication round; `operation` labels its frames and its pseudo-random streams.
+   * @param protocol what the round is counted as, unless this party is within another protocol
+   */
+  round<T>(protocol: string, body: (operation: number) => Promise<T>): Promise<T>;
+  round<T>(body: (operation: number) => Promise<T>): Promise<T>;
+  async round<T>(
+    protocolOrBody: string | ((operation: number) => Promise<T>),
+    maybeBody?: (operation: number) => Promise<T>,
+  ): Promise<T> {
+    const [protocol, body] =
+      typeof protocolOrBody === "string" ? [protocolOrBody, maybeBody!] : ["unnamed", protocolOrBody];
+    const attempt = this.#attempt;
+    if (attempt.running !== undefined) {
       throw new SymbolonError(
         "INTERNAL",
         "two rounds of one party overlap: await one before the next begins",
       );
     }
-    this.#attempt.busy = true;
-    this.#attempt.operation += 1;
-    this.meter.countRound();
+    attempt.operation += 1;
+    attempt.running = this.meter.beginRound(this.#protocol ?? protocol);
+    const { stats } = attempt.transport;
+    const waitedMs = stats.waitingMs;
     try {
-      return await body(this.#attempt.operation);
+      return await body(attempt.operation);
     } catch (error) {
       const reason = toSymbolonError(error);
-      this.#attempt.transport.close(reason);
+      attempt.transport.close(reason);
       throw reason;
     } finally {
-      this.#attempt.busy = false;
+      this.meter.endRound(attempt.running, stats.waitingMs - waitedMs);
+      attempt.running = undefined;
     }
   }
 
@@ -95,13 +128,25 @@ export class Party {
   send(to: PartyIndex, operation: number, parts: readonly Uint8Array[]): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    this.meter.countFrame(bytes);
+    this.meter.countFrame(this.#running(), bytes);
     this.#attempt.transport.send(to, operation, parts);
   }
 
   /** The view is valid until the next receive from the same party. */
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {
+    this.meter.countReceived(this.#running(), byteLength);
     return this.#attempt.transport.receive(from, operation, byteLength);
+  }
+
+  /** Counts values that this round opens to parties. Every protocol that reveals a value calls it. */
+  countOpening(label: string, values: number): void {
+    this.meter.countOpening(label, values, this.#running());
+  }
+
+  #running(): ProtocolCost {
+    const { running } = this.#attempt;
+    if (running === undefined) throw new SymbolonError("INTERNAL", "a message outside of a round");
+    return running;
   }
 
   /** Sends field elements in their wire form. */

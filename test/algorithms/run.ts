@@ -4,6 +4,7 @@ import { findAlgorithm, openingsOf, parseParameters } from "../../algorithms/cat
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { InputShape, JobShape, Plan, SessionAlgorithm } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
+import { costSince } from "../../mpc/cost.ts";
 import { convertAll } from "../../mpc/protocols/convert.ts";
 import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
@@ -87,9 +88,9 @@ export async function runTwice(
   ];
   const shares = new Map(keys.map((key) => [key, deal(sources, raw(matrix(key)).map(BigInt))]));
   for (let round = 0; round < (options.roundsBefore ?? 0); round++) {
-    await together(parties, (party) => party.round(async () => {}));
-    for (const party of parties) party.meter.rounds = 0;
+    await together(parties, (party) => party.round("nothing", async () => {}));
   }
+  const before = parties.map((p) => p.meter.measurement());
   const results = await together(parties, async (party, i) => {
     const checked = keys.map((key) => {
       const { rows, columns: cols, hasLabel } = matrix(key);
@@ -112,7 +113,7 @@ export async function runTwice(
     ]),
   );
 
-  const measured = parties.map((p) => p.meter.measurement());
+  const measured = parties.map((p, i) => costSince(before[i], p.meter.measurement()));
   for (const m of measured) {
     expect(m.rounds).toBe(plan.declaration.rounds);
     expect(m.openings).toEqual(plan.declaration.openings);
