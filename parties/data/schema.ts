@@ -9,8 +9,13 @@ import { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
 import type { Table } from "./csv.ts";
+import { dataFieldBits } from "./field.ts";
 
-export const defaultFieldBits: FieldBits = 127;
+/**
+ * Field of a schema file that names none. The file is older than the data sets that are offered under it, and
+ * they must all have its hash, so this is one that a data set of any size fits; see `dataFieldBits`.
+ */
+export const defaultFieldBits: FieldBits = 107;
 /** After scaling to [-1, 1], 16 bits keep a value to 2^-17 of half its declared range. */
 export const defaultFracBits = 16;
 
@@ -99,8 +104,11 @@ function withDefaults(value: unknown): unknown {
   };
 }
 
-/** Reads a schema from a JSON file, with defaults for what is left out. @throws USAGE when it cannot be read, SCHEMA_INVALID */
-export async function loadSchema(file: string): Promise<DataSetSchema> {
+/**
+ * Reads a schema from a JSON file, with defaults for what is left out; `field` takes the place of the
+ * file's own field. @throws USAGE when it cannot be read, SCHEMA_INVALID
+ */
+export async function loadSchema(file: string, field?: FieldBits): Promise<DataSetSchema> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -114,7 +122,8 @@ export async function loadSchema(file: string): Promise<DataSetSchema> {
     // No cause: the parser's message quotes the file, which may be a data file given by mistake.
     throw new SymbolonError("SCHEMA_INVALID", `The schema file ${file} is not JSON.`);
   }
-  return parseSchema(withDefaults(value));
+  const schema = parseSchema(withDefaults(value));
+  return field === undefined ? schema : { ...schema, fieldBits: field };
 }
 
 /** The schema as canonical JSON (RFC 8785), the preimage of `schemaHash`. */
@@ -166,7 +175,7 @@ function roundAway(value: number, width: number, sign: 1 | -1): number {
 
 /**
  * A schema that all `tables` fit: the columns of the first in its order, bounds over all of them, rounded
- * outward. These bounds come from the rows and become public: callers must say so (`derivedBoundsNotice`).
+ * outward, and the field that the largest of them needs. These bounds come from the rows and become public: callers must say so (`derivedBoundsNotice`).
  * @throws SCHEMA_MISMATCH when the tables have different columns, CSV_COLUMN_MISSING when `label` is in none
  */
 export function deriveSchema(
@@ -201,6 +210,8 @@ export function deriveSchema(
       high.set(name, max);
     });
   }
+  const fracBits = options.fracBits ?? defaultFracBits;
+  const largest = Math.max(...tables.map(({ rows }) => rows)) * first.columns.length;
   return parseSchema({
     version: 1,
     columns: first.columns
@@ -208,8 +219,8 @@ export function deriveSchema(
       .map((name) => ({ name, ...outwardBounds(low.get(name)!, high.get(name)!) })),
     ...(options.label === undefined ? {} : { label: { name: options.label, kind: "binary" } }),
     outOfRange: options.outOfRange ?? "refuse",
-    fracBits: options.fracBits ?? defaultFracBits,
-    fieldBits: options.fieldBits ?? defaultFieldBits,
+    fracBits,
+    fieldBits: options.fieldBits ?? dataFieldBits(largest, fracBits),
   });
 }
 

@@ -6,6 +6,7 @@ import { findAlgorithm, parseParameters } from "../../algorithms/catalog.ts";
 import type { Algorithm } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import type { FieldBits } from "../../mpc/vector/index.ts";
 import { specOf } from "../buyer/proposal.ts";
 import { conform } from "../data/conform.ts";
 import { type CsvDialect, readTable, type Table } from "../data/csv.ts";
@@ -23,6 +24,8 @@ export interface LocalFiles {
   parameters?: unknown;
   validation?: string;
   dialect?: CsvDialect;
+  /** Exponent of the field to share in, in place of the schema's or the one that fits best. */
+  field?: FieldBits;
 }
 
 export interface LocalInputs {
@@ -52,8 +55,16 @@ export async function readLocalInputs(files: LocalFiles): Promise<LocalInputs> {
   const everything = validation === undefined ? tables : [...tables, validation];
   const schema =
     files.schema === undefined
-      ? await derive(algorithm, parameters, tables, everything, label, weights, validation)
-      : await loadSchema(files.schema);
+      ? await derive(
+          algorithm,
+          parameters,
+          tables,
+          everything,
+          { label, field: files.field },
+          weights,
+          validation,
+        )
+      : await loadSchema(files.schema, files.field);
   if (files.schema !== undefined && label !== undefined && schema.label?.name !== label) {
     throw new SymbolonError("USAGE", `the schema does not declare the label ${label}`);
   }
@@ -103,13 +114,17 @@ async function derive(
   parameters: Record<string, unknown>,
   tables: readonly Table[],
   everything: readonly Table[],
-  label: string | undefined,
+  { label, field }: { label: string | undefined; field: FieldBits | undefined },
   weights: readonly number[] | undefined,
   validation: Table | undefined,
 ): Promise<DataSetSchema> {
   const formats = fracBitsByPreference(algorithm);
   for (const [i, fracBits] of formats.entries()) {
-    const schema = deriveSchema(everything, { fracBits, ...(label !== undefined && { label }) });
+    const schema = deriveSchema(everything, {
+      fracBits,
+      ...(label !== undefined && { label }),
+      ...(field !== undefined && { fieldBits: field }),
+    });
     try {
       await plan(algorithm, parameters, schema, tables, weights, validation);
       return schema;

@@ -1,5 +1,6 @@
 /** A seller's file and the schema that it is offered under, checked against each other. */
 import { SymbolonError } from "../../mpc/errors.ts";
+import type { FieldBits } from "../../mpc/vector/index.ts";
 import { conform } from "../data/conform.ts";
 import { type CsvDialect, readTable, type Table } from "../data/csv.ts";
 import { type DataSetSchema, deriveSchema, loadSchema } from "../data/schema.ts";
@@ -11,6 +12,8 @@ export interface OfferFiles {
   dialect?: CsvDialect;
   schema?: string;
   label?: string;
+  /** Exponent of the field to share in, in place of the schema's or the one that fits best. */
+  field?: FieldBits;
 }
 
 export interface OfferData {
@@ -27,11 +30,14 @@ export async function readOfferData(files: OfferFiles): Promise<OfferData> {
     ? updateTable(await readUpdate(files.data))
     : await readTable(files.data, files.dialect);
   if (files.schema === undefined) {
-    const schema = deriveSchema([table], files.label === undefined ? {} : { label: files.label });
+    const schema = deriveSchema([table], {
+      ...(files.label !== undefined && { label: files.label }),
+      ...(files.field !== undefined && { fieldBits: files.field }),
+    });
     conform(table, schema);
     return { table, schema, derived: true };
   }
-  const schema = await loadSchema(files.schema);
+  const schema = await loadSchema(files.schema, files.field);
   if (files.label !== undefined && schema.label?.name !== files.label) {
     throw new SymbolonError("USAGE", `the schema does not declare the label ${files.label}`);
   }

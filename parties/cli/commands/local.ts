@@ -1,9 +1,11 @@
 /** `symbolon local`: one real paid job on this machine over the user's own files. */
 import type { Command } from "commander";
+import type { FieldBits } from "../../../mpc/vector/index.ts";
 import type { JobResult, ResultFile } from "../../buyer/result.ts";
 import { collect, command } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { fieldOption } from "../field-option.ts";
 import { parseJsonOption } from "../json-option.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
@@ -14,6 +16,7 @@ interface LocalOptions extends DialectOptions {
   schema?: string;
   params?: string;
   validation?: string;
+  field?: FieldBits;
   out?: string;
 }
 
@@ -36,6 +39,7 @@ export function localCommand(output: Output): Command {
     )
     .option("--params <json>", "the algorithm's parameters, or @FILE")
     .option("--validation <file>", "the buyer's own rows, for metrics; shared like the sellers'")
+    .addOption(fieldOption())
     .option("--out <file>", "write the result to this file");
   return addDialectOptions(made).action(async (algorithm: string, options: LocalOptions) => {
     const { readLocalInputs } = await import("../../local/inputs.ts");
@@ -48,6 +52,7 @@ export function localCommand(output: Output): Command {
       ...(options.label !== undefined && { label: options.label }),
       ...(options.schema !== undefined && { schema: options.schema }),
       ...(options.validation !== undefined && { validation: options.validation }),
+      ...(options.field !== undefined && { field: options.field }),
       parameters,
       dialect: dialectOf(options),
     });

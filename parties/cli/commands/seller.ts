@@ -1,8 +1,10 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { collect, command, group, parseId, parseWei } from "../command.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { fieldOption } from "../field-option.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
@@ -26,6 +28,7 @@ interface OfferOptions extends AccountOptions, DialectOptions {
   set?: string;
   schema?: string;
   label?: string;
+  field?: FieldBits;
 }
 
 function offer(output: Output): Command {
@@ -41,7 +44,8 @@ function offer(output: Output): Command {
       "--schema <file>",
       "columns and bounds; without it they are derived from the data and become public",
     )
-    .option("--label <column>", "the column to predict, 0 or 1, when the schema is derived");
+    .option("--label <column>", "the column to predict, 0 or 1, when the schema is derived")
+    .addOption(fieldOption());
   return addDialectOptions(made).action(async (options: OfferOptions) => {
     const { readOfferData } = await import("../../seller/read-offer.ts");
     const { table, schema, derived } = await readOfferData({
@@ -49,6 +53,7 @@ function offer(output: Output): Command {
       dialect: dialectOf(options),
       ...(options.schema !== undefined && { schema: options.schema }),
       ...(options.label !== undefined && { label: options.label }),
+      ...(options.field !== undefined && { field: options.field }),
     });
     const { derivedBoundsNotice, describeSchema } = await import("../../data/schema.ts");
     if (derived) output.note(derivedBoundsNotice);

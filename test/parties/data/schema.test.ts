@@ -94,7 +94,8 @@ describe("the schema of a data set", () => {
       await writeFile(file, JSON.stringify(schema));
       expect(await loadSchema(file)).toEqual(schema);
       await writeFile(file, JSON.stringify({ columns: schema.columns, label: "ill" }));
-      expect(await loadSchema(file)).toEqual(schema);
+      expect(await loadSchema(file)).toEqual({ ...schema, fieldBits: 107 });
+      expect(await loadSchema(file, 89)).toEqual({ ...schema, fieldBits: 89 });
       await writeFile(file, "a,b\n31337,2\n");
       const error = await loadSchema(file).catch((thrown) => thrown);
       expect(error.code).toBe("SCHEMA_INVALID");
@@ -118,7 +119,7 @@ describe("deriving a schema", () => {
       label: { name: "y", kind: "binary" },
       outOfRange: "refuse",
       fracBits: 16,
-      fieldBits: 127,
+      fieldBits: 89,
     });
     expect(describeSchema(derived)).toMatch(
       /^a {2}0\.12 to 0\.99\nb {2}-5 to 24\ny {2}label, 0 or 1\n.*refused/,

@@ -54,10 +54,10 @@ describe("preparing a data set", () => {
   let kernel: Kernel;
 
   beforeAll(async () => {
-    kernel = await createKernel(127);
     const file = fileURLToPath(new URL("../../../parties/data/examples/breast-cancer.csv", import.meta.url));
     table = await readTable(file);
     schema = deriveSchema([table], { label: "benign" });
+    kernel = await createKernel(schema.fieldBits);
     prepared = await prepareDataSet({ table, schema, operators, seller, chainId, registry, kernel });
   });
 
@@ -149,7 +149,7 @@ describe("preparing a data set", () => {
     await expect(
       prepareDataSet({
         table,
-        schema: { ...schema, fieldBits: 89 },
+        schema: { ...schema, fieldBits: 107 },
         operators,
         seller,
         chainId,

@@ -1,0 +1,16 @@
+/** The option that overrides in which field data is shared. */
+import { InvalidArgumentError, Option } from "commander";
+import { type FieldBits, fieldBits } from "../../mpc/vector/kernel.ts";
+
+export function fieldOption(): Option {
+  return new Option(
+    "--field <k>",
+    "share in the field 2^k - 1: 89, 107 or 127; by default the smallest from which the whole data set converts safely (107 for a schema file that names none)",
+  ).argParser(parseField);
+}
+
+function parseField(text: string): FieldBits {
+  const field = fieldBits.find((bits) => String(bits) === text);
+  if (field === undefined) throw new InvalidArgumentError(`expected one of ${fieldBits.join(", ")}`);
+  return field;
+}
