@@ -36,18 +36,18 @@ if (workload === undefined) {
 
 const field =
   values.field === undefined ? (await smallestField(workload)).field : (Number(values.field) as FieldBits);
-const { parties, profiles } = await runParties({
-  workload: workload.name,
+const { parties, profiles } = await runParties(workload, {
   field,
   rttMs: Number(values.rtt),
   budgetMs: 1500,
   profile: true,
 });
-const { runs, rounds } = parties[0];
+const [runs] = parties;
+if (profiles.length === 0) throw new Error("one run takes too long for a profile");
 const units = runs.length * workload.steps;
 console.log(
   `${workload.name}, k = ${field}: median ${(median(runs.map(({ ms }) => ms)) / workload.steps).toFixed(3)} ms, ` +
-    `${runs.length} runs of ${workload.steps}, ${(rounds / workload.steps).toFixed(1)} rounds, under the profiler`,
+    `${runs.length} runs of ${workload.steps}, ${(runs[0].rounds / workload.steps).toFixed(1)} rounds, under the profiler`,
 );
 
 const byParty = profiles.map(selfTimes);

@@ -1,8 +1,9 @@
-/** The figures of a benchmark run: as JSON for programs, as tables for people. */
+/** The figures of a benchmark run: as JSON for programs, as a table for people and for the documentation. */
 import { cpus, release } from "node:os";
 import Table from "cli-table3";
 import type { FieldBits } from "../mpc/vector/index.ts";
 import type { Outcome } from "./engine/parties.ts";
+import type { JiffTiming } from "./jiff/stock.ts";
 import type { Workload } from "./workloads.ts";
 
 export interface Machine {
@@ -13,7 +14,7 @@ export interface Machine {
 }
 
 /** Times in milliseconds: of a step of training, otherwise of the whole work. */
-export interface Result {
+interface Times {
   readonly name: string;
   /** The work and the size that was run. */
   readonly size: string;
@@ -22,11 +23,16 @@ export interface Result {
   readonly msMin: number;
   readonly msMax: number;
   readonly runs: number;
+  /** Emulated round trip. */
+  readonly rttMs: number;
+  /** Largest difference from the same work in the clear. */
+  readonly maxError: number;
+}
+
+export interface EngineResult extends Times {
   readonly rounds: number;
   /** Sent by the three parties to each other, payload. */
   readonly bytes: number;
-  /** Emulated round trip. */
-  readonly rttMs: number;
   /** Exponent k of the field 2^k - 1. */
   readonly field: FieldBits;
   /** Why a job of this kind would be refused, where no field is large enough. */
@@ -35,26 +41,15 @@ export interface Result {
   readonly cpuMs: readonly number[];
   /** Share of the time in which a party waits for its peers' messages, mean of the three. */
   readonly waitingShare: number;
-  /** Largest difference from the same work in the clear. */
-  readonly maxError: number;
-  /** How many times longer stock JIFF takes for the same amount of work. */
-  readonly timesFasterThanJiff?: number;
 }
 
-/** Stock JIFF on as much of the same work as it finishes. */
-export interface JiffResult {
-  readonly name: string;
-  readonly size: string;
-  readonly ms: number;
-  readonly msMin: number;
-  readonly msMax: number;
-  readonly runs: number;
+export interface JiffResult extends Times {
   readonly rounds: null;
   readonly bytes: null;
-  readonly rttMs: 0;
-  /** The part of the work beside it that was done. */
+  /** How much of the work of the engine's workload this was. */
   readonly part: number;
-  readonly maxError: number;
+  /** How many times longer stock JIFF takes for the same amount of work, where both were run. */
+  readonly factor?: number;
 }
 
 export function machine(): Machine {
@@ -67,73 +62,133 @@ export function median(list: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-export function summarise(
+const spread = (times: readonly number[]) => ({
+  ms: median(times),
+  msMin: Math.min(...times),
+  msMax: Math.max(...times),
+  runs: times.length,
+});
+
+export function engineResult(
   workload: Workload,
   { parties, maxError }: Outcome,
   { field, refused, rttMs }: { field: FieldBits; refused?: string; rttMs: number },
-): Result {
+): EngineResult {
   const { steps } = workload;
   // The work is done when the last party has its result.
-  const times = parties[0].runs.map((_, run) => Math.max(...parties.map((p) => p.runs[run].ms)) / steps);
-  const waits = parties.flatMap(({ runs }) => runs.map(({ waitingMs, ms }) => waitingMs / ms));
+  const times = parties[0].map((_, run) => Math.max(...parties.map((runs) => runs[run].ms)) / steps);
+  const waits = parties.flat().map(({ waitingMs, ms }) => waitingMs / ms);
   return {
     name: workload.name,
     size: workload.about,
-    ms: median(times),
-    msMin: Math.min(...times),
-    msMax: Math.max(...times),
-    runs: times.length,
-    rounds: parties[0].rounds / steps,
-    bytes: Math.round(parties.reduce((sum, { bytesSent }) => sum + bytesSent, 0) / steps),
+    ...spread(times),
+    rounds: parties[0][0].rounds / steps,
+    bytes: Math.round(parties.reduce((sum, [run]) => sum + run.bytesSent, 0) / steps),
     rttMs,
     field,
     refused,
-    cpuMs: parties.map(({ runs }) => median(runs.map(({ cpuMs }) => cpuMs)) / steps),
+    cpuMs: parties.map((runs) => median(runs.map(({ cpuMs }) => cpuMs)) / steps),
     waitingShare: waits.reduce((sum, share) => sum + share, 0) / waits.length,
     maxError,
   };
 }
 
-const columns = [
+/** @param ours the engine's figures for the workload of this name, without an emulated delay */
+export function jiffResult(
+  name: string,
+  { work, ms, maxError }: JiffTiming,
+  ours?: EngineResult,
+): JiffResult {
+  const times = spread(ms);
+  const part = work.part(name);
+  return {
+    name: `jiff-${name}`,
+    size: work.size,
+    ...times,
+    rounds: null,
+    bytes: null,
+    rttMs: 0,
+    part,
+    factor: ours && times.ms / part / ours.ms,
+    maxError,
+  };
+}
+
+const engineColumns = [
   "work",
   "round trip",
   "k",
   "ms (median)",
-  "min .. max",
+  "min to max",
   "runs",
   "CPU ms a party",
   "waiting",
   "rounds",
   "bytes, all links",
-] as const;
+];
+const jiffColumns = ["stock JIFF", "what it ran", "ms (median)", "min to max", "runs", "times slower"];
 
-function cells(r: Result): string[] {
+function engineRow(r: EngineResult): string[] {
   return [
     r.refused === undefined ? r.name : `${r.name} *`,
     `${r.rttMs} ms`,
     String(r.field),
     figure(r.ms),
-    `${figure(r.msMin)} .. ${figure(r.msMax)}`,
+    `${figure(r.msMin)} to ${figure(r.msMax)}`,
     String(r.runs),
     figure(median(r.cpuMs)),
     `${Math.round(100 * r.waitingShare)} %`,
     r.rounds.toFixed(1),
-    String(r.bytes),
+    grouped(r.bytes),
   ];
 }
 
+function jiffRow(r: JiffResult): string[] {
+  const factor = r.factor === undefined ? "" : grouped(Number(r.factor.toPrecision(2)));
+  return [r.name, r.size, figure(r.ms), `${figure(r.msMin)} to ${figure(r.msMax)}`, String(r.runs), factor];
+}
+
 /** Three significant digits. */
-function figure(x: number): string {
-  return x >= 100 ? x.toFixed(0) : x.toPrecision(3);
+const figure = (x: number): string => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
+
+const grouped = (x: number): string => x.toLocaleString("en").replaceAll(",", " ");
+
+export interface Report {
+  readonly machine: Machine;
+  readonly results: readonly (EngineResult | JiffResult)[];
+}
+
+const isJiff = (r: EngineResult | JiffResult): r is JiffResult => "part" in r;
+
+function parts({ machine: { cpu, cores, kernel, node }, results }: Report) {
+  const engine = results.filter((r) => !isJiff(r));
+  return {
+    heading: `${cpu}, ${cores} cores, kernel ${kernel}, Node ${node}; three parties on loopback, links encrypted`,
+    tables: [
+      [engineColumns, ...engine.map(engineRow)],
+      [jiffColumns, ...results.filter(isJiff).map(jiffRow)],
+    ].filter((rows) => rows.length > 1),
+    notes: engine.flatMap((r) => (r.refused === undefined ? [] : [`* ${r.name}: ${r.refused}`])),
+  };
 }
 
 /** For a terminal. */
-export function printTables({ cpu, cores, kernel, node }: Machine, results: readonly Result[]): void {
-  console.log(
-    `${cpu}, ${cores} cores, kernel ${kernel}, Node ${node}; three parties on loopback, links encrypted`,
+export function terminalTables(report: Report): string {
+  const { heading, tables, notes } = parts(report);
+  const drawn = tables.map(([head, ...rows]) => {
+    const table = new Table({ head, style: { head: [], border: [], compact: true } });
+    table.push(...rows);
+    return table.toString();
+  });
+  return [heading, ...drawn, ...notes].join("\n");
+}
+
+/** For the documentation. */
+export function markdownTables(report: Report): string {
+  const { heading, tables, notes } = parts(report);
+  const line = (row: readonly string[]): string => `| ${row.join(" | ")} |`;
+  const drawn = tables.map(([head, ...rows]) =>
+    [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n"),
   );
-  const table = new Table({ head: [...columns], style: { head: [], border: [] } });
-  table.push(...results.map(cells));
-  console.log(table.toString());
-  for (const { name, refused } of results) if (refused !== undefined) console.log(`* ${name}: ${refused}`);
+  return [heading, ...drawn, ...notes.map((note) => note.replace("*", "\\*"))].join("\n\n");
 }

@@ -1,37 +1,109 @@
 /**
- * Benchmark of the engine: three party processes on loopback, links encrypted.
+ * Benchmark of the engine: three party processes on loopback, links encrypted, beside stock JIFF on the part
+ * of the same work that it finishes.
  *
- *     npm run bench -- [--json] [--quick] [--only NAME,...] [--field 61|89|107|127] [--rtt MS]
+ *     npm run bench -- [--json] [--quick] [--only NAME,...] [--field 61|89|107|127] [--rtt MS,...] [--docs]
  *
- * `lr-*` are per step of training. Each workload runs in the smallest field that its range analysis accepts;
- * `--field` forces one. `--rtt` emulates a round trip between the parties.
+ * `lr-*` are per step of training. Each workload runs on random shares in the smallest field that the range
+ * analysis accepts (`--field` forces one), and its result is checked against plaintext once. Without options
+ * all workloads run, those that wait for rounds also with emulated round trips of 1, 10 and 50 ms; `--only`
+ * runs the named ones without a delay; `--rtt` sets the round trips. `--quick` runs less often, without delays
+ * and without JIFF. `--docs` writes the tables into docs/performance.md.
  */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { FieldBits } from "../mpc/vector/index.ts";
+import { type FieldBits, fieldBits } from "../mpc/vector/index.ts";
 import { runParties } from "./engine/parties.ts";
 import { smallestField } from "./field-choice.ts";
-import { machine, printTables, type Result, summarise } from "./report.ts";
-import { findWorkload, workloads } from "./workloads.ts";
+import { findJiffWork, type JiffTiming, runStockJiff } from "./jiff/stock.ts";
+import type { JiffWork } from "./jiff/works.ts";
+import { fillSection } from "./markdown.ts";
+import {
+  type EngineResult,
+  engineResult,
+  type JiffResult,
+  jiffResult,
+  machine,
+  markdownTables,
+  terminalTables,
+} from "./report.ts";
+import { findWorkload, workloadNames } from "./workloads.ts";
+
+const jiffPrefix = "jiff-";
+const jiffLimitMs = 60_000;
+const delays = [1, 10, 50];
+/** With a delay only those run whose time depends on the number of rounds. */
+const delayed = /^(lr|multiply|less-than)/;
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    docs: { type: "boolean", default: false },
     only: { type: "string" },
     field: { type: "string" },
-    rtt: { type: "string", default: "0" },
+    rtt: { type: "string" },
   },
 });
-const names = values.only?.split(",") ?? workloads.map((w) => w.name);
-const budgetMs = values.quick ? 300 : 1500;
-const results: Result[] = [];
-for (const name of names) {
-  const workload = findWorkload(name);
-  const choice =
-    values.field === undefined ? await smallestField(workload) : { field: Number(values.field) as FieldBits };
-  const rttMs = Number(values.rtt);
-  const outcome = await runParties({ workload: name, field: choice.field, rttMs, budgetMs });
-  results.push(summarise(workload, outcome, { ...choice, rttMs }));
+const known = [...workloadNames, ...workloadNames.map((name) => jiffPrefix + name)];
+const names = values.only?.split(",") ?? (values.quick ? workloadNames : known);
+const roundTrips = values.rtt?.split(",").map(Number) ?? [0];
+const full = values.only === undefined && values.rtt === undefined && !values.quick;
+const forced = fieldBits.find((bits) => String(bits) === values.field);
+const wrong =
+  names.find((name) => !known.includes(name)) ??
+  roundTrips.find((ms) => !(ms >= 0)) ??
+  (forced === undefined ? values.field : undefined);
+if (wrong !== undefined) {
+  console.error(
+    `what is ${wrong}? benchmarks: ${known.join(", ")}; --field ${fieldBits.join("|")}; --rtt MS,...`,
+  );
+  process.exit(2);
 }
-if (values.json) console.log(JSON.stringify({ machine: machine(), results }, null, 2));
-else printTables(machine(), results);
+
+const results: (EngineResult | JiffResult)[] = [];
+const ours = names.filter((name) => !name.startsWith(jiffPrefix));
+for (const rttMs of roundTrips) {
+  for (const name of ours) results.push(await runEngine(name, rttMs));
+}
+for (const rttMs of full ? delays : []) {
+  for (const name of ours.filter((n) => delayed.test(n))) results.push(await runEngine(name, rttMs));
+}
+// One measurement serves all workloads that it is a part of.
+const timings = new Map<JiffWork, JiffTiming | undefined>();
+for (const name of names.filter((n) => n.startsWith(jiffPrefix)).map((n) => n.slice(jiffPrefix.length))) {
+  const work = findJiffWork(name);
+  if (!timings.has(work)) timings.set(work, await runJiff(work));
+  const timing = timings.get(work);
+  const beside = results.find((r): r is EngineResult => r.name === name && r.rttMs === 0);
+  if (timing !== undefined) results.push(jiffResult(name, timing, beside));
+}
+
+const report = { machine: machine(), results };
+console.log(values.json ? JSON.stringify(report, null, 2) : terminalTables(report));
+if (values.docs) {
+  const file = join(import.meta.dirname, "../docs/performance.md");
+  writeFileSync(file, fillSection(readFileSync(file, "utf8"), "bench", markdownTables(report)));
+}
+
+async function runEngine(name: string, rttMs: number): Promise<EngineResult> {
+  progress(`${name}${rttMs > 0 ? ` with a round trip of ${rttMs} ms` : ""}`);
+  const workload = findWorkload(name, rttMs > 0);
+  const choice: { field: FieldBits; refused?: string } =
+    forced === undefined ? await smallestField(workload) : { field: forced };
+  const budgetMs = values.quick || rttMs > 0 ? 400 : 1500;
+  const outcome = await runParties(workload, { field: choice.field, rttMs, budgetMs });
+  return engineResult(workload, outcome, { ...choice, rttMs });
+}
+
+async function runJiff(work: JiffWork): Promise<JiffTiming | undefined> {
+  progress(`stock JIFF: ${work.size}`);
+  const timing = await runStockJiff(work, jiffLimitMs);
+  if (timing === undefined) progress(`stock JIFF did not finish within ${jiffLimitMs / 1000} s`);
+  return timing;
+}
+
+function progress(line: string): void {
+  console.error(line);
+}

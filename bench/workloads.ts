@@ -27,10 +27,12 @@ export interface Workload {
   job?<D>(session: Session<D>, inputs: readonly Tensor<D>[]): Promise<unknown>;
   /** Steps of training in a run, by which times are divided; otherwise 1. */
   readonly steps: number;
-  /** Elements of the work (products, comparisons, matrix elements, rows times columns of a step). */
-  readonly units: number;
   /** Largest error of an output against plaintext. */
   readonly tolerance: number;
+  /** The same with one pass over the data, for links with a delay; where there is one. */
+  shortened?(): Workload;
+  /** Whether this is such a form. */
+  readonly short?: boolean;
   /** The inputs come from a fourth process, the sellers', and the output is opened, within the time. */
   readonly fromSellers?: boolean;
 }
@@ -42,7 +44,8 @@ const jobEpochs = findAlgorithm("logistic-regression").parameters.parse({}).epoc
 /** Steps of logistic regression on standardised rows, without the standardisation. */
 function training(
   name: string,
-  [rows, columns, batchSize, epochs]: readonly [number, number, number, number],
+  [rows, columns, batchSize]: readonly [number, number, number],
+  epochs: number,
   data: () => LabelledData | Promise<LabelledData>,
 ): Workload {
   let made: LabelledData | Promise<LabelledData> | undefined;
@@ -68,8 +71,8 @@ function training(
     run: async (_session, inputs) => [await train(inputs, epochs)],
     job: (_session, inputs) => train(inputs, jobEpochs),
     steps,
-    units: batch * columns,
     tolerance: 0.01,
+    shortened: () => ({ ...training(name, [rows, columns, batchSize], 1, data), short: true }),
   };
 }
 
@@ -83,17 +86,16 @@ const million = 1_000_000;
 const exact = 0;
 
 export const workloads: readonly Workload[] = [
-  training("lr-569x30-b128", [569, 30, 128, 20], breastCancer),
-  training("lr-1000x100-b128", [1000, 100, 128, 12], () => syntheticData(1000, 100)),
-  training("lr-10000x100-b128", [10_000, 100, 128, 1], () => syntheticData(10_000, 100)),
-  training("lr-10000x100-full", [10_000, 100, 65_536, 10], () => syntheticData(10_000, 100)),
+  training("lr-569x30-b128", [569, 30, 128], 20, breastCancer),
+  training("lr-1000x100-b128", [1000, 100, 128], 12, () => syntheticData(1000, 100)),
+  training("lr-10000x100-b128", [10_000, 100, 128], 1, () => syntheticData(10_000, 100)),
+  training("lr-10000x100-full", [10_000, 100, 65_536], 10, () => syntheticData(10_000, 100)),
   {
     name: "multiply-1e6",
     about: "10^6 products of integers up to 2^20",
     inputs: [values("a", million, 1, 0, 2 ** 20), values("b", million, 1, 0, 2 ** 20)],
     run: async (_session, [a, b]) => [await a.multiply(b, { fracBits: 0 })],
     steps: 1,
-    units: million,
     tolerance: exact,
   },
   {
@@ -102,7 +104,6 @@ export const workloads: readonly Workload[] = [
     inputs: [values("a", million, 1, 16, 32), values("b", million, 1, 16, 32)],
     run: async (_session, [a, b]) => [await a.multiply(b)],
     steps: 1,
-    units: million,
     tolerance: 1.5 * 2 ** -16,
   },
   {
@@ -111,7 +112,6 @@ export const workloads: readonly Workload[] = [
     inputs: [values("a", 100_000, 1, 0, 2 ** 30), values("b", 100_000, 1, 0, 2 ** 30)],
     run: async (_session, [a, b]) => [await a.lessThan(b)],
     steps: 1,
-    units: 100_000,
     tolerance: exact,
   },
   {
@@ -120,7 +120,6 @@ export const workloads: readonly Workload[] = [
     inputs: [values("A", 1000, 1000, 16, 16), values("x", 1000, 1, 16, 16)],
     run: async (_session, [A, x]) => [await A.matmul(x)],
     steps: 1,
-    units: million,
     tolerance: 1.5 * 2 ** -16,
   },
   {
@@ -130,16 +129,16 @@ export const workloads: readonly Workload[] = [
     inputs: Array.from({ length: 10 }, (_, i) => values(`seller ${i}`, million, 1, 16, 1)),
     run: async (_session, inputs) => [inputs.reduce((sum, next) => sum.add(next))],
     steps: 1,
-    units: 10 * million,
     tolerance: exact,
     fromSellers: true,
   },
 ];
 
-export function findWorkload(name: string): Workload {
-  const found = workloads.find((w) => w.name === name);
-  if (found === undefined) throw new Error(`no workload "${name}"; known: ${names()}`);
-  return found;
-}
+export const workloadNames: readonly string[] = workloads.map((w) => w.name);
 
-const names = (): string => workloads.map((w) => w.name).join(", ");
+/** @param short one pass over the data instead of several, for training */
+export function findWorkload(name: string, short = false): Workload {
+  const found = workloads.find((w) => w.name === name);
+  if (found === undefined) throw new Error(`no workload "${name}"; known: ${workloadNames.join(", ")}`);
+  return short ? (found.shortened?.() ?? found) : found;
+}

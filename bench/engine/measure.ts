@@ -15,11 +15,7 @@ export interface Run {
   readonly cpuMs: number;
   /** Time in which the party waited for a message of a peer. */
   readonly waitingMs: number;
-}
-
-export interface Measured {
-  readonly runs: Run[];
-  /** Of one run, as this party counted them. */
+  /** As the party counted them. */
   readonly rounds: number;
   readonly bytesSent: number;
 }
@@ -52,40 +48,30 @@ export class Measurement {
     this.#begin = begin;
   }
 
-  /** Runs once, opens the outputs and gives the time that the run took and the opened values. */
-  async check(): Promise<{ ms: number; outputs: Float64Array[] }> {
-    let outputs: Float64Array[] = [];
-    const { ms } = await this.#run(async (_session, tensors, opened) => {
-      outputs = opened;
+  /** One run, and the values of its outputs, opened after the time. */
+  async check(): Promise<{ run: Run; outputs: Float64Array[] }> {
+    const outputs: Float64Array[] = [];
+    const run = await this.#run(async (tensors, opened) => {
+      outputs.push(...opened);
       for (const tensor of opened.length > 0 ? [] : tensors) outputs.push(await tensor.open("result"));
     });
-    return { ms, outputs };
+    return { run, outputs };
   }
 
-  async time(runs: number): Promise<Measured> {
+  async time(runs: number): Promise<Run[]> {
     const measured: Run[] = [];
-    const before = this.#party.meter.measurement();
     for (let run = 0; run < runs; run++) measured.push(await this.#run());
-    const after = this.#party.meter.measurement();
-    return {
-      runs: measured,
-      // Without the round that lines the parties up.
-      rounds: (after.rounds - before.rounds) / runs - 1,
-      bytesSent: (after.bytesSent - before.bytesSent) / runs - 2 * this.#party.kernel.spec.elementBytes,
-    };
+    return measured;
   }
 
   async #run(
-    afterwards?: (
-      session: Session<FieldArray>,
-      outputs: readonly Tensor<FieldArray>[],
-      opened: Float64Array[],
-    ) => Promise<void>,
+    afterwards?: (outputs: readonly Tensor<FieldArray>[], opened: Float64Array[]) => Promise<void>,
   ): Promise<Run> {
     const party = this.#party;
     const region = party.kernel.beginRegion();
     const session = new Session(new SecureBackend(party), party.kernel.spec.bits);
     await session.constant(0, 1, 1, 0).open("start");
+    const before = party.meter.measurement();
     const cpu = process.cpuUsage();
     const waited = this.#stats.waitingMs;
     const { inputs, at } = await this.#begin();
@@ -99,10 +85,17 @@ export class Measurement {
     }
     const ms = now() - at;
     const { user, system } = process.cpuUsage(cpu);
-    const run = { ms, cpuMs: (user + system) / 1000, waitingMs: this.#stats.waitingMs - waited };
-    await afterwards?.(session, outputs, opened);
+    const waitingMs = this.#stats.waitingMs - waited;
+    const after = party.meter.measurement();
+    await afterwards?.(outputs, opened);
     party.kernel.endRegion(region);
-    return run;
+    return {
+      ms,
+      cpuMs: (user + system) / 1000,
+      waitingMs,
+      rounds: after.rounds - before.rounds,
+      bytesSent: after.bytesSent - before.bytesSent,
+    };
   }
 }
 

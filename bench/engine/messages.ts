@@ -20,9 +20,9 @@ export class Child {
   #waiting: { resolve(message: unknown): void; reject(error: Error): void } | undefined;
   #failure: Error | undefined;
 
-  /** Runs a module; what it prints goes to the parent's standard error. */
+  /** Runs a module. Its standard output is dropped: JIFF writes there. */
   constructor(module: string) {
-    this.#process = fork(module, { stdio: ["ignore", 2, 2, "ipc"] });
+    this.#process = fork(module, { stdio: ["ignore", "ignore", 2, "ipc"] });
     this.#process.on("message", (message) => {
       if (this.#waiting === undefined) this.#arrived.push(message);
       else this.#waiting.resolve(message);

@@ -1,17 +1,15 @@
 /** Starts three party processes on loopback, connects them over the encrypted mesh and times one workload. */
-
 import type { Profiler } from "node:inspector/promises";
 import { join } from "node:path";
 import { partyIndices } from "../../mpc/transport/transport.ts";
 import type { FieldBits } from "../../mpc/vector/index.ts";
-import { findWorkload } from "../workloads.ts";
-import type { Measured } from "./measure.ts";
+import type { Workload } from "../workloads.ts";
+import type { Run } from "./measure.ts";
 import { Child } from "./messages.ts";
 import type { Checked, Contact, Reply, RunCount, Task } from "./party-process.ts";
 import type { SellersTask } from "./sellers-process.ts";
 
 export interface RunOptions {
-  readonly workload: string;
   readonly field: FieldBits;
   /** Emulated round trip between the parties in milliseconds. */
   readonly rttMs: number;
@@ -23,55 +21,59 @@ export interface RunOptions {
 export interface Outcome {
   /** Largest difference of an output from the same program in the clear. */
   readonly maxError: number;
-  /** Of parties 1, 2 and 3. */
-  readonly parties: readonly Measured[];
+  /** The runs of parties 1, 2 and 3. */
+  readonly parties: readonly (readonly Run[])[];
   readonly profiles: readonly Profiler.Profile[];
 }
 
 const [fewestRuns, mostRuns] = [5, 25];
 
 /** The processes have ended when it resolves. @throws Error when a result is wrong or a process dies */
-export async function runParties(options: RunOptions): Promise<Outcome> {
-  const parties = partyIndices.map(() => new Child(join(import.meta.dirname, "party-process.ts")));
-  const children = [...parties];
+export async function runParties(workload: Workload, options: RunOptions): Promise<Outcome> {
+  const start = (module: string): Child => new Child(join(import.meta.dirname, module));
+  const parties = partyIndices.map(() => start("party-process.ts"));
+  const sellers = workload.fromSellers ? [start("sellers-process.ts")] : [];
   try {
-    const contacts = await Promise.all(parties.map((child) => child.next<Contact>()));
-    parties.forEach((child, i) => {
+    const contacts = await Promise.all(parties.map((party) => party.next<Contact>()));
+    parties.forEach((party, i) => {
       const others = partyIndices.filter((j) => j !== partyIndices[i]);
-      child.send<Task>({
+      party.send<Task>({
         partyIndex: partyIndices[i],
         peers: Object.fromEntries(others.map((j) => [j, contacts[j - 1]])),
         delayMs: options.rttMs / 2,
         field: options.field,
-        workload: options.workload,
+        workload: workload.name,
+        short: workload.short ?? false,
       });
     });
-    if (findWorkload(options.workload).fromSellers) {
-      const sellers = new Child(join(import.meta.dirname, "sellers-process.ts"));
-      children.push(sellers);
-      sellers.send<SellersTask>({
-        workload: options.workload,
+    for (const child of sellers) {
+      child.send<SellersTask>({
+        workload: workload.name,
         field: options.field,
         parties: contacts.map(({ sellersPort, publicKey }) => ({ port: sellersPort, sealKey: publicKey })),
       });
     }
-    const checked = await Promise.all(parties.map((child) => child.next<Checked>()));
-    const count = runCount(Math.max(...checked.map(({ ms }) => ms)), options);
-    for (const child of parties) child.send<RunCount>(count);
-    const replies = await Promise.all(parties.map((child) => child.next<Reply>()));
-    return {
-      maxError: Math.max(...checked.map(({ maxError }) => maxError)),
-      parties: replies.map(({ measured }) => measured),
-      profiles: replies.flatMap(({ profile }) => profile ?? []),
-    };
+    const checked = await Promise.all(parties.map((party) => party.next<Checked>()));
+    const maxError = Math.max(...checked.map((c) => c.maxError));
+    const count = runCount(Math.max(...checked.map(({ run }) => run.ms)), options);
+    // A run longer than the budget is worth its time: it counts although nothing was warm.
+    if (count.runs === 0) return { maxError, parties: checked.map(({ run }) => [run]), profiles: [] };
+    for (const party of parties) party.send<RunCount>(count);
+    const replies = await Promise.all(parties.map((party) => party.next<Reply>()));
+    const profiles = replies.flatMap(({ profile }) => profile ?? []);
+    return { maxError, parties: replies.map(({ runs }) => runs), profiles };
   } finally {
-    for (const child of children) child.kill();
+    for (const child of [...parties, ...sellers]) child.kill();
   }
 }
 
 /** As many runs as the budget allows, and some before them until the code is compiled. */
-function runCount(firstMs: number, { budgetMs, profile }: RunOptions): RunCount {
+function runCount(firstMs: number, { budgetMs, profile = false }: RunOptions): RunCount {
   const within = Math.round(budgetMs / firstMs);
-  const runs = Math.min(mostRuns, Math.max(firstMs < 1000 ? fewestRuns : 1, within));
-  return { warmUps: Math.min(10, Math.round(within / 3)), runs, profile: profile ?? false };
+  const fewest = firstMs < 1000 ? fewestRuns : 0;
+  return {
+    warmUps: Math.min(10, Math.round(within / 3)),
+    runs: Math.min(mostRuns, Math.max(fewest, within)),
+    profile,
+  };
 }

@@ -10,7 +10,7 @@ import { connectMesh, MeshListener } from "../../mpc/transport/mesh.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
 import { findWorkload } from "../workloads.ts";
-import { checkOutputs, knownShares, type Measured, Measurement, now } from "./measure.ts";
+import { checkOutputs, knownShares, Measurement, now, type Run } from "./measure.ts";
 import { answer, nextTask } from "./messages.ts";
 import { SellersInbox } from "./sellers-link.ts";
 
@@ -29,11 +29,13 @@ export interface Task {
   readonly delayMs: number;
   readonly field: FieldBits;
   readonly workload: string;
+  /** Whether its shorter form runs. */
+  readonly short: boolean;
 }
 
-/** How long the first run took, and at party 1 how far its result was from plaintext. */
+/** The first run, and at party 1 how far its result was from plaintext. */
 export interface Checked {
-  readonly ms: number;
+  readonly run: Run;
   readonly maxError: number;
 }
 
@@ -45,23 +47,23 @@ export interface RunCount {
 }
 
 export interface Reply {
-  readonly measured: Measured;
+  readonly runs: Run[];
   readonly profile?: Profiler.Profile;
 }
 
 /** Microseconds between the samples of a profile. */
 const samplingInterval = 100;
 
-async function profiled(body: () => Promise<Measured>): Promise<Reply> {
+async function profiled(body: () => Promise<Run[]>): Promise<Reply> {
   const inspector = new Inspector();
   inspector.connect();
   await inspector.post("Profiler.enable");
   await inspector.post("Profiler.setSamplingInterval", { interval: samplingInterval });
   await inspector.post("Profiler.start");
-  const measured = await body();
+  const runs = await body();
   const { profile } = await inspector.post("Profiler.stop");
   inspector.disconnect();
-  return { measured, profile };
+  return { runs, profile };
 }
 
 const { privateKey, publicKey } = generateX25519();
@@ -88,7 +90,7 @@ const { transport, pairSecrets } = await connectMesh({
   delayMs: task.delayMs,
 });
 const party = new Party(await createKernel(task.field), transport, pairSecrets);
-const workload = findWorkload(task.workload);
+const workload = findWorkload(task.workload, task.short);
 const known = workload.fromSellers ? [] : await knownShares(workload, party);
 const measurement = new Measurement(workload, party, transport.stats, async () =>
   workload.fromSellers
@@ -96,13 +98,13 @@ const measurement = new Measurement(workload, party, transport.stats, async () =
     : { inputs: known, at: now() },
 );
 
-const { ms, outputs } = await measurement.check();
-await answer<Checked>({ ms, maxError: task.partyIndex === 1 ? await checkOutputs(workload, outputs) : 0 });
+const { run, outputs } = await measurement.check();
+await answer<Checked>({ run, maxError: task.partyIndex === 1 ? await checkOutputs(workload, outputs) : 0 });
 
 const count = await nextTask<RunCount>();
-if (count.warmUps > 0) await measurement.time(count.warmUps);
+await measurement.time(count.warmUps);
 const timed = () => measurement.time(count.runs);
-await answer<Reply>(count.profile ? await profiled(timed) : { measured: await timed() });
+await answer<Reply>(count.profile ? await profiled(timed) : { runs: await timed() });
 transport.close();
 inbox.close();
 await listener.close();
