@@ -31,6 +31,7 @@ export const errorCodes = {
   CSV_NOT_A_NUMBER: ["input", "a cell is not a finite decimal number"],
   CSV_OUT_OF_RANGE: ["input", "a cell is outside the range that the schema declares"],
   CSV_LABEL_INVALID: ["input", "a label is not 0 or 1"],
+  CSV_CHANGED: ["input", "a file changed between its two readings"],
   UPDATE_INVALID: ["input", "a file is not a model update, an array of numbers"],
   SCHEMA_INVALID: ["input", "the schema is malformed"],
   SCHEMA_MISMATCH: ["input", "data sets of one job have different schemas"],
@@ -52,6 +53,7 @@ export const errorCodes = {
   SEAL_INVALID: ["refused", "a sealed share does not open with this key in this context"],
   NOT_AUTHORISED: ["refused", "the signature is missing, wrong, or of someone who may not do this"],
   LIMIT_EXCEEDED: ["refused", "a size, rate or count limit was exceeded"],
+  STORAGE_FULL: ["refused", "the disk has no room for what has to be stored"],
   STATE_INVALID: ["refused", "the job is not in a state that allows this"],
   RESULT_TAMPERED: [
     "refused",

@@ -16,6 +16,7 @@ import { DhkemX25519HkdfSha256 } from "@hpke/dhkem-x25519";
 import { AbiCoder, getBytes } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
+import { ExactReader } from "./exact-reader.ts";
 import { Secret } from "./secret.ts";
 
 /** Whose input share is sealed to whom. Addresses and hashes are 0x-hexadecimal. */
@@ -58,6 +59,9 @@ const encapsulatedBytes = 32;
 const headerBytes = 1 + encapsulatedBytes + 8;
 const tagBytes = 16;
 
+type SenderContext = Awaited<ReturnType<CipherSuite["createSenderContext"]>>;
+type RecipientContext = Awaited<ReturnType<CipherSuite["createRecipientContext"]>>;
+
 /** The suite, one for all: it holds no keys. */
 export const hpkeSuite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
@@ -85,21 +89,80 @@ export async function seal(
   context: SealContext,
   plaintext: Uint8Array,
 ): Promise<Uint8Array> {
-  const binding = encodeContext(context);
-  const sender = await senderFor(rawPublicKey(recipientPublicKey), domains[context.kind]);
+  const sealer = await Sealer.begin(recipientPublicKey, context, plaintext.length);
   const sealed = new Uint8Array(sealedBytes(plaintext.length));
-  sealed[0] = version;
-  sealed.set(new Uint8Array(sender.enc), 1);
-  new DataView(sealed.buffer).setBigUint64(1 + encapsulatedBytes, BigInt(plaintext.length));
-  const chunks = chunkCount(plaintext.length);
-  let at = headerBytes;
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const part = plaintext.subarray(chunk * chunkBytes, (chunk + 1) * chunkBytes);
-    const ciphertext = await sender.seal(part, associatedData(binding, plaintext.length, chunk, chunks));
-    sealed.set(new Uint8Array(ciphertext), at);
-    at += ciphertext.byteLength;
+  let at = 0;
+  for (const part of [sealer.header, await sealer.push(plaintext), await sealer.finish()]) {
+    sealed.set(part, at);
+    at += part.length;
   }
   return sealed;
+}
+
+/** Seals a plaintext of known length that comes in parts; holds one chunk of it. */
+export class Sealer {
+  /** The first bytes of the seal. */
+  readonly header: Uint8Array;
+  readonly #binding: Uint8Array;
+  readonly #length: number;
+  readonly #context: SenderContext;
+  readonly #chunk: Uint8Array;
+  #inChunk = 0;
+  #taken = 0;
+  #chunks = 0;
+
+  private constructor(context: SenderContext, binding: Uint8Array, length: number) {
+    this.#context = context;
+    this.#binding = binding;
+    this.#length = length;
+    this.#chunk = new Uint8Array(Math.min(length, chunkBytes));
+    this.header = new Uint8Array(headerBytes);
+    this.header[0] = version;
+    this.header.set(new Uint8Array(context.enc), 1);
+    new DataView(this.header.buffer).setBigUint64(1 + encapsulatedBytes, BigInt(length));
+  }
+
+  /** @throws KEY_INVALID when the public key is none */
+  static async begin(
+    recipientPublicKey: Uint8Array | string,
+    context: SealContext,
+    plaintextBytes: number,
+  ): Promise<Sealer> {
+    const binding = encodeContext(context);
+    const sender = await senderFor(rawPublicKey(recipientPublicKey), domains[context.kind]);
+    return new Sealer(sender, binding, plaintextBytes);
+  }
+
+  /** The next bytes of the plaintext; returns the bytes of the seal that are ready. @throws USAGE beyond the length */
+  async push(part: Uint8Array): Promise<Uint8Array> {
+    this.#taken += part.length;
+    if (this.#taken > this.#length) throw lengthWrong();
+    const ready: Uint8Array[] = [];
+    for (let at = 0; at < part.length; ) {
+      const count = Math.min(part.length - at, this.#chunk.length - this.#inChunk);
+      this.#chunk.set(part.subarray(at, at + count), this.#inChunk);
+      this.#inChunk += count;
+      at += count;
+      if (this.#inChunk === chunkBytes) ready.push(await this.#sealChunk());
+    }
+    return ready.length === 1 ? ready[0]! : Buffer.concat(ready);
+  }
+
+  /** The last bytes of the seal. @throws USAGE when less was pushed than announced */
+  async finish(): Promise<Uint8Array> {
+    if (this.#taken !== this.#length) throw lengthWrong();
+    return this.#chunks === chunkCount(this.#length) ? new Uint8Array(0) : this.#sealChunk();
+  }
+
+  async #sealChunk(): Promise<Uint8Array> {
+    const chunk = this.#chunk.subarray(0, this.#inChunk);
+    const data = associatedData(this.#binding, this.#length, this.#chunks);
+    const sealed = new Uint8Array(await this.#context.seal(chunk, data));
+    chunk.fill(0);
+    this.#chunks += 1;
+    this.#inChunk = 0;
+    return sealed;
+  }
 }
 
 /**
@@ -111,41 +174,77 @@ export async function unseal(
   context: SealContext,
   sealed: Uint8Array,
 ): Promise<Uint8Array> {
-  const binding = encodeContext(context);
-  if (sealed.length < headerBytes + tagBytes || sealed[0] !== version) throw sealInvalid();
-  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  const declared = view.getBigUint64(1 + encapsulatedBytes);
-  // Compared before anything is allocated: the length is not authentic yet.
-  if (declared > BigInt(sealed.length)) throw sealInvalid();
-  const length = Number(declared);
-  if (sealed.length !== sealedBytes(length)) throw sealInvalid();
-  const chunks = chunkCount(length);
+  const length = plaintextBytes(sealed);
+  if (length === undefined) throw sealInvalid();
   const plaintext = new Uint8Array(length);
+  let at = 0;
   try {
-    const recipient = await hpkeSuite.createRecipientContext({
+    for await (const chunk of unsealChunks(privateKey, context, [sealed])) {
+      plaintext.set(chunk, at);
+      at += chunk.length;
+    }
+  } catch (error) {
+    plaintext.fill(0);
+    throw error;
+  }
+  return plaintext;
+}
+
+/**
+ * Opens a seal that comes in parts, chunk by chunk. Each chunk is authentic, in its place and of this context
+ * when it is handed out; that none is missing is known only when the last was read without an error.
+ * @throws SEAL_INVALID as `unseal`
+ */
+export async function* unsealChunks(
+  privateKey: Secret | Uint8Array,
+  context: SealContext,
+  sealed: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const binding = encodeContext(context);
+  const reader = new ExactReader(sealed);
+  const header = await reader.read(headerBytes);
+  if (header === undefined || header[0] !== version) throw sealInvalid();
+  const view = new DataView(header.buffer, header.byteOffset);
+  const declared = view.getBigUint64(1 + encapsulatedBytes);
+  if (declared > BigInt(Number.MAX_SAFE_INTEGER)) throw sealInvalid();
+  // Not authentic yet: nothing of this length is allocated, and every chunk is bound to it.
+  const length = Number(declared);
+  let recipient: RecipientContext;
+  try {
+    recipient = await hpkeSuite.createRecipientContext({
       recipientKey: await hpkeSuite.kem.deserializePrivateKey(
         privateKey instanceof Secret ? privateKey.reveal() : privateKey,
       ),
-      enc: sealed.slice(1, 1 + encapsulatedBytes),
+      enc: header.slice(1, 1 + encapsulatedBytes),
       info: domains[context.kind],
     });
-    let at = headerBytes;
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const start = chunk * chunkBytes;
-      const size = Math.min(chunkBytes, length - start);
-      const opened = await recipient.open(
-        sealed.subarray(at, at + size + tagBytes),
-        associatedData(binding, length, chunk, chunks),
-      );
-      plaintext.set(new Uint8Array(opened), start);
-      at += size + tagBytes;
-    }
   } catch {
-    plaintext.fill(0);
     // No cause: what a library says about a key that failed is not ours to print.
     throw sealInvalid();
   }
-  return plaintext;
+  for (let chunk = 0; chunk < chunkCount(length); chunk++) {
+    const size = Math.min(chunkBytes, length - chunk * chunkBytes);
+    const part = await reader.read(size + tagBytes);
+    if (part === undefined) throw sealInvalid();
+    let opened: ArrayBuffer;
+    try {
+      opened = await recipient.open(part, associatedData(binding, length, chunk));
+    } catch {
+      throw sealInvalid();
+    }
+    yield new Uint8Array(opened);
+  }
+  if (!(await reader.atEnd())) throw sealInvalid();
+}
+
+/** The length of the plaintext that a seal declares, or nothing when the seal is not of that length. */
+function plaintextBytes(sealed: Uint8Array): number | undefined {
+  if (sealed.length < headerBytes) return undefined;
+  const view = new DataView(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  const declared = view.getBigUint64(1 + encapsulatedBytes);
+  // Compared before anything is allocated: the length is not authentic yet.
+  if (declared > BigInt(sealed.length)) return undefined;
+  return sealed.length === sealedBytes(Number(declared)) ? Number(declared) : undefined;
 }
 
 const chunkCount = (plaintextBytes: number): number => Math.max(1, Math.ceil(plaintextBytes / chunkBytes));
@@ -154,6 +253,10 @@ function sealInvalid(): SymbolonError {
   return new SymbolonError("SEAL_INVALID", "A sealed share does not open with this key in this context.", {
     hint: "It was altered, sealed to another key, or belongs to another data set, job, party or chain.",
   });
+}
+
+function lengthWrong(): SymbolonError {
+  return new SymbolonError("USAGE", "A seal was given another number of bytes than was announced.");
 }
 
 function rawPublicKey(key: Uint8Array | string): Uint8Array {
@@ -221,17 +324,12 @@ export function encodeContext(context: SealContext): Uint8Array {
 }
 
 /** context, u64 total length, u32 number of the chunk, u8 last or not; all but the context of fixed size. */
-function associatedData(
-  binding: Uint8Array,
-  plaintextBytes: number,
-  chunk: number,
-  chunks: number,
-): Uint8Array {
+function associatedData(binding: Uint8Array, plaintextBytes: number, chunk: number): Uint8Array {
   const data = new Uint8Array(binding.length + 13);
   data.set(binding);
   const view = new DataView(data.buffer, binding.length);
   view.setBigUint64(0, BigInt(plaintextBytes));
   view.setUint32(8, chunk);
-  view.setUint8(12, chunk === chunks - 1 ? 1 : 0);
+  view.setUint8(12, chunk === chunkCount(plaintextBytes) - 1 ? 1 : 0);
   return data;
 }

@@ -3,10 +3,10 @@
  * refused. Rows are secret, so no error names a cell's content, only its line and column.
  */
 import { createReadStream } from "node:fs";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { pipeline, Readable } from "node:stream";
 import { CsvError, type Parser, parse } from "csv-parse";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { Extremes, fileChanged, type RowBlock, type RowSource } from "./rows.ts";
 import { isColumnName } from "./schema.ts";
 
 /** A file of numbers. Secret: never log it. */
@@ -32,11 +32,11 @@ export const lineOfRow = (row: number): number => row + 2;
 
 /**
  * Reads a CSV file: UTF-8 with or without a byte order mark, a header line, LF or CRLF, cells optionally
- * quoted, a final newline or not.
+ * quoted, a final newline or not. All of it is held in memory; `openRows` does without.
  * @throws USAGE (unreadable file, impossible dialect), CSV_EMPTY, CSV_MALFORMED, CSV_NOT_A_NUMBER
  */
 export async function readTable(file: string, dialect: CsvDialect = {}): Promise<Table> {
-  return await parseStream(createReadStream(file, { highWaterMark: 1 << 18 }), file, dialect);
+  return await wholeTable(new CsvReader(openFile(file), file, dialect));
 }
 
 /** The same for a text or bytes already in memory; `file` names it in messages. */
@@ -46,26 +46,54 @@ export async function parseTable(
   file = "the data",
 ): Promise<Table> {
   const bytes = typeof content === "string" ? Buffer.from(content, "utf8") : Buffer.from(content);
-  return await parseStream(Readable.from(bytes.length === 0 ? [] : [bytes]), file, dialect);
+  return await wholeTable(new CsvReader(Readable.from(bytes.length === 0 ? [] : [bytes]), file, dialect));
 }
 
-async function parseStream(source: Readable, file: string, dialect: CsvDialect): Promise<Table> {
-  const { delimiter, decimal } = checkDialect(dialect);
-  const builder = new TableBuilder(file, decimal);
-  const parser: Parser = parse({
-    delimiter,
-    bom: true,
-    relax_column_count: true, // lengths are checked below, with our own words
-    max_record_size: 1 << 24, // an unclosed quote must not swallow the file
-  });
-  try {
-    await pipeline(source, parser, async (records) => {
-      for await (const record of records) builder.add(record as string[]);
-    });
-  } catch (error) {
-    throw asTableError(error, file);
+/**
+ * Reads a CSV file once to check and count its rows, and again each time that its blocks are asked for: the
+ * memory in use is that of one block. The same files are accepted as by `readTable`.
+ * @throws as `readTable`
+ */
+export async function openRows(file: string, dialect: CsvDialect = {}): Promise<RowSource> {
+  const first = new CsvReader(openFile(file), file, dialect);
+  let extremes: Extremes | undefined;
+  for await (const { values } of first.blocks()) {
+    extremes ??= new Extremes(first.columns.length);
+    extremes.add(values);
   }
-  return builder.finish();
+  const { columns, rows } = first;
+  return {
+    ...{ columns, rows, file, low: extremes!.low, high: extremes!.high },
+    async *blocks(rowsPerBlock) {
+      const again = new CsvReader(openFile(file), file, dialect);
+      for await (const block of again.blocks(rowsPerBlock)) {
+        if (again.rows > rows || again.columns.join("\n") !== columns.join("\n")) throw fileChanged(file);
+        yield block;
+      }
+      if (again.rows !== rows) throw fileChanged(file);
+    },
+  };
+}
+
+/** Cells in a block of rows when nobody asks for another size. */
+const blockCells = 2 ** 16;
+
+const openFile = (file: string): Readable => createReadStream(file, { highWaterMark: 1 << 18 });
+
+async function wholeTable(reader: CsvReader): Promise<Table> {
+  let values = new Float64Array(0);
+  let used = 0;
+  for await (const block of reader.blocks()) {
+    if (used + block.values.length > values.length) {
+      const grown = new Float64Array(Math.max(used + block.values.length, 2 * values.length));
+      grown.set(values);
+      values = grown;
+    }
+    values.set(block.values, used);
+    used += block.values.length;
+  }
+  const { columns, rows, file } = reader;
+  return { columns, rows, values: values.subarray(0, used), file };
 }
 
 function checkDialect(dialect: CsvDialect): { delimiter: string; decimal: "." | "," } {
@@ -113,87 +141,133 @@ function isNumbering(numbers: number[], width: number): boolean {
   return (width > numbers.length || width > 2) && numbers.every((value, index) => value === first + index);
 }
 
-/** Collects records; grows its array by doubling and hands out a view of it. */
-class TableBuilder {
-  readonly #file: string;
+/** Reads one stream of CSV once, row by row; every message about a cell names its line and column only. */
+class CsvReader {
+  readonly file: string;
+  readonly #source: Readable;
+  readonly #delimiter: string;
   readonly #decimal: "." | ",";
   readonly #pattern: RegExp;
   #columns: string[] | undefined;
   #rows = 0;
-  #values = new Float64Array(0);
   #blankLine: number | undefined;
 
-  constructor(file: string, decimal: "." | ",") {
-    this.#file = file;
+  constructor(source: Readable, file: string, dialect: CsvDialect) {
+    const { delimiter, decimal } = checkDialect(dialect);
+    this.file = file;
+    this.#source = source;
+    this.#delimiter = delimiter;
     this.#decimal = decimal;
     this.#pattern = decimal === "," ? numberWithComma : numberWithPoint;
   }
 
-  add(record: string[]): void {
-    if (this.#columns === undefined) {
-      this.#columns = this.#header(record);
-      return;
+  /** Names from the header; known with the first block. */
+  get columns(): string[] {
+    if (this.#columns === undefined) throw new SymbolonError("INTERNAL", "the header was not read yet");
+    return this.#columns;
+  }
+
+  /** Rows read so far. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** All rows in blocks; at least one block. @throws the codes of `readTable` */
+  async *blocks(wantedRows?: number): AsyncGenerator<RowBlock> {
+    const parser: Parser = parse({
+      delimiter: this.#delimiter,
+      bom: true,
+      relax_column_count: true, // lengths are checked below, with our own words
+      max_record_size: 1 << 24, // an unclosed quote must not swallow the file
+    });
+    // An error of the source destroys the parser, and reading from that throws.
+    pipeline(this.#source, parser, () => undefined);
+    let rowsPerBlock = 0;
+    let block: Float64Array | undefined;
+    let first = 0;
+    try {
+      for await (const record of parser as AsyncIterable<string[]>) {
+        if (this.#columns === undefined) {
+          this.#columns = this.#header(record);
+          rowsPerBlock = wantedRows ?? Math.max(1, Math.floor(blockCells / this.#columns.length));
+          continue;
+        }
+        block ??= new Float64Array(rowsPerBlock * this.#columns.length);
+        if (!this.#add(record, block, this.#rows - first)) continue;
+        if (this.#rows - first < rowsPerBlock) continue;
+        yield { first, rows: rowsPerBlock, values: block };
+        // The reader of a block may keep it.
+        block = undefined;
+        first = this.#rows;
+      }
+    } catch (error) {
+      throw asTableError(error, this.file);
+    } finally {
+      parser.destroy();
     }
-    const columns = this.#columns;
+    this.#checkNotEmpty();
+    const rows = this.#rows - first;
+    if (block !== undefined && rows > 0) {
+      yield { first, rows, values: block.subarray(0, rows * this.columns.length) };
+    }
+  }
+
+  /** Writes the numbers of a record as row `row` of a block. @returns false for a blank line */
+  #add(record: string[], block: Float64Array, row: number): boolean {
+    const columns = this.columns;
     const line = lineOfRow(this.#rows);
     if (record.length === 1 && record[0]!.trim() === "") {
       this.#blankLine ??= line;
-      return;
+      return false;
     }
     // Blank lines may end a file; inside it they would shift the line numbers of all messages.
     if (this.#blankLine !== undefined) {
-      throw new SymbolonError("CSV_MALFORMED", `${this.#file}, line ${this.#blankLine}: the line is blank.`);
+      throw new SymbolonError("CSV_MALFORMED", `${this.file}, line ${this.#blankLine}: the line is blank.`);
     }
     if (record.length !== columns.length) {
       throw new SymbolonError(
         "CSV_MALFORMED",
-        `${this.#file}, line ${line}: ${record.length} cells where the header names ${columns.length} columns.`,
+        `${this.file}, line ${line}: ${record.length} cells where the header names ${columns.length} columns.`,
       );
     }
-    const start = this.#rows * columns.length;
-    this.#reserve(start + columns.length);
+    const start = row * columns.length;
     for (let column = 0; column < columns.length; column++) {
       const value = this.#number(record[column]!);
       if (value === undefined) {
         throw new SymbolonError(
           "CSV_NOT_A_NUMBER",
-          `${this.#file}, line ${line}, column ${columns[column]}: the cell is not a finite decimal number.`,
+          `${this.file}, line ${line}, column ${columns[column]}: the cell is not a finite decimal number.`,
           { hint: "Remove the row or fill in the value; text columns must be encoded as numbers first." },
         );
       }
-      this.#values[start + column] = value;
+      block[start + column] = value;
     }
     this.#rows++;
+    return true;
   }
 
-  finish(): Table {
+  #checkNotEmpty(): void {
     if (this.#columns === undefined) {
-      throw new SymbolonError("CSV_EMPTY", `${this.#file} is empty.`, {
+      throw new SymbolonError("CSV_EMPTY", `${this.file} is empty.`, {
         hint: "Expected a header line with column names, then rows of numbers.",
       });
     }
     if (this.#rows === 0) {
-      throw new SymbolonError("CSV_EMPTY", `${this.#file} has a header but no data rows.`);
+      throw new SymbolonError("CSV_EMPTY", `${this.file} has a header but no data rows.`);
     }
-    return {
-      columns: this.#columns,
-      rows: this.#rows,
-      values: this.#values.subarray(0, this.#rows * this.#columns.length),
-      file: this.#file,
-    };
   }
 
   #header(record: string[]): string[] {
     const names = record.map((cell) => cell.trim());
     if (names.length === 1 && names[0] === "") {
-      throw new SymbolonError("CSV_EMPTY", `${this.#file} begins with a blank line.`, {
+      throw new SymbolonError("CSV_EMPTY", `${this.file} begins with a blank line.`, {
         hint: "The first line must hold the column names.",
       });
     }
     // Without this check, the first row of a file without a header would be taken for names, which are public.
     const numbers = names.map((name) => this.#number(name)).filter((value) => value !== undefined);
     if (numbers.length * 2 >= names.length && !isNumbering(numbers, names.length)) {
-      throw new SymbolonError("CSV_MALFORMED", `${this.#file}, line 1: the header is missing.`, {
+      throw new SymbolonError("CSV_MALFORMED", `${this.file}, line 1: the header is missing.`, {
         hint: "The first line must hold the column names, and most of them must not be numbers.",
       });
     }
@@ -201,12 +275,12 @@ class TableBuilder {
       if (!isColumnName(name)) {
         throw new SymbolonError(
           "CSV_MALFORMED",
-          `${this.#file}, line 1: column ${index + 1} needs a name of 1 to 128 printable characters in UTF-8.`,
+          `${this.file}, line 1: column ${index + 1} needs a name of 1 to 128 printable characters in UTF-8.`,
           { hint: "A file written with its row numbers has a first column without a name: leave them out." },
         );
       }
       if (names.indexOf(name) !== index) {
-        throw new SymbolonError("CSV_MALFORMED", `${this.#file}, line 1: the column ${name} occurs twice.`);
+        throw new SymbolonError("CSV_MALFORMED", `${this.file}, line 1: the column ${name} occurs twice.`);
       }
     });
     return names;
@@ -217,12 +291,5 @@ class TableBuilder {
     if (!this.#pattern.test(text)) return undefined;
     const value = Number(this.#decimal === "," ? text.replace(",", ".") : text);
     return Number.isFinite(value) ? value : undefined;
-  }
-
-  #reserve(length: number): void {
-    if (length <= this.#values.length) return;
-    const grown = new Float64Array(Math.max(length, 2 * this.#values.length, 1024));
-    grown.set(this.#values);
-    this.#values = grown;
   }
 }
