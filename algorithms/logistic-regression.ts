@@ -34,7 +34,7 @@ const maxSteps = 200_000;
 /**
  * Binary logistic regression by mini-batch gradient descent. Features are standardised on shares; the rows
  * of all sellers are mixed by a public permutation; weights never leave the shares until the buyer opens
- * them. Rounds a step: one for X w, a comparison's, one for the sigmoid's pieces, one for X'e.
+ * them. Five rounds a step: four for the sigmoid of X w, one for X'e.
  */
 export const logisticRegression: SessionAlgorithm<Parameters> = {
   engine: "session",
@@ -47,7 +47,8 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     input: { label: "required", description: "numeric features and a label that is 0 or 1" },
     output: "weights and intercept for the raw features; accuracy over the validation or the training rows",
     openings: {
-      [maskedBitsLabel]: "outcomes of comparisons, each plus a random bit that nobody knows: uniform",
+      [maskedBitsLabel]:
+        "to one party: outcomes of comparisons, each plus a random bit of the other two: uniform",
     },
     privacy: "The buyer learns the exact model and accuracy. No differential privacy.",
   },

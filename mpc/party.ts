@@ -18,6 +18,7 @@ interface AttemptState {
   operation: number;
   /** What the round under way is counted as; none between rounds. */
   running: ProtocolCost | undefined;
+  workspace: Uint8Array;
 }
 
 export class Party {
@@ -52,6 +53,7 @@ export class Party {
         meter: new CostMeter(),
         operation: 0,
         running: undefined,
+        workspace: new Uint8Array(0),
       };
     }
     this.meter = this.#attempt.meter;
@@ -185,6 +187,21 @@ export class Party {
     return bytes.byteOffset % 4 === 0
       ? new Uint32Array(bytes.buffer, bytes.byteOffset, words)
       : new Uint32Array(new Uint8Array(bytes).buffer);
+  }
+
+  /** Uniform bytes known to both parties other than `excluded`, piece by piece; a piece is valid until the next. */
+  pairStream(excluded: PartyIndex, purpose: PrssPurpose, operation: number): (length: number) => Uint8Array {
+    return this.#attempt.prss.stream(excluded, purpose, operation);
+  }
+
+  /**
+   * A kept buffer for what is sent next; valid until the next call. Fresh pages for each large frame cost more
+   * than filling them.
+   */
+  workspace(length: number): Uint8Array {
+    const attempt = this.#attempt;
+    if (attempt.workspace.length < length) attempt.workspace = new Uint8Array(length);
+    return attempt.workspace.subarray(0, length);
   }
 
   /** An additive sharing of zero: this party's summand, uniform but for the sum. One per round. */

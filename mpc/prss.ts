@@ -10,7 +10,7 @@ import { type Cipheriv, createCipheriv, createSecretKey, hkdfSync, type KeyObjec
 import { SymbolonError } from "./errors.ts";
 import { type PartyIndex, partyIndices, thirdParty } from "./transport/transport.ts";
 
-export type PrssPurpose = "zero" | "mask" | "bit-zero" | "bit-random" | "deal" | "share";
+export type PrssPurpose = "zero" | "mask" | "bit-zero" | "bit-random" | "deal" | "share" | "coin" | "blind";
 
 /** Key stream made at a time; a block of the widest elements fits. */
 const chunkBytes = 81920;

@@ -18,9 +18,28 @@ export const degree2Coefficient: Readonly<Record<PartyIndex, bigint>> = { 1: 3n,
 /** Coefficients whose sum over a sharing vanishes exactly for degree 1: s1 - 2 s2 + s3 = 0. */
 export const lineCoefficient: Readonly<Record<PartyIndex, bigint>> = { 1: 1n, 2: -2n, 3: 1n };
 
+/** Coefficients by modulus and points: protocols ask for the same few in every round, and inverting is slow. */
+const coefficients = new Map<bigint, Map<string, bigint>>();
+
+/** (a / b) mod p for small integers. */
+function ratio(a: number, b: number, modulus: bigint): bigint {
+  let known = coefficients.get(modulus);
+  if (known === undefined) {
+    known = new Map();
+    coefficients.set(modulus, known);
+  }
+  const name = `${a}/${b}`;
+  let value = known.get(name);
+  if (value === undefined) {
+    value = toZn(BigInt(a) * modInv(BigInt(b), modulus), modulus);
+    known.set(name, value);
+  }
+  return value;
+}
+
 /** Interpolation at 0 of a line given at `own` and `other`: the coefficient of the share at `own`. */
 export function degree1Coefficient(own: PartyIndex, other: PartyIndex, modulus: bigint): bigint {
-  return toZn(BigInt(other) * modInv(BigInt(other - own), modulus), modulus);
+  return ratio(other, other - own, modulus);
 }
 
 /**
@@ -28,7 +47,12 @@ export function degree1Coefficient(own: PartyIndex, other: PartyIndex, modulus: 
  * other than `excluded` becomes a degree-1 sharing when each multiplies it by this [CDI05].
  */
 export function embedCoefficient(at: PartyIndex, excluded: PartyIndex, modulus: bigint): bigint {
-  return toZn(BigInt(excluded - at) * modInv(BigInt(excluded), modulus), modulus);
+  return ratio(excluded - at, excluded, modulus);
+}
+
+/** The share at point `at` of the line through (0, 0) and (`own`, 1). */
+export function slopeCoefficient(at: PartyIndex, own: PartyIndex, modulus: bigint): bigint {
+  return ratio(at, own, modulus);
 }
 
 /** Shares of `secret` at the points 1, 2, 3 with the given slope. */

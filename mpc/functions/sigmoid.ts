@@ -1,4 +1,4 @@
-import { sumOfProducts } from "../session/products.ts";
+import type { PiecewiseLinear } from "../session/comparisons.ts";
 import type { Tensor } from "../session/tensor.ts";
 
 /**
@@ -52,37 +52,25 @@ export function sigmoidPlain(x: number, name: SigmoidName): number {
   return thresholds.reduce((sum, t, j) => sum + (x >= t ? changes[j] * (x - t) : 0), 0);
 }
 
+/** The pieces as a sum of hinges: change_j (x - t_j) from t_j on. */
+function hinges(name: SigmoidName): PiecewiseLinear {
+  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
+  const pieces = thresholds.map((t, j) => ({ from: t, slope: changes[j], constant: -changes[j] * t }));
+  // The value lies in [0, 1]; the error of judging a knot wrongly and of rounding stays below 2^-8.
+  return { pieces, resolutionBits, bound: 1 + 2 ** -8 };
+}
+
 /**
  * sigmoid(X w) for X[n, d], w[d, 1] -> [n, 1], with the comparisons made on the opening of the product.
  *
  * Error against the true sigmoid: the preset's maxError + 0.0006 + 4 units in the last place.
- * Rounds: 1 for the product, those of a comparison without its first, 1 for the pieces.
+ * Rounds: 4, the product's among them.
  */
-export async function sigmoidOfProduct<D>(X: Tensor<D>, w: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
-  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
-  const { value, bits } = await X.matmulAtLeast(w, thresholds, resolutionBits);
-  return pieces(value, bits, thresholds, changes);
+export function sigmoidOfProduct<D>(X: Tensor<D>, w: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
+  return X.matmulPiecewise(w, hinges(name));
 }
 
-/** sigmoid(z), element by element; error as for `sigmoidOfProduct`. */
-export async function sigmoid<D>(z: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
-  const { thresholds, changes } = sigmoidPieces(sigmoidPresets[name]);
-  const bits = await z.atLeastEach(thresholds, resolutionBits);
-  return pieces(z, bits, thresholds, changes);
-}
-
-/** sum_j [z >= t_j] change_j (z - t_j): one product, one truncation. */
-async function pieces<D>(
-  z: Tensor<D>,
-  bits: readonly Tensor<D>[],
-  thresholds: readonly number[],
-  changes: readonly number[],
-): Promise<Tensor<D>> {
-  const summands = bits.map((bit, j) => ({
-    a: z.subtract(thresholds[j]),
-    b: bit,
-    scale: changes[j],
-  }));
-  // The value lies in [0, 1]; the error of judging a knot wrongly and of rounding stays below 2^-8.
-  return (await sumOfProducts(summands, z.fracBits)).assume(1 + 2 ** -8);
+/** sigmoid(z), element by element, in 4 rounds; error as for `sigmoidOfProduct`. */
+export function sigmoid<D>(z: Tensor<D>, name: SigmoidName): Promise<Tensor<D>> {
+  return z.piecewise(hinges(name));
 }

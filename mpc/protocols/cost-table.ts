@@ -1,6 +1,6 @@
 import type { Cost } from "../cost.ts";
 import { fieldSpecs } from "../vector/index.ts";
-import { compareCost, compareDeal, compareOpenedCost } from "./compare.ts";
+import { compareCost, compareOpenedCost, comparisonDealtBytes, gateOpenedCost } from "./compare.ts";
 import { inputCheckCost } from "./input-check.ts";
 import { openMaskedCost } from "./masked-opening.ts";
 import { reduceDegreeCost } from "./multiply.ts";
@@ -11,13 +11,8 @@ export function protocolCostTable(): string {
   const spec = fieldSpecs[127];
   const n = 1024;
   const request = { thresholds: [0n], bitLength: 40, coarseBits: 0 };
-  const deal = compareDeal(request);
-  const afterTruncation: Cost = {
-    ...compareOpenedCost(n, deal, spec.elementBytes),
-  };
-  const dealt =
-    openMaskedCost(n, 2, spec.elementBytes, deal).bytes - openMaskedCost(n, 2, spec.elementBytes).bytes;
-  afterTruncation.bytes += dealt;
+  const dealt = comparisonDealtBytes(n, request);
+  const withDeal = (cost: Cost): Cost => ({ ...cost, bytes: cost.bytes + dealt });
   const rows: [string, Cost, string][] = [
     ["open", openCost(n, spec.elementBytes), "the value"],
     ["multiply, inner and matrix products (an output)", reduceDegreeCost(n, spec.elementBytes), "nothing"],
@@ -26,9 +21,18 @@ export function protocolCostTable(): string {
     [
       "compare, 40 bits, exact",
       compareCost(n, request, spec.elementBytes),
-      "masked value, to two parties; masked bit, to all",
+      "masked value, to two parties; masked bit, to the third",
     ],
-    ["compare the opening of a truncation, 40 bits", afterTruncation, "masked bit, to all"],
+    [
+      "compare the opening of a truncation, 40 bits",
+      withDeal(compareOpenedCost(n, request, spec.elementBytes)),
+      "masked bit, to one party",
+    ],
+    [
+      "gate by the opening of a truncation, 40 bits, without the last product",
+      withDeal(gateOpenedCost(n, request, spec.elementBytes)),
+      "masked bit, to one party",
+    ],
     [
       "input check (a value)",
       inputCheckCost([{ rows: n, cols: 1, hasLabel: false }], spec).cost,

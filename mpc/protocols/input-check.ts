@@ -22,9 +22,15 @@ import {
   xor,
   xorWords,
 } from "./bits.ts";
-import { evaluateBlocks } from "./carry.ts";
-import { carryTree, carryTreeCost, shareBlocks, shareBlocksCost } from "./compare.ts";
-import type { Deal } from "./deal.ts";
+import { blockDealing } from "./block-deal.ts";
+import {
+  type CarryShape,
+  carryTree,
+  carryTreeCost,
+  evaluateBlocks,
+  shareBlocks,
+  shareBlocksCost,
+} from "./carry.ts";
 import { freeMaskedOpening, maskedValuesLabel, openMasked, openMaskedCost } from "./masked-opening.ts";
 import { reduceDegree, reduceDegreeCost } from "./multiply.ts";
 import { open, openCost } from "./open.ts";
@@ -171,13 +177,11 @@ function withoutLabels(party: Party, inputs: readonly CheckedInput[]): FieldArra
   return out;
 }
 
-/** Both masks uniform, all bits of their sum dealt; two comparisons, c and c - t, against the same sum. */
-const rangeDeal = ({ bits }: FieldSpec): Deal => ({
-  shift: 0,
+/** Two carries over all bits of the field, for c and c - t, against the same dealt sum of uniform masks. */
+const rangeCarry = ({ bits }: FieldSpec, n: number): CarryShape => ({
   carryBits: bits,
-  top: false,
   copies: 2,
-  toField: false,
+  words: wordsFor(n),
 });
 
 /**
@@ -198,10 +202,11 @@ export async function checkRange(
   const { kernel, index } = party;
   const n = x.length;
   const words = wordsFor(n);
-  const deal = rangeDeal(kernel.spec);
+  const shape = rangeCarry(kernel.spec, n);
+  const dealing = blockDealing(shape.carryBits);
   const t = high - low + 1n;
   const opening = await party.round((operation) =>
-    openMasked(party, operation, { values: x, degree: 1, mask: "uniform", offset: -low, deal }),
+    openMasked(party, operation, { values: x, degree: 1, mask: "uniform", offset: -low, dealing }),
   );
   const local: Uint32Array[] = [];
   if (opening.opened !== undefined) {
@@ -211,15 +216,14 @@ export async function checkRange(
       // [c >= r] is the carry out of (c + 1) + (2^k - 1 - r).
       kernel.addScalar(shifted, opening.opened, 1n - subtrahend);
       const planes = kernel.extractBits(shifted, 0, kernel.spec.bits);
-      const blocks = evaluateBlocks(planes, opening.dealt!.planes!, deal.carryBits, isFirst);
+      const blocks = evaluateBlocks(planes, opening.dealt!, shape.carryBits, isFirst);
       const last = subtrahend === 0n && isFirst ? lessThanPublic(planes, t + 1n) : new Uint32Array(words);
       local.push(blocks, last);
     }
     kernel.free(shifted);
   }
-  const { bits, random } = await shareBlocks(party, opening, local, n, deal);
-  kernel.free(random);
-  const carries = await carryTree(party, bits, deal, words);
+  const bits = await shareBlocks(party, opening, local, shape);
+  const carries = await carryTree(party, bits, shape);
   freeMaskedOpening(party, opening);
   // The two complements in [c < r] = 1 - carry cancel.
   const inRange = xor(sliceBits(carries, 0, words), sliceBits(carries, words, 2 * words));
@@ -292,13 +296,13 @@ export function inputCheckCost(
     (sum, { rows, cols, hasLabel }) => sum + rows * (cols - (hasLabel ? 1 : 0)),
     0,
   );
-  const deal = rangeDeal(spec);
   for (let at = 0; at < values; at += rangeBlock) {
     const n = Math.min(rangeBlock, values - at);
+    const shape = rangeCarry(spec, n);
     const steps = [
-      openMaskedCost(n, 1, elementBytes, deal),
-      shareBlocksCost(n, deal, elementBytes),
-      carryTreeCost(deal, wordsFor(n) * deal.copies),
+      openMaskedCost(n, 1, elementBytes, blockDealing(shape.carryBits).byteLength(n)),
+      shareBlocksCost(shape),
+      carryTreeCost(shape),
       openBitsCost(2),
     ];
     cost = steps.reduce(addCost, cost);

@@ -3,7 +3,6 @@ import type { Party } from "../party.ts";
 import { degree1Coefficient, degree2Coefficient } from "../shamir.ts";
 import { nextParty, type PartyIndex, previousParty } from "../transport/transport.ts";
 import type { FieldArray } from "../vector/index.ts";
-import { type Deal, dealBytes, deriveDeal, prepareDeal, type ReceivedDeal, readDeal } from "./deal.ts";
 
 /**
  * The opening on which truncation and comparison stand: two parties, the openers, learn
@@ -15,20 +14,37 @@ import { type Deal, dealBytes, deriveDeal, prepareDeal, type ReceivedDeal, readD
  *
  * The roles rotate with the number of the round, so that the load is even.
  */
-export interface MaskedOpening {
-  readonly helper: PartyIndex;
-  readonly first: PartyIndex;
-  readonly second: PartyIndex;
+export interface MaskedOpening<Dealt = unknown> extends Roles {
   /** c: at the openers. */
   readonly opened?: FieldArray;
   /** r_first and r_second: each where it is known. */
   readonly firstMask?: FieldArray;
   readonly secondMask?: FieldArray;
-  /** What the helper dealt along with it. */
-  readonly dealt?: ReceivedDeal;
+  /** What this party has of the dealing, if there was one. */
+  readonly dealt?: Dealt;
 }
 
-export interface MaskedOpeningRequest {
+/**
+ * What the helper tells the openers about r_first + r_second in the same round, shared between the two: the
+ * first opener derives its part from the key that it has with the helper, the second gets the rest.
+ */
+export interface Dealing<Dealt> {
+  /** Bytes that the helper adds to its frame to the second opener, for n values. */
+  byteLength(n: number): number;
+  atHelper(
+    party: Party,
+    operation: number,
+    roles: Roles,
+    firstMask: FieldArray,
+    secondMask: FieldArray,
+  ): { wire: Uint8Array; dealt: Dealt };
+  /** Called while the opener waits for its peers: whatever the pair keys alone give is best made here. */
+  atOpener(party: Party, operation: number, roles: Roles, n: number): Dealt;
+  /** Adds what the second opener received; `bytes` are valid until this returns. */
+  complete(dealt: Dealt, bytes: Uint8Array): Dealt;
+}
+
+export interface MaskedOpeningRequest<Dealt> {
   /** Degree 1: shares. Degree 2: local products, not yet multiplied by interpolation coefficients. */
   readonly values: FieldArray;
   readonly degree: 1 | 2;
@@ -39,8 +55,7 @@ export interface MaskedOpeningRequest {
   readonly mask: "statistical" | "uniform";
   /** A public constant added to every value. */
   readonly offset: bigint;
-  /** Bits that the helper deals in the same round. */
-  readonly deal?: Deal;
+  readonly dealing?: Dealing<Dealt>;
 }
 
 /** Label of what the openers see: counted at every party, whether it is an opener or the helper. */
@@ -66,11 +81,11 @@ export function rolesOf(operation: number): Roles {
  * An opener learns c only: with degree 2 the summands are uniform but for their sum, with degree 1 the line
  * through its own share and c determines the other opener's share.
  */
-export async function openMasked(
+export async function openMasked<Dealt>(
   party: Party,
   operation: number,
-  { values, degree, mask, offset, deal }: MaskedOpeningRequest,
-): Promise<MaskedOpening> {
+  { values, degree, mask, offset, dealing }: MaskedOpeningRequest<Dealt>,
+): Promise<MaskedOpening<Dealt>> {
   const { kernel, index } = party;
   const n = values.length;
   const roles = rolesOf(operation);
@@ -78,74 +93,89 @@ export async function openMasked(
   party.meter.countOpening(maskedValuesLabel, n);
   const maskBits = mask === "statistical" ? kernel.spec.bits - 2 : kernel.spec.bits;
   // The pair {helper, first} excludes the second opener, and the other way round.
-  const firstMask = index === second ? undefined : party.pairVector(second, "mask", operation, n, maskBits);
-  const secondMask = index === first ? undefined : party.pairVector(first, "mask", operation, n, maskBits);
-
-  const own = degree === 2 ? party.zeroVector(operation, n) : kernel.allocate(n);
-  if (degree === 2) {
-    kernel.multiplyAdd(own, values, degree2Coefficient[index], own);
-    if (index === helper) {
-      // The helper knows both masks, so it alone adds them, and the offset.
-      kernel.add(own, own, firstMask!);
-      kernel.add(own, own, secondMask!);
-      kernel.addScalar(own, own, offset);
-    }
-  } else if (index !== helper) {
-    const known = index === first ? firstMask! : secondMask!;
-    kernel.addScalar(own, values, offset);
-    kernel.multiplyAdd(own, known, party.embed(index === first ? second : first), own);
-  }
-
+  const maskOf = (excluded: PartyIndex): FieldArray =>
+    party.pairVector(excluded, "mask", operation, n, maskBits);
   const bytes = n * kernel.spec.elementBytes;
-  const summandBytes = degree === 2 ? bytes : 0;
-  const dealtBytes = deal === undefined ? 0 : dealBytes(deal, n, kernel.spec.elementBytes);
+  const dealtBytes = dealing?.byteLength(n) ?? 0;
+
   if (index === helper) {
-    const wire = degree === 2 ? [kernel.encode(own)] : [];
-    kernel.free(own);
-    const dealt = deal && prepareDeal(party, operation, roles, deal, firstMask!, secondMask!);
-    if (degree === 2) party.send(first, operation, wire);
-    if (summandBytes + dealtBytes > 0) party.send(second, operation, [...wire, ...(dealt?.parts ?? [])]);
-    return { ...roles, firstMask, secondMask, dealt: dealt?.kept };
+    const firstMask = maskOf(second);
+    const secondMask = maskOf(first);
+    let summands: FieldArray | undefined;
+    if (degree === 2) {
+      // The helper knows both masks, so it alone adds them, and the offset.
+      summands = hiddenSummands(party, operation, values);
+      kernel.add(summands, summands, firstMask);
+      kernel.add(summands, summands, secondMask);
+      kernel.addScalar(summands, summands, offset);
+      // The first opener is not kept waiting for the dealing.
+      party.sendVector(first, operation, summands);
+    }
+    const made = dealing?.atHelper(party, operation, roles, firstMask, secondMask);
+    const wire = summands === undefined ? [] : kernel.wireParts(summands);
+    if (made !== undefined) wire.push(made.wire);
+    if (wire.length > 0) party.send(second, operation, wire);
+    if (summands !== undefined) kernel.free(summands);
+    return { ...roles, firstMask, secondMask, dealt: made?.dealt };
   }
 
   const partner = index === first ? second : first;
-  party.sendVector(partner, operation, own);
-  const dealt =
-    deal !== undefined && index === first ? deriveDeal(party, operation, roles, deal, n) : undefined;
-  let received: ReceivedDeal | undefined = dealt;
-  const fromHelperBytes = summandBytes + (index === second ? dealtBytes : 0);
+  let known: FieldArray;
+  let own: FieldArray;
+  if (degree === 2) {
+    own = hiddenSummands(party, operation, values);
+    party.sendVector(partner, operation, own);
+    known = maskOf(partner);
+  } else {
+    known = maskOf(partner);
+    own = kernel.allocate(n);
+    kernel.addScalar(own, values, offset);
+    kernel.multiplyAdd(own, known, party.embed(partner), own);
+    party.sendVector(partner, operation, own);
+  }
+  let dealt = dealing?.atOpener(party, operation, roles, n);
   const opened = kernel.allocate(n);
+  const summandBytes = degree === 2 ? bytes : 0;
+  const fromHelperBytes = summandBytes + (index === second ? dealtBytes : 0);
   if (fromHelperBytes > 0) {
     const fromHelper = await party.receive(helper, operation, fromHelperBytes);
-    if (degree === 2) kernel.decode(opened, fromHelper.subarray(0, bytes));
-    if (deal !== undefined && index === second) {
-      received = readDeal(party, operation, deal, n, fromHelper.subarray(summandBytes));
-    }
+    if (degree === 2) kernel.decode(opened, fromHelper.subarray(0, summandBytes));
+    if (dealing !== undefined && index === second)
+      dealt = dealing.complete(dealt!, fromHelper.subarray(summandBytes));
   }
   const fromPartner = await party.receiveVector(partner, operation, n);
   if (degree === 2) {
     kernel.add(opened, opened, own);
     kernel.add(opened, opened, fromPartner);
   } else {
-    kernel.multiplyScalar(opened, own, degree1Coefficient(index, partner, kernel.spec.modulus));
-    kernel.multiplyAdd(opened, fromPartner, degree1Coefficient(partner, index, kernel.spec.modulus), opened);
+    const { modulus } = kernel.spec;
+    kernel.multiplyScalar(opened, own, degree1Coefficient(index, partner, modulus));
+    kernel.multiplyAdd(opened, fromPartner, degree1Coefficient(partner, index, modulus), opened);
   }
   kernel.free(own);
   kernel.free(fromPartner);
-  return { ...roles, opened, firstMask, secondMask, dealt: received };
+  return index === first
+    ? { ...roles, opened, firstMask: known, dealt }
+    : { ...roles, opened, secondMask: known, dealt };
+}
+
+/** This party's summand of a degree-2 value, plus its summand of a zero sharing. */
+function hiddenSummands(party: Party, operation: number, values: FieldArray): FieldArray {
+  const out = party.zeroVector(operation, values.length);
+  party.kernel.multiplyAdd(out, values, degree2Coefficient[party.index], out);
+  return out;
 }
 
 /** Frees what an opening holds in kernel memory. */
 export function freeMaskedOpening(party: Party, opening: MaskedOpening): void {
-  for (const a of [opening.opened, opening.firstMask, opening.secondMask, opening.dealt?.helperBits]) {
+  for (const a of [opening.opened, opening.firstMask, opening.secondMask]) {
     if (a !== undefined) party.kernel.free(a);
   }
 }
 
-/** Declared cost of `openMasked`. */
-export function openMaskedCost(n: number, degree: 1 | 2, elementBytes: number, deal?: Deal): Cost {
-  const dealt = deal === undefined ? 0 : dealBytes(deal, n, elementBytes);
+/** Declared cost of `openMasked`; `dealtBytes` is the dealing's `byteLength(n)`. */
+export function openMaskedCost(n: number, degree: 1 | 2, elementBytes: number, dealtBytes = 0): Cost {
   return degree === 2
-    ? { rounds: 1, frames: 4, bytes: 4 * n * elementBytes + dealt }
-    : { rounds: 1, frames: dealt > 0 ? 3 : 2, bytes: 2 * n * elementBytes + dealt };
+    ? { rounds: 1, frames: 4, bytes: 4 * n * elementBytes + dealtBytes }
+    : { rounds: 1, frames: dealtBytes > 0 ? 3 : 2, bytes: 2 * n * elementBytes + dealtBytes };
 }

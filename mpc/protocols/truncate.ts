@@ -1,8 +1,7 @@
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
 import type { FieldArray } from "../vector/index.ts";
-import type { Deal } from "./deal.ts";
-import { freeMaskedOpening, type MaskedOpening, openMasked } from "./masked-opening.ts";
+import { type Dealing, freeMaskedOpening, type MaskedOpening, openMasked } from "./masked-opening.ts";
 
 export interface TruncateRequest {
   /** Degree 1: shares. Degree 2: local products. Frees nothing. */
@@ -38,11 +37,11 @@ export function truncationOffset(shift: number, bitLength: number): bigint {
 }
 
 /** `truncate`, and the opening, so that a comparison can use it in the rounds that follow. */
-export async function truncateKeepingOpening(
+export async function truncateKeepingOpening<Dealt>(
   party: Party,
   { values, degree, shift, bitLength }: TruncateRequest,
-  deal?: Deal,
-): Promise<{ value: FieldArray; opening: MaskedOpening }> {
+  dealing?: Dealing<Dealt>,
+): Promise<{ value: FieldArray; opening: MaskedOpening<Dealt> }> {
   const { kernel, index } = party;
   if (bitLength < shift || bitLength > kernel.spec.bits - 4) {
     throw new SymbolonError(
@@ -52,7 +51,7 @@ export async function truncateKeepingOpening(
   }
   const offset = truncationOffset(shift, bitLength);
   const opening = await party.round((operation) =>
-    openMasked(party, operation, { values, degree, mask: "statistical", offset, deal }),
+    openMasked(party, operation, { values, degree, mask: "statistical", offset, dealing }),
   );
   const value = kernel.allocate(values.length);
   const part = kernel.allocate(values.length);

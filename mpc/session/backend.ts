@@ -27,6 +27,16 @@ export interface Truncation {
   readonly bitLength: number;
 }
 
+/**
+ * A piecewise linear function, as the sum of what each threshold adds: [x >= t_j] (slope_j z + constant_j),
+ * z a value with the sign and order of x (x itself, or x truncated). Then truncated, or exact.
+ */
+export interface Piecewise {
+  readonly request: CompareRequest;
+  readonly gates: readonly { readonly slope: bigint; readonly constant: bigint }[];
+  readonly truncation: Truncation | undefined;
+}
+
 export interface Backend<D> {
   readonly kind: "three-party" | "plaintext" | "plan";
 
@@ -46,14 +56,16 @@ export interface Backend<D> {
   transpose(a: D, rows: number, cols: number): D;
   sumColumns(a: D, rows: number, cols: number): D;
 
-  /** The sum of products, truncated or (shift 0) exactly; with a comparison of the untruncated sum. */
+  /** The sum of products, truncated or (shift 0) exactly. */
   product(terms: readonly ProductTerm<D>[], length: number, truncation: Truncation | undefined): Promise<D>;
-  productAndCompare(
+  /** A function of the truncated sum of products, compared before its truncation. */
+  productPiecewise(
     terms: readonly ProductTerm<D>[],
     length: number,
     truncation: Truncation,
-    request: CompareRequest,
-  ): Promise<{ value: D; bits: D }>;
+    pieces: Piecewise,
+  ): Promise<D>;
+  piecewise(a: D, length: number, pieces: Piecewise): Promise<D>;
   truncate(a: D, length: number, truncation: Truncation): Promise<D>;
   /** Bits [a >= t], threshold after threshold. */
   compare(a: D, length: number, request: CompareRequest): Promise<D>;

@@ -1,13 +1,15 @@
-/** Comparisons of tensors with public thresholds. */
+/** Comparisons of tensors with public thresholds, and piecewise linear functions made of them. */
 import {
   type CompareRequest,
   compareCost,
-  compareDeal,
-  compareOpenedCost,
+  comparisonDealtBytes,
+  gateOpenedCost,
   maskedBitsLabel,
 } from "../protocols/compare.ts";
 import { openMaskedCost } from "../protocols/masked-opening.ts";
-import { encode, roundedBound } from "./encoding.ts";
+import { reduceDegreeCost } from "../protocols/multiply.ts";
+import type { Piecewise } from "./backend.ts";
+import { encode, factorExponent, roundedBound } from "./encoding.ts";
 import type { PreparedProduct } from "./products.ts";
 import type { Session } from "./session.ts";
 import { Tensor } from "./tensor.ts";
@@ -29,27 +31,86 @@ export async function atLeastEach<D>(
   return splitBits(session, bits, rows, cols, thresholds.length);
 }
 
-/** The truncated product, and the comparisons of the untruncated one from the same opening. */
-export async function evaluateAtLeast<D>(
+/** What a piecewise linear function gains from `from` on: slope x + constant. */
+export interface Piece {
+  readonly from: number;
+  readonly slope: number;
+  readonly constant: number;
+}
+
+/**
+ * A piecewise linear function, which is 0 before its first piece: the sum over the pieces of
+ * [x >= from] (slope x + constant).
+ */
+export interface PiecewiseLinear {
+  readonly pieces: readonly Piece[];
+  /** On the absolute value of the result. */
+  readonly bound: number;
+  /**
+   * Fractional bits of x that count in the comparisons: up to 3 * 2^-resolutionBits below `from` a piece may be
+   * counted already. Where the pieces meet continuously that changes little. Default: exact.
+   */
+  readonly resolutionBits?: number;
+}
+
+/** f(a), element by element; see `Tensor.piecewise`. */
+export async function piecewise<D>(a: Tensor<D>, f: PiecewiseLinear): Promise<Tensor<D>> {
+  const { session, rows, cols, fracBits, size } = a;
+  const { ledger, elementBytes, backend } = session;
+  const bitLength = ledger.masked("compare", a.bound, fracBits, 0, size);
+  const request = requestFor(froms(f), fracBits, bitLength, f.resolutionBits);
+  ledger.cost(openMaskedCost(size, 1, elementBytes, comparisonDealtBytes(size, request)));
+  const prepared = preparePieces(session, f, request, size, fracBits);
+  const data = await backend.piecewise(a.data, size, prepared);
+  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits));
+}
+
+/** f of a truncated product, compared on the opening that truncates it. */
+export async function piecewiseOfProduct<D>(
   product: PreparedProduct<D>,
-  thresholds: readonly number[],
-  resolutionBits: number,
-): Promise<{ value: Tensor<D>; bits: Tensor<D>[] }> {
+  f: PiecewiseLinear,
+): Promise<Tensor<D>> {
   const { session, terms, rows, cols, bound, rawFracBits, fracBits } = product;
   const { ledger, elementBytes, backend } = session;
   const n = rows * cols;
   const shift = rawFracBits - fracBits;
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
-  const request = requestFor(thresholds, rawFracBits, bitLength, resolutionBits);
-  const deal = compareDeal(request);
-  ledger.cost(openMaskedCost(n, 2, elementBytes, deal));
-  ledger.cost(compareOpenedCost(n, deal, elementBytes));
-  ledger.opening(maskedBitsLabel, n * thresholds.length);
-  const result = await backend.productAndCompare(terms, n, { shift, bitLength }, request);
-  return {
-    value: new Tensor(session, result.value, rows, cols, fracBits, roundedBound(bound, fracBits)),
-    bits: splitBits(session, result.bits, rows, cols, thresholds.length),
-  };
+  const request = requestFor(froms(f), rawFracBits, bitLength, f.resolutionBits);
+  ledger.cost(openMaskedCost(n, 2, elementBytes, comparisonDealtBytes(n, request)));
+  const prepared = preparePieces(session, f, request, n, fracBits);
+  const data = await backend.productPiecewise(terms, n, { shift, bitLength }, prepared);
+  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits));
+}
+
+const froms = (f: PiecewiseLinear): number[] => f.pieces.map((piece) => piece.from);
+
+/** Encodes the pieces and declares the rounds after the opening. */
+function preparePieces<D>(
+  { ledger, elementBytes }: Session<D>,
+  { pieces, bound }: PiecewiseLinear,
+  request: CompareRequest,
+  n: number,
+  fracBits: number,
+): Piecewise {
+  const shift = Math.max(...pieces.map((piece) => factorExponent(piece.slope)));
+  const gates = pieces.map(({ slope, constant }) => ({
+    slope: encode(slope, shift),
+    constant: encode(constant, fracBits + shift),
+  }));
+  ledger.cost(gateOpenedCost(n, request, elementBytes));
+  ledger.opening(maskedBitsLabel, n * pieces.length);
+  if (shift === 0) {
+    ledger.fits("piecewise", bound, fracBits);
+    ledger.cost(reduceDegreeCost(n, elementBytes));
+    return { request, gates, truncation: undefined };
+  }
+  const bitLength = ledger.masked("piecewise", bound, fracBits + shift, shift, n);
+  ledger.cost(openMaskedCost(n, 2, elementBytes));
+  return { request, gates, truncation: { shift, bitLength } };
+}
+
+function resultBound({ truncation }: Piecewise, { bound }: PiecewiseLinear, fracBits: number): number {
+  return truncation === undefined ? bound : roundedBound(bound, fracBits);
 }
 
 function requestFor(

@@ -1,5 +1,5 @@
 import type { CompareRequest } from "../protocols/compare.ts";
-import type { Backend, ProductTerm, Truncation } from "./backend.ts";
+import type { Backend, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 
 /**
  * The plaintext twin: the same programs on numbers in the clear, in double precision and without rounding,
@@ -73,14 +73,18 @@ export class PlaintextBackend implements Backend<Float64Array> {
     return divide(sumOfProducts(terms, length), truncation?.shift ?? 0);
   }
 
-  async productAndCompare(
+  async productPiecewise(
     terms: readonly ProductTerm<Float64Array>[],
     length: number,
     truncation: Truncation,
-    request: CompareRequest,
-  ): Promise<{ value: Float64Array; bits: Float64Array }> {
+    pieces: Piecewise,
+  ): Promise<Float64Array> {
     const product = sumOfProducts(terms, length);
-    return { value: divide(product, truncation.shift), bits: atLeast(product, request) };
+    return gatedSum(divide(product, truncation.shift), atLeast(product, pieces.request), pieces);
+  }
+
+  async piecewise(a: Float64Array, _length: number, pieces: Piecewise): Promise<Float64Array> {
+    return gatedSum(a, atLeast(a, pieces.request), pieces);
   }
 
   async truncate(a: Float64Array, _length: number, truncation: Truncation): Promise<Float64Array> {
@@ -113,6 +117,15 @@ function atLeast(a: Float64Array, { thresholds }: CompareRequest): Float64Array 
     });
   });
   return out;
+}
+
+function gatedSum(z: Float64Array, bits: Float64Array, { gates, truncation }: Piecewise): Float64Array {
+  const out = new Float64Array(z.length);
+  gates.forEach(({ slope, constant }, j) => {
+    for (let i = 0; i < z.length; i++)
+      out[i] += bits[j * z.length + i] * (Number(slope) * z[i] + Number(constant));
+  });
+  return divide(out, truncation?.shift ?? 0);
 }
 
 function sumOfProducts(terms: readonly ProductTerm<Float64Array>[], length: number): Float64Array {

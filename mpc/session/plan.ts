@@ -22,7 +22,8 @@ export class PlanBackend implements Backend<null> {
   transpose = () => null;
   sumColumns = () => null;
   product = async () => null;
-  productAndCompare = async () => ({ value: null, bits: null });
+  productPiecewise = async () => null;
+  piecewise = async () => null;
   truncate = async () => null;
   compare = async () => null;
   open = async (_a: null, length: number): Promise<number[]> => new Array(length).fill(0);

@@ -1,12 +1,18 @@
 import type { Party } from "../party.ts";
 import type { CompareRequest } from "../protocols/compare.ts";
-import { compare, compareDeal, compareOpened } from "../protocols/compare.ts";
+import {
+  type ComparisonOpening,
+  compare,
+  comparisonDealing,
+  gateOpened,
+  openForComparison,
+} from "../protocols/compare.ts";
 import { freeMaskedOpening } from "../protocols/masked-opening.ts";
 import { reduceDegree } from "../protocols/multiply.ts";
 import { open } from "../protocols/open.ts";
 import { truncate, truncateKeepingOpening, truncationOffset } from "../protocols/truncate.ts";
 import type { FieldArray } from "../vector/index.ts";
-import type { Backend, ProductTerm, Truncation } from "./backend.ts";
+import type { Backend, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 
 /** Degree-1 Shamir shares at one party. Every public constant is shared as itself. */
 export class SecureBackend implements Backend<FieldArray> {
@@ -100,24 +106,57 @@ export class SecureBackend implements Backend<FieldArray> {
     return out;
   }
 
-  async productAndCompare(
+  async productPiecewise(
     terms: readonly ProductTerm<FieldArray>[],
     length: number,
     truncation: Truncation,
-    request: CompareRequest,
-  ): Promise<{ value: FieldArray; bits: FieldArray }> {
+    pieces: Piecewise,
+  ): Promise<FieldArray> {
     const { party } = this;
     const values = this.#localProduct(terms, length);
     const { value, opening } = await truncateKeepingOpening(
       party,
       { values, degree: 2, ...truncation },
-      compareDeal(request),
+      await comparisonDealing(pieces.request),
     );
-    const offset = truncationOffset(truncation.shift, truncation.bitLength);
-    const bits = await compareOpened(party, opening, length, offset, request);
-    freeMaskedOpening(party, opening);
     party.kernel.free(values);
-    return { value, bits };
+    const offset = truncationOffset(truncation.shift, truncation.bitLength);
+    const out = await this.#gatedSum(value, opening, offset, pieces);
+    party.kernel.free(value);
+    return out;
+  }
+
+  async piecewise(a: FieldArray, _length: number, pieces: Piecewise): Promise<FieldArray> {
+    const { opening, offset } = await openForComparison(this.party, a, pieces.request);
+    return this.#gatedSum(a, opening, offset, pieces);
+  }
+
+  /** Frees the opening. */
+  async #gatedSum(
+    z: FieldArray,
+    opening: ComparisonOpening,
+    offset: bigint,
+    { request, gates, truncation }: Piecewise,
+  ): Promise<FieldArray> {
+    const { party } = this;
+    const { kernel } = party;
+    const n = z.length;
+    const y = kernel.allocate(n * gates.length);
+    gates.forEach(({ slope, constant }, j) => {
+      const part = kernel.slice(y, j * n, n);
+      kernel.multiplyScalar(part, z, slope);
+      kernel.addScalar(part, part, constant);
+    });
+    const gated = await gateOpened(party, opening, offset, request, y);
+    freeMaskedOpening(party, opening);
+    const values = kernel.allocate(n);
+    kernel.sumColumns(values, gated, gates.length, n);
+    const out =
+      truncation === undefined
+        ? await reduceDegree(party, values)
+        : await truncate(party, { values, degree: 2, ...truncation });
+    for (const a of [y, gated, values]) kernel.free(a);
+    return out;
   }
 
   truncate(a: FieldArray, _length: number, truncation: Truncation): Promise<FieldArray> {

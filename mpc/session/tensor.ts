@@ -1,6 +1,6 @@
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { openCost } from "../protocols/open.ts";
-import { atLeastEach, evaluateAtLeast } from "./comparisons.ts";
+import { atLeastEach, type PiecewiseLinear, piecewise, piecewiseOfProduct } from "./comparisons.ts";
 import { encode, factorExponent, roundedBound } from "./encoding.ts";
 import type { ProductOptions } from "./products.ts";
 import * as products from "./products.ts";
@@ -271,14 +271,18 @@ export class Tensor<D> {
     return atLeastEach(this, thresholds, resolutionBits);
   }
 
-  /** `matmul`, and `atLeastEach` of its untruncated result from the same opening. */
-  async matmulAtLeast(
+  /** f(this), element by element, in 4 rounds; exact where all slopes are integers. */
+  piecewise(f: PiecewiseLinear): Promise<Tensor<D>> {
+    return piecewise(this, f);
+  }
+
+  /** f(this b) for a matrix product, in 4 rounds altogether. */
+  async matmulPiecewise(
     b: Tensor<D>,
-    thresholds: readonly number[],
-    resolutionBits: number,
+    f: PiecewiseLinear,
     options: ProductOptions<D> = {},
-  ): Promise<{ value: Tensor<D>; bits: Tensor<D>[] }> {
-    return evaluateAtLeast(products.matmul(this, b, options), thresholds, resolutionBits);
+  ): Promise<Tensor<D>> {
+    return piecewiseOfProduct(products.matmul(this, b, options), f);
   }
 
   /** 1 - this, for bits. Local. */

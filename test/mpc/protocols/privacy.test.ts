@@ -8,10 +8,11 @@
  * False alarms: about 60,000 comparisons in all; a normal deviate beyond 7 has probability 2.6e-12, so one
  * run in five million fails by chance.
  */
+import { modPow } from "bigint-crypto-utils";
 import { describe, expect, it } from "vitest";
 import type { Party } from "../../../mpc/party.ts";
 import { and } from "../../../mpc/protocols/bits.ts";
-import { compare } from "../../../mpc/protocols/compare.ts";
+import { compare, comparedBits, gateOpened, openForComparison } from "../../../mpc/protocols/compare.ts";
 import { convert } from "../../../mpc/protocols/convert.ts";
 import { checkRange } from "../../../mpc/protocols/input-check.ts";
 import { reduceDegree } from "../../../mpc/protocols/multiply.ts";
@@ -90,6 +91,12 @@ const squareAndTruncate: Protocol = async (party, x) => {
   return truncate(party, { values, degree: 2, shift: 8, bitLength: 24 });
 };
 
+const gate: Protocol = async (party, x) => {
+  const request = { thresholds: [0n], bitLength: 12, coarseBits: 0 };
+  const { opening, offset } = await openForComparison(party, x, request);
+  return reduceDegree(party, await gateOpened(party, opening, offset, request, x));
+};
+
 const coefficients = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(0xa5);
 
 const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
@@ -110,8 +117,12 @@ const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
     1n << 23n,
     200,
   ],
+  ["gate", gate, -4000n, 4000n, 300],
   ["range check", (p, x) => checkRange(p, x, -128n, 128n, coefficients), -128n, 128n, 100],
 ];
+
+/** 1 / x modulo 127; 0 for 0. */
+const inverse = (x: number): number => Number(modPow(BigInt(x), 125n, 127n));
 
 describe("a party's view", () => {
   it.each(protocols)("of %s does not depend on the secret", async (_, protocol, a, b, runs) => {
@@ -129,6 +140,98 @@ describe("a party's view", () => {
       }
     }
     expect(worst.deviation, worst.key).toBeLessThan(7);
+  });
+
+  it("of the search for a zero does not depend on the secret, the threshold or the place of the zero", async () => {
+    // In the first round party 2 is the helper: it deals, and in the second it gets both parts of the search.
+    const observer = 2;
+    const request = { thresholds: [0n, 5n], bitLength: 8, coarseBits: 0 };
+    const m = comparedBits(request);
+    const runs = 600;
+    const views = async (secret: bigint): Promise<Map<string, number>> => {
+      const seen = new Map<string, number>();
+      const add = (key: string, value: number): void => void seen.set(key, (seen.get(key) ?? 0) + value);
+      const known = new Map(partyIndices.map((peer) => [peer, new Uint8Array(32).fill(16 + peer)]));
+      for (let run = 0; run < runs; run++) {
+        const parts: Uint8Array[] = [];
+        const parties = await threeParties(61, {
+          kernel: () => kernel,
+          pairSecret: (i, j) => (i === observer ? known.get(j) : j === observer ? known.get(i) : undefined),
+          tap: (_from, to, operation, bytes) => {
+            if (to === observer && operation === 2) parts.push(bytes.slice());
+            return undefined;
+          },
+        });
+        const shares = parties.map((party) => {
+          const share = party.kernel.allocate(1);
+          party.kernel.fromBigints(share, [
+            secret * embedCoefficient(party.index, observer, kernel.spec.modulus),
+          ]);
+          return share;
+        });
+        await together(parties, (party, i) => compare(party, shares[i], request));
+        expect(parts.map((p) => p.length)).toEqual([2 * (m + 1), 2 * (m + 1)]);
+        for (let j = 0; j < 2; j++) {
+          let zeros = 0;
+          for (let i = 0; i <= m; i++) {
+            const at = j * (m + 1) + i;
+            const w = (parts[0][at] + parts[1][at]) % 127;
+            if (w === 0) zeros += 1;
+            add(`threshold ${j} zero at ${i}`, w === 0 ? 1 : 0);
+            add(`threshold ${j} small at ${i}`, w > 0 && w < 32 ? 1 : 0);
+            for (let bit = 0; bit < 7; bit++) add(`threshold ${j} bit ${bit} at ${i}`, (w >> bit) & 1);
+            // The parts have the same factor; without their masks its division would leave the shares of w.
+            const ratio = (parts[0][at] * inverse(parts[1][at])) % 127;
+            for (let bit = 0; bit < 7; bit++)
+              add(`threshold ${j} ratio bit ${bit} at ${i}`, (ratio >> bit) & 1);
+          }
+          expect(zeros).toBeLessThanOrEqual(1);
+          add(`threshold ${j} zeros`, zeros);
+        }
+      }
+      return seen;
+    };
+    const all = [await views(-100n), await views(4n), await views(5n), await views(127n)];
+    for (const key of all[0].keys()) {
+      const counts = all.map((seen) => seen.get(key)!);
+      const p = counts.reduce((sum, x) => sum + x, 0) / (all.length * runs);
+      if (p === 0 || p === 1) continue;
+      for (const count of counts) {
+        expect(Math.abs(count - p * runs) / Math.sqrt(runs * p * (1 - p)), key).toBeLessThan(7);
+      }
+      // Half of the searches find a zero, anywhere.
+      if (key.endsWith("zeros")) expect(Math.abs(p - 0.5)).toBeLessThan(0.1);
+      if (/zero at \d+$/.test(key) && key.startsWith("threshold"))
+        expect(Math.abs(p - 0.5 / (m + 1)), key).toBeLessThan(7 * Math.sqrt(0.06 / (4 * runs)));
+    }
+  });
+
+  it("of a comparison's dealings is uniform at the second opener, which could subtract them from what it knows", async () => {
+    const observer = 1;
+    const dealt: number[] = [];
+    const elements = new Set<string>();
+    for (let run = 0; run < 40; run++) {
+      const parties = await threeParties(61, {
+        kernel: () => kernel,
+        tap: (from, to, operation, bytes) => {
+          if (to !== observer || from !== 2) return undefined;
+          if (operation === 1) dealt.push(...bytes);
+          if (operation === 3) elements.add(Buffer.from(bytes).toString("hex"));
+          return undefined;
+        },
+      });
+      const shares = parties.map((party) => party.kernel.allocate(1));
+      await together(parties, (party, i) =>
+        compare(party, shares[i], { thresholds: [0n], bitLength: 20, coarseBits: 0 }),
+      );
+    }
+    expect(dealt.length).toBe(40 * 21);
+    for (let value = 0; value < 127; value++) {
+      const count = dealt.filter((b) => b === value).length;
+      // Mean 6.6, deviation 2.6.
+      expect(count, String(value)).toBeLessThan(7 * 2.6);
+    }
+    expect(elements.size).toBe(40);
   });
 
   it("of a conjunction does not depend on the bits", async () => {

@@ -1,11 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { Cost } from "../../../mpc/cost.ts";
+import { addCost, type Cost } from "../../../mpc/cost.ts";
 import {
   type CompareRequest,
   compare,
   compareCost,
-  compareDeal,
   compareOpened,
+  comparisonDealing,
+  comparisonDealtBytes,
+  gateOpened,
+  gateOpenedCost,
+  openForComparison,
 } from "../../../mpc/protocols/compare.ts";
 import { openMaskedCost } from "../../../mpc/protocols/masked-opening.ts";
 import { reduceDegree, reduceDegreeCost } from "../../../mpc/protocols/multiply.ts";
@@ -119,6 +123,47 @@ describe.each(fieldBits.map((bits) => [bits]))("protocols over p = 2^%i - 1", (b
     }
   });
 
+  it("gates values by comparisons in two rounds after the opening, at the declared cost", async () => {
+    const bitLength = 30;
+    const thresholds = [-7n, 0n, 1n << 20n];
+    const request: CompareRequest = { thresholds, bitLength, coarseBits: 0 };
+    const x = [-8n, -7n, -6n, -1n, 0n, 1n, ...Array.from({ length: 50 }, () => randomSigned(21))];
+    const y = Array.from({ length: x.length * thresholds.length }, (_, j) => edges[j % edges.length]);
+    for (let round = 0; round < 3; round++) {
+      const parties = await threeParties(bits);
+      const xs = deal(parties, x);
+      const ys = deal(parties, y);
+      for (let i = 0; i < round; i++) await together(parties, (party, j) => open(party, xs[j], "rotate"));
+      const before = measured(parties);
+      const out = await together(parties, async (party, i) => {
+        const { opening, offset } = await openForComparison(party, xs[i], request);
+        return reduceDegree(party, await gateOpened(party, opening, offset, request, ys[i]));
+      });
+      const expected = y.map((v, j) => {
+        const open_ = x[j % x.length] >= thresholds[Math.floor(j / x.length)];
+        return open_ ? ((v % modulus) + modulus) % modulus : 0n;
+      });
+      expect(reveal(parties, out).map((v) => ((v % modulus) + modulus) % modulus)).toEqual(expected);
+      const after = measured(parties);
+      const dealt = comparisonDealtBytes(x.length, request);
+      const cost = [
+        openMaskedCost(x.length, 1, elementBytes, dealt),
+        gateOpenedCost(x.length, request, elementBytes),
+        reduceDegreeCost(y.length, elementBytes),
+      ].reduce(addCost);
+      expect(after.rounds - before.rounds).toBe(4);
+      expect({
+        rounds: after.rounds - before.rounds,
+        frames: after.frames - before.frames,
+        bytes: after.bytes - before.bytes,
+      }).toEqual(cost);
+      expect(parties[0].meter.openings).toMatchObject({
+        "masked values": x.length,
+        "masked bits": y.length,
+      });
+    }
+  });
+
   it("compares with the opening of a truncation, coarsely near the thresholds", async () => {
     const parties = await threeParties(bits);
     const bitLength = bits - 26;
@@ -135,9 +180,9 @@ describe.each(fieldBits.map((bits) => [bits]))("protocols over p = 2^%i - 1", (b
       const { value, opening } = await truncateKeepingOpening(
         party,
         { values, degree: 2, shift: 12, bitLength },
-        compareDeal(request),
+        await comparisonDealing(request),
       );
-      const bits_ = await compareOpened(party, opening, x.length, truncationOffset(12, bitLength), request);
+      const bits_ = await compareOpened(party, opening, truncationOffset(12, bitLength), request);
       return { value, bits: bits_ };
     });
     reveal(
