@@ -105,6 +105,12 @@ export interface Kernel {
   /** out = a * c + b. */
   multiplyAdd(out: FieldArray, a: FieldArray, c: bigint, b: FieldArray): void;
 
+  /**
+   * out = 2 a - b, the value at 0 of the line through a at 1 and b at 2; returns whether every c is that line's
+   * value at 3.
+   */
+  interpolate(out: FieldArray, a: FieldArray, b: FieldArray, c: FieldArray): boolean;
+
   // Reductions and linear algebra. Matrices are row-major arrays of rows * cols elements.
 
   /** out[0] = sum_i a_i. */
@@ -146,6 +152,10 @@ export interface Kernel {
    * u32 per limb, lowest limb first, unused high bits of a word ignored.
    */
   fromRandomBytes(out: FieldArray, bytes: Uint8Array, bitLength?: number): void;
+  /** out = a + u, with the u that `fromRandomBytes` would read over the whole field. `out` may be a. */
+  addRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void;
+  /** out = a - u, likewise. */
+  subtractRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void;
   /**
    * Bits from, ..., from + count - 1 of the canonical values, bit-sliced: result[j] is the plane of bit
    * from + j, 32 elements a word, element 32 w + b in bit b of word w; unused bits of the last word are 0.
@@ -174,8 +184,14 @@ export interface Kernel {
   encode(a: FieldArray): Uint8Array;
   /** The planes of `encode` one by one, as views of kernel memory: valid until the next kernel call. */
   wireParts(a: FieldArray): Uint8Array[];
+  /** Makes the elements canonical in place; their values stay. For `planes`. */
+  canonicalise(a: FieldArray): void;
+  /** `wireParts` of an array that `canonicalise` was called on since it was written, in pieces or as a whole. */
+  planes(a: FieldArray): Uint8Array[];
   /** Reads what `encode` wrote. Throws FIELD_ENCODING unless the bytes are canonical; `out` is then zero. */
   decode(out: FieldArray, bytes: Uint8Array): void;
+  /** Reads elements start, start + 1, ... of an encoding. Throws as `decode`. */
+  decodeSlice(out: FieldArray, bytes: Uint8Array, start: number): void;
   /** Canonical values in [0, p). */
   toBigints(a: FieldArray): bigint[];
   /** Reduces mod p; negatives allowed. */

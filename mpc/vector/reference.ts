@@ -20,6 +20,7 @@ import { RegionBook } from "./regions.ts";
 import {
   checkBytes,
   checkCount,
+  checkEncodedSlice,
   checkIndices,
   checkLength,
   checkMatrix,
@@ -117,6 +118,18 @@ class ReferenceKernel implements Kernel {
 
   multiplyAdd(out: FieldArray, a: FieldArray, c: bigint, b: FieldArray): void {
     this.#zip("multiplyAdd", out, a, b, (x, y) => this.#field.reduce(x * c + y));
+  }
+
+  interpolate(out: FieldArray, a: FieldArray, b: FieldArray, c: FieldArray): boolean {
+    checkLength("interpolate", "a", a, out.length);
+    checkLength("interpolate", "b", b, out.length);
+    checkLength("interpolate", "c", c, out.length);
+    const onLine = this.toBigints(a).every((x, i) => {
+      const [y, z] = [this.#get(b, i), this.#get(c, i)];
+      return this.#field.reduce(x - 2n * y + z) === 0n;
+    });
+    this.#zip("interpolate", out, a, b, (x, y) => this.#field.reduce(2n * x - y));
+    return onLine;
   }
 
   sum(out: FieldArray, a: FieldArray): void {
@@ -258,6 +271,14 @@ class ReferenceKernel implements Kernel {
     }
   }
 
+  addRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void {
+    this.#withRandom("addRandom", out, a, bytes, this.#field.add);
+  }
+
+  subtractRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void {
+    this.#withRandom("subtractRandom", out, a, bytes, this.#field.subtract);
+  }
+
   extractBits(a: FieldArray, from: number, count: number): Uint32Array[] {
     checkRange("extractBits", "from", from, 0, this.spec.bits);
     checkRange("extractBits", "count", count, 0, this.spec.bits - from);
@@ -310,6 +331,25 @@ class ReferenceKernel implements Kernel {
     return Array.from({ length: this.spec.limbs }, (_, l) =>
       bytes.subarray(4 * l * a.length, 4 * (l + 1) * a.length),
     );
+  }
+
+  canonicalise(): void {
+    // Every value is canonical.
+  }
+
+  planes(a: FieldArray): Uint8Array[] {
+    return this.wireParts(a);
+  }
+
+  decodeSlice(out: FieldArray, bytes: Uint8Array, start: number): void {
+    const total = bytes.length / this.spec.elementBytes;
+    checkEncodedSlice(total, start, out.length);
+    const part = new Uint8Array(this.spec.elementBytes * out.length);
+    for (let l = 0; l < this.spec.limbs; l++) {
+      const from = 4 * (l * total + start);
+      part.set(bytes.subarray(from, from + 4 * out.length), 4 * l * out.length);
+    }
+    this.decode(out, part);
   }
 
   decode(out: FieldArray, bytes: Uint8Array): void {
@@ -385,6 +425,22 @@ class ReferenceKernel implements Kernel {
 
   #set(a: FieldArray, i: number, value: bigint): void {
     this.#heap[a.ptr + i] = value;
+  }
+
+  #withRandom(
+    name: string,
+    out: FieldArray,
+    a: FieldArray,
+    bytes: Uint8Array,
+    f: (x: bigint, y: bigint) => bigint,
+  ): void {
+    const u = this.allocate(out.length);
+    try {
+      this.fromRandomBytes(u, bytes);
+      this.#zip(name, out, a, u, f);
+    } finally {
+      this.free(u);
+    }
   }
 
   #map(name: string, out: FieldArray, a: FieldArray, f: (x: bigint) => bigint): void {

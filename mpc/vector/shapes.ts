@@ -82,6 +82,15 @@ export function checkBytes(operation: string, bytes: Uint8Array, expected: numbe
     throw new SymbolonError("FIELD_ENCODING", `${operation}: ${bytes.length} bytes, expected ${expected}`);
 }
 
+/** Throws FIELD_ENCODING unless elements start .. start + length - 1 lie in an encoding of `total`. */
+export function checkEncodedSlice(total: number, start: number, length: number): void {
+  if (!Number.isInteger(total) || !Number.isInteger(start) || start < 0 || start + length > total)
+    throw new SymbolonError(
+      "FIELD_ENCODING",
+      `decodeSlice: ${length} elements from ${start} do not lie in an encoding of ${total}`,
+    );
+}
+
 /** The error of a number that fixed point cannot hold; the number itself is data and is not named. */
 export function notRepresentable(index: number, bits: number, fracBits: number): SymbolonError {
   return new SymbolonError(

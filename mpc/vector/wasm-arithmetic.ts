@@ -79,6 +79,24 @@ export class WasmArithmetic extends WasmArrays {
     else this.x.multiplyAdd!(o, oStride, x, xStride, y, yStride, ...limbs, n);
   }
 
+  interpolate(out: FieldArray, a: FieldArray, b: FieldArray, c: FieldArray): boolean {
+    checkLength("interpolate", "a", a, out.length);
+    checkLength("interpolate", "b", b, out.length);
+    checkLength("interpolate", "c", c, out.length);
+    const consistent = this.x.interpolate!(
+      out.ptr,
+      4 * out.stride,
+      a.ptr,
+      4 * a.stride,
+      b.ptr,
+      4 * b.stride,
+      c.ptr,
+      4 * c.stride,
+      out.length,
+    );
+    return consistent === 1;
+  }
+
   sum(out: FieldArray, a: FieldArray): void {
     checkLength("sum", "out", out, 1);
     this.x.sum!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, a.length);

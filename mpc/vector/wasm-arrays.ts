@@ -200,7 +200,7 @@ export class WasmArrays {
     return scalar;
   }
 
-  protected canonicalise(a: FieldArray): void {
+  canonicalise(a: FieldArray): void {
     this.x.canonicalise!(a.ptr, 4 * a.stride, a.length);
   }
 }

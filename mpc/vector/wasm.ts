@@ -5,9 +5,16 @@
  */
 import { loadBytes127 } from "./bytes127.ts";
 import { type FieldArray, type FieldBits, type Kernel, randomBlock } from "./kernel.ts";
-import { checkBytes, checkLength, checkRange, notCanonical, notRepresentable } from "./shapes.ts";
+import {
+  checkBytes,
+  checkEncodedSlice,
+  checkLength,
+  checkRange,
+  notCanonical,
+  notRepresentable,
+} from "./shapes.ts";
 import { WasmArithmetic } from "./wasm-arithmetic.ts";
-import { instantiate } from "./wasm-module.ts";
+import { type Call, instantiate } from "./wasm-module.ts";
 
 /** Numbers that are converted at a time: their doubles stay in the L1 cache. */
 const numberBlock = 2048;
@@ -25,19 +32,15 @@ export async function createKernel(bits: FieldBits): Promise<Kernel> {
 }
 
 class WasmKernel extends WasmArithmetic implements Kernel {
+  /** Shifts by a whole number of limbs and some bits. */
+  readonly #shifts = Array.from({ length: this.spec.limbs }, (_, skip) => this.x[`shiftRight${skip}`]!);
+
   shiftRight(out: FieldArray, a: FieldArray, bits: number): void {
     checkRange("shiftRight", "bits", bits, 0, this.spec.bits);
     checkLength("shiftRight", "a", a, out.length);
-    this.canonicalise(a);
-    const { limbs, limbBits } = this.spec;
+    const { limbBits } = this.spec;
     const skip = Math.floor(bits / limbBits);
-    for (let j = 0; j < limbs; j++) {
-      if (j + skip >= limbs) this.x.fillPlane!(this.plane(out, j), 0, out.length);
-      else {
-        const above = j + skip + 1 < limbs ? this.plane(a, j + skip + 1) : 0;
-        this.x.shiftPlane!(this.plane(out, j), this.plane(a, j + skip), above, bits % limbBits, out.length);
-      }
-    }
+    this.#shifts[skip]!(out.ptr, 4 * out.stride, a.ptr, 4 * a.stride, bits - skip * limbBits, out.length);
   }
 
   randomByteLength(n: number): number {
@@ -62,6 +65,14 @@ class WasmKernel extends WasmArithmetic implements Kernel {
       }
     }
     this.memory.free(work, blockBytes);
+  }
+
+  addRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void {
+    this.#withRandom("addRandom", this.x.addRandom!, out, a, bytes);
+  }
+
+  subtractRandom(out: FieldArray, a: FieldArray, bytes: Uint8Array): void {
+    this.#withRandom("subtractRandom", this.x.subtractRandom!, out, a, bytes);
   }
 
   extractBits(a: FieldArray, from: number, count: number): Uint32Array[] {
@@ -159,19 +170,37 @@ class WasmKernel extends WasmArithmetic implements Kernel {
 
   wireParts(a: FieldArray): Uint8Array[] {
     this.canonicalise(a);
+    return this.planes(a);
+  }
+
+  planes(a: FieldArray): Uint8Array[] {
     const memory = this.memory.bytes;
-    return Array.from({ length: this.spec.limbs }, (_, j) => {
+    const parts: Uint8Array[] = [];
+    for (let j = 0; j < this.spec.limbs; j++) {
       const plane = this.plane(a, j);
-      return memory.subarray(plane, plane + 4 * a.length);
-    });
+      parts.push(memory.subarray(plane, plane + 4 * a.length));
+    }
+    return parts;
   }
 
   decode(out: FieldArray, bytes: Uint8Array): void {
     checkBytes("decode", bytes, this.spec.elementBytes * out.length);
-    const planeBytes = 4 * out.length;
+    this.#read(out, bytes, 0, out.length);
+  }
+
+  decodeSlice(out: FieldArray, bytes: Uint8Array, start: number): void {
+    const total = bytes.length / this.spec.elementBytes;
+    checkEncodedSlice(total, start, out.length);
+    this.#read(out, bytes, start, total);
+  }
+
+  /** Elements start, start + 1, ... of the encoding of `total` elements. */
+  #read(out: FieldArray, bytes: Uint8Array, start: number, total: number): void {
     const memory = this.memory.bytes;
-    for (let j = 0; j < this.spec.limbs; j++)
-      memory.set(bytes.subarray(j * planeBytes, (j + 1) * planeBytes), this.plane(out, j));
+    for (let j = 0; j < this.spec.limbs; j++) {
+      const from = 4 * (j * total + start);
+      memory.set(bytes.subarray(from, from + 4 * out.length), this.plane(out, j));
+    }
     if (this.x.isCanonical!(out.ptr, 4 * out.stride, out.length) === 0) {
       // Nothing out of range may stay in memory: the arithmetic is proved for loose limbs only.
       this.fill(out, 0n);
@@ -223,5 +252,21 @@ class WasmKernel extends WasmArithmetic implements Kernel {
         }
     }
     return result;
+  }
+
+  #withRandom(name: string, call: Call, out: FieldArray, a: FieldArray, bytes: Uint8Array): void {
+    checkLength(name, "a", a, out.length);
+    checkBytes(name, bytes, this.randomByteLength(out.length));
+    const { limbs } = this.spec;
+    const workBytes = 4 * limbs * Math.min(randomBlock, out.length);
+    const work = this.memory.allocate(workBytes);
+    const memory = this.memory.bytes;
+    for (let start = 0; start < out.length; start += randomBlock) {
+      const n = Math.min(randomBlock, out.length - start);
+      const from = 4 * limbs * start;
+      memory.set(workBytes === bytes.length ? bytes : bytes.subarray(from, from + 4 * limbs * n), work);
+      call(out.ptr + 4 * start, 4 * out.stride, a.ptr + 4 * start, 4 * a.stride, work, 4 * n, n);
+    }
+    this.memory.free(work, workBytes);
   }
 }

@@ -19,7 +19,7 @@ const low = (t: number) => `l${t}`;
 const high = (t: number) => `h${t}`;
 
 /** A kernel over `out` and some inputs, four elements at a time; `body` turns limbs a0.., b0.. into r0... */
-function elementwise(
+export function elementwise(
   layout: Layout,
   name: string,
   inputs: readonly string[],

@@ -1,6 +1,7 @@
 /** AssemblyScript source of a field's kernel, from the one table in kernel.ts. */
 import { type FieldBits, fieldSpecs } from "../kernel.ts";
 import { emitElementwise } from "./elementwise.ts";
+import { emitFused } from "./fused.ts";
 import { emitIntegers } from "./integers.ts";
 import { layoutOf } from "./layout.ts";
 import { emitInit } from "./limbs.ts";
@@ -14,6 +15,7 @@ export function generateKernel(bits: FieldBits): string {
     `// Field of 2^${bits} - 1: ${layout.limbs} limbs of ${layout.limbBits} bits. Generated; do not edit.`,
     emitInit(layout),
     emitElementwise(layout),
+    emitFused(layout),
     emitLinear(layout),
     emitIntegers(layout),
     emitNumbers(layout),

@@ -4,22 +4,9 @@ import { each, loadConstants, parameters, planes } from "./limbs.ts";
 
 const masks = loadConstants("mask32", "topMask32");
 
-/**
- * shiftPlane: out = ((low >> r) | (high << (w - r))) mod 2^w over one plane; `high` = 0 where there is none.
- * maskPlane: out = a AND mask. Both are called plane by plane, with the lowest plane first, so that `out` may
- * be the input.
- */
-function emitPlanes({ limbBits }: Layout): string {
+/** maskPlane: out = a AND mask. */
+function emitPlanes(): string {
   return `
-export function shiftPlane(out: usize, low: usize, high: usize, r: i32, n: usize): void {
-const mask = v128.load(16);
-const end = n << 2;
-for (let i: usize = 0; i < end; i += 16) {
-  let v = i32x4.shr_u(v128.load(low + i), r);
-  if (high != 0) v = v128.and(v128.or(v, i32x4.shl(v128.load(high + i), ${limbBits} - r)), mask);
-  if (end - i >= 16) v128.store(out + i, v); else storeSome(out + i, v, end - i);
-}
-}
 export function maskPlane(out: usize, a: usize, mask: u32, n: usize): void {
 const m = i32x4.splat(mask);
 const end = n << 2;
@@ -168,5 +155,5 @@ for (let i: usize = 0; i < end; i += 16) {
 }
 
 export function emitIntegers(layout: Layout): string {
-  return [emitPlanes(layout), emitTests(layout), emitBits()].join("\n");
+  return [emitPlanes(), emitTests(layout), emitBits()].join("\n");
 }

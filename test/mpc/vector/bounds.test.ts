@@ -90,6 +90,22 @@ describe.each(fieldBits)("lazy reduction in the field of 2^%i - 1", (bits) => {
           for (const word of rawPlane(out, j)) expect(BigInt(word)).toBeLessThanOrEqual(largest[j]!);
         expectAll(out, value * c);
       }
+      expect(kernel.interpolate(out, a, b, a)).toBe(true);
+      expectAll(out, value);
+      expect(kernel.interpolate(out, zero, a, zero)).toBe(value % p === 0n);
+      expectAll(out, -value);
+      expect(kernel.interpolate(out, a, zero, zero)).toBe(value % p === 0n);
+      expectAll(out, 2n * value);
+      expect(kernel.interpolate(out, zero, zero, a)).toBe(value % p === 0n);
+      const ones = new Uint8Array(kernel.randomByteLength(n)).fill(255);
+      const zeros = new Uint8Array(kernel.randomByteLength(n));
+      for (const bytes of [ones, zeros])
+        for (const name of ["addRandom", "subtractRandom"] as const) {
+          kernel[name](out, a, bytes);
+          for (let j = 0; j < limbs; j++)
+            for (const word of rawPlane(out, j)) expect(BigInt(word)).toBeLessThanOrEqual(largest[j]!);
+          expectAll(out, value);
+        }
       kernel.shiftRight(out, a, limbBits + 1);
       expectAll(out, (value % p) >> BigInt(limbBits + 1));
       expect(kernel.equal(a, b)).toBe(true);

@@ -326,6 +326,62 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
       }
     });
 
+    it("adds and subtracts pseudo-random elements as it would read them, also in place", () => {
+      for (const n of [0, 1, 3, 5, 4095, 4096, 4097]) {
+        const values = deterministicElements(n, 77);
+        for (const bytes of [
+          deterministicBytes(elementBytes * n, n),
+          new Uint8Array(elementBytes * n).fill(255),
+        ])
+          for (const name of ["addRandom", "subtractRandom"] as const)
+            for (const inPlace of [false, true])
+              agree((k, put) => {
+                const a = put(values);
+                const out = inPlace ? a : k.allocate(n);
+                k[name](out, a, bytes);
+                return out;
+              });
+      }
+    });
+
+    it("interpolates at zero, and notices every value that is not on the line", () => {
+      fc.assert(
+        fc.property(
+          fc
+            .integer({ min: 1, max: 40 })
+            .chain((n) => fc.tuple(elements(n), elements(n), fc.nat(n - 1), element)),
+          ([values, slopes, at, wrong]) => {
+            const n = values.length;
+            for (const k of [wasm, reference])
+              for (const altered of [undefined, 0, 1, 2]) {
+                const region = k.beginRegion();
+                const points = [1n, 2n, 3n].map((point, share) => {
+                  const a = k.allocate(n);
+                  k.fromBigints(
+                    a,
+                    values.map((value, i) => {
+                      const y = value + point * slopes[i]!;
+                      return altered === share && i === at ? y + wrong : y;
+                    }),
+                  );
+                  return a;
+                });
+                const [one, two, three] = points as [FieldArray, FieldArray, FieldArray];
+                // A view shorter than what lies behind it: that must not count.
+                const [x, y, z] = [one, two, three].map((a) =>
+                  k.slice(a, 0, n - (altered === undefined ? 0 : n - 1 - at)),
+                );
+                const out = altered === 0 ? x! : k.allocate(x!.length);
+                expect(k.interpolate(out, x!, y!, z!)).toBe(altered === undefined || wrong === 0n);
+                if (altered === undefined) expect(k.toBigints(out)).toEqual(values);
+                k.endRegion(region);
+              }
+          },
+        ),
+        { numRuns: 30 },
+      );
+    });
+
     it("reads all ones as zero, and integers below 2^bitLength", () => {
       const bytes = new Uint8Array(elementBytes * 6).fill(255);
       for (const k of [wasm, reference]) {
@@ -429,6 +485,46 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
           expect(k.toBigints(out)[i]).toBe(p - 1n);
         }
         k.free(out);
+      }
+    });
+
+    it("decodes pieces of an encoding, and gives the planes of what it made canonical", () => {
+      for (const k of [wasm, reference]) {
+        const n = 23;
+        const a = k.allocate(n);
+        k.fromBigints(a, deterministicElements(n, 8));
+        k.add(a, a, a);
+        for (const [start, length] of [
+          [0, 9],
+          [9, 14],
+        ] as const)
+          k.canonicalise(k.slice(a, start, length));
+        const bytes = k.encode(a);
+        expect(Buffer.concat(k.planes(a))).toEqual(Buffer.from(bytes));
+        for (const [start, length] of [
+          [0, n],
+          [0, 0],
+          [n, 0],
+          [3, 5],
+          [n - 1, 1],
+        ] as const) {
+          const out = k.allocate(length);
+          k.decodeSlice(out, bytes, start);
+          expect(k.toBigints(out)).toEqual(k.toBigints(k.slice(a, start, length)));
+          k.free(out);
+        }
+        const out = k.allocate(5);
+        const encoding = expect.objectContaining({ code: "FIELD_ENCODING" });
+        for (const start of [-1, 0.5, n - 4, n])
+          expect(() => k.decodeSlice(out, bytes, start)).toThrow(encoding);
+        expect(() => k.decodeSlice(out, bytes.subarray(1), 0)).toThrow(encoding);
+        // Only what is read must be canonical, and nothing of what is not stays.
+        bytes.fill(255, 4 * 7, 4 * 8);
+        k.decodeSlice(out, bytes, 8);
+        expect(() => k.decodeSlice(out, bytes, 3)).toThrow(encoding);
+        expect(k.isZero(out)).toBe(true);
+        k.free(out);
+        k.free(a);
       }
     });
 
@@ -566,6 +662,8 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
         () => k.gather(two, three, Uint32Array.of(0)),
         () => k.gather(two, three, Uint32Array.of(0, 3)),
         () => k.shiftRight(two, three, 1),
+        () => k.interpolate(two, two, two, three),
+        () => k.interpolate(two, three, two, two),
         () => k.shiftRight(two, two, -1),
         () => k.shiftRight(two, two, bits + 1),
         () => k.extractBits(two, 1, bits),
