@@ -1,49 +1,136 @@
 /**
  * What a round of the mesh costs: three processes on loopback, each sends one frame to each peer and waits for
- * one from each. Prints microseconds per round (median and spread over batches) by payload size.
+ * one from each. Beside it, batch by batch, the same bytes over bare TCP connections of the same processes:
+ * what the machine and Node take without encryption, authentication, limits and deadlines.
  *
- *     node bench/transport.ts [delayMs]
+ *     node bench/transport.ts [--rtt MS] [--sizes BYTES,...]
  */
 import { type ChildProcess, fork } from "node:child_process";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
 import { generateX25519 } from "../mpc/transport/keys.ts";
 import { connectMesh, MeshListener } from "../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices, type Transport } from "../mpc/transport/transport.ts";
 
-interface Task {
-  partyIndex: PartyIndex;
-  peers: Record<number, { host: string; port: number; publicKey: string }>;
-  delayMs: number;
+interface Address {
+  port: number;
+  rawPort: number;
+  publicKey: string;
 }
 
-const sizes = [
-  { payloadBytes: 16, rounds: 2000 },
-  { payloadBytes: 1_500, rounds: 2000 },
-  { payloadBytes: 16_000, rounds: 1000 },
-  { payloadBytes: 123_000, rounds: 400 },
-  { payloadBytes: 1_600_000, rounds: 40 },
-  { payloadBytes: 16_000_000, rounds: 8 },
-];
-const batches = 5;
+interface Task {
+  partyIndex: PartyIndex;
+  addresses: Address[];
+  delayMs: number;
+  sizes: number[];
+}
 
-async function measure(transport: Transport, delayMs: number): Promise<number[][]> {
-  const peers = partyIndices.filter((peer) => peer !== transport.partyIndex);
-  const results: number[][] = [];
-  let operation = 0;
-  for (const { payloadBytes, rounds } of sizes) {
-    const payload = new Uint8Array(payloadBytes).fill(7);
-    const count = delayMs > 0 ? Math.min(rounds, 40) : rounds;
-    const micros: number[] = [];
-    for (let batch = 0; batch <= batches; batch++) {
-      const start = performance.now();
-      for (let round = 0; round < count; round++) {
-        operation += 1;
-        for (const peer of peers) transport.send(peer, operation, [payload]);
-        await Promise.all(peers.map((peer) => transport.receive(peer, operation, payloadBytes)));
-      }
-      // The first batch warms up.
-      if (batch > 0) micros.push(((performance.now() - start) * 1000) / count);
+/** Microseconds a round, and of one party's processor in it, batch by batch. */
+interface Micros {
+  wall: number[];
+  cpu: number[];
+}
+
+interface Result {
+  payloadBytes: number;
+  mesh: Micros;
+  raw: Micros;
+}
+
+type Round = (payload: Uint8Array) => Promise<unknown>;
+
+const batches = 7;
+/** About a fifth of a second a batch. */
+const roundsOf = (payloadBytes: number, delayMs: number) =>
+  delayMs > 0 ? Math.ceil(100 / delayMs) : Math.max(5, Math.round(2e5 / (100 + payloadBytes / 300)));
+
+/** Bare TCP connections between the three: bytes are counted, not looked at. */
+class RawMesh {
+  readonly #server: Server;
+  readonly #sockets = new Map<number, Socket>();
+  readonly #missing = new Map<Socket, number>();
+  #wake = () => {};
+
+  constructor() {
+    this.#server = createServer((socket) => {
+      socket.once("readable", () => this.#add(socket.read(1)[0], socket));
+    });
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async connect(partyIndex: PartyIndex, ports: readonly number[]): Promise<void> {
+    for (const peer of partyIndices) {
+      if (peer <= partyIndex) continue;
+      const socket = connect(ports[peer - 1]!, "127.0.0.1", () => {
+        socket.write(Uint8Array.of(partyIndex));
+        this.#add(peer, socket);
+      });
     }
-    results.push(micros);
+    while (this.#sockets.size < 2) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+
+  readonly round: Round = async (payload) => {
+    for (const socket of this.#sockets.values()) {
+      this.#missing.set(socket, this.#missing.get(socket)! + payload.length);
+      socket.write(payload);
+    }
+    while ([...this.#missing.values()].some((bytes) => bytes > 0))
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+  };
+
+  close(): void {
+    for (const socket of this.#sockets.values()) socket.end();
+    this.#server.close();
+  }
+
+  #add(peer: number, socket: Socket): void {
+    this.#sockets.set(peer, socket.setNoDelay(true));
+    this.#missing.set(socket, 0);
+    socket.on("data", (chunk) => {
+      this.#missing.set(socket, this.#missing.get(socket)! - chunk.length);
+      // As the mesh does with used buffers: otherwise most of the time is the collector's.
+      const memory = chunk.buffer as ArrayBuffer;
+      if (chunk.length >= 16_384 && memory.byteLength === chunk.length) memory.transfer(0);
+      this.#wake();
+    });
+    this.#wake();
+  }
+}
+
+function meshRound(transport: Transport): Round {
+  const peers = partyIndices.filter((peer) => peer !== transport.partyIndex);
+  let operation = 0;
+  return (payload) => {
+    operation += 1;
+    for (const peer of peers) transport.send(peer, operation, [payload]);
+    return Promise.all(peers.map((peer) => transport.receive(peer, operation, payload.length)));
+  };
+}
+
+async function measure({ sizes, delayMs }: Task, mesh: Round, raw: Round): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const payloadBytes of sizes) {
+    const payload = new Uint8Array(payloadBytes).fill(7);
+    const rounds = roundsOf(payloadBytes, delayMs);
+    const result: Result = { payloadBytes, mesh: { wall: [], cpu: [] }, raw: { wall: [], cpu: [] } };
+    for (let batch = 0; batch <= batches; batch++) {
+      for (const [round, micros] of [[mesh, result.mesh] as const, [raw, result.raw] as const]) {
+        const [start, before] = [performance.now(), process.cpuUsage()];
+        for (let i = 0; i < rounds; i++) await round(payload);
+        const { user, system } = process.cpuUsage(before);
+        // The first batch warms up.
+        if (batch === 0) continue;
+        micros.wall.push(((performance.now() - start) * 1000) / rounds);
+        micros.cpu.push((user + system) / rounds);
+      }
+    }
+    results.push(result);
   }
   return results;
 }
@@ -52,60 +139,86 @@ async function runParty(): Promise<void> {
   const { privateKey, publicKey } = generateX25519();
   const listener = new MeshListener();
   const { port } = await listener.listen({ host: "127.0.0.1", port: 0 });
-  process.send!({ port, publicKey: Buffer.from(publicKey).toString("hex") });
-  process.once("message", async (task: Task) => {
-    const peers = Object.fromEntries(
-      Object.entries(task.peers).map(([index, peer]) => [
-        index,
-        { ...peer, publicKey: Buffer.from(peer.publicKey, "hex") },
-      ]),
-    );
-    const { transport } = await connectMesh({
-      listener,
-      contextId: Buffer.alloc(32, 1),
-      partyIndex: task.partyIndex,
-      staticPrivateKey: privateKey,
-      peers,
-      deadlineMs: 10_000,
-      delayMs: task.delayMs,
-    });
-    const results = await measure(transport, task.delayMs);
-    transport.close();
-    process.send!({ results });
-    process.disconnect();
-    await listener.close();
+  const raw = new RawMesh();
+  const rawPort = await raw.listen();
+  process.send!({ port, rawPort, publicKey: Buffer.from(publicKey).toString("hex") } satisfies Address);
+  const task = await new Promise<Task>((resolve) =>
+    process.once("message", (message) => resolve(message as Task)),
+  );
+  const { partyIndex, addresses, delayMs } = task;
+  const peers = Object.fromEntries(
+    partyIndices
+      .filter((peer) => peer !== partyIndex)
+      .map((peer) => {
+        const address = addresses[peer - 1]!;
+        return [
+          peer,
+          { host: "127.0.0.1", port: address.port, publicKey: Buffer.from(address.publicKey, "hex") },
+        ];
+      }),
+  );
+  const { transport } = await connectMesh({
+    listener,
+    contextId: Buffer.alloc(32, 1),
+    partyIndex,
+    staticPrivateKey: privateKey,
+    peers,
+    deadlineMs: 10_000,
+    delayMs,
   });
+  await raw.connect(
+    partyIndex,
+    addresses.map((address) => address.rawPort),
+  );
+  process.send!(await measure(task, meshRound(transport), raw.round));
+  transport.close();
+  raw.close();
+  process.disconnect();
+  await listener.close();
 }
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 async function main(): Promise<void> {
-  const delayMs = Number(process.argv[2] ?? 0);
-  const next = (child: ChildProcess) =>
-    new Promise<{ port: number; publicKey: string; results: number[][] }>((resolve) =>
-      child.once("message", resolve),
-    );
-  const children = partyIndices.map(() => fork(import.meta.filename, ["party"]));
-  const infos = await Promise.all(children.map(next));
-  const answers = children.map(next);
-  for (const [i, child] of children.entries()) {
-    const peers = Object.fromEntries(
-      partyIndices
-        .filter((index) => index !== i + 1)
-        .map((index) => [index, { host: "127.0.0.1", ...infos[index - 1] }]),
-    );
-    child.send({ partyIndex: i + 1, peers, delayMs });
-  }
-  const [{ results }] = await Promise.all(answers);
+  const { values } = parseArgs({
+    options: {
+      rtt: { type: "string", default: "0" },
+      sizes: { type: "string", default: "16,1500,16000,123000,1600000,16000000" },
+    },
+  });
+  const delayMs = Number(values.rtt) / 2;
+  const sizes = values.sizes.split(",").map(Number);
+  const children = partyIndices.map(() => fork(import.meta.filename, ["--party"]));
+  const next = <T>(child: ChildProcess): Promise<T> =>
+    new Promise((resolve, reject) => {
+      child.once("message", (message) => resolve(message as T));
+      child.once("exit", (code) => reject(new Error(`a party process ended with status ${code}`)));
+    });
+  const addresses = await Promise.all(children.map((child) => next<Address>(child)));
+  const answers = children.map((child, i) => {
+    const answer = next<Result[]>(child);
+    child.send({ partyIndex: partyIndices[i]!, addresses, delayMs, sizes } satisfies Task);
+    return answer;
+  });
+  const [results] = await Promise.all(answers);
   console.log(
-    `one frame to each peer and round, encrypted, three processes on loopback, one-way delay ${delayMs} ms`,
+    `${cpus()[0]!.model}, ${cpus().length} cores, Node ${process.version}, three processes on loopback`,
   );
-  for (const [i, { payloadBytes }] of sizes.entries()) {
-    const sorted = [...results[i]].sort((a: number, b: number) => a - b);
-    const [low, median, high] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-    console.log(
-      `${String(payloadBytes).padStart(10)} bytes ${median.toFixed(0).padStart(8)} us a round (${low.toFixed(0)} to ${high.toFixed(0)})`,
-    );
+  console.log(
+    "Microseconds a round of one frame to and from each peer: median (least to most), processor time of a party.",
+  );
+  console.log(`The emulated round trip of ${values.rtt} ms is the mesh's alone.`);
+  const head = ["bytes", "mesh", "", "processor", "bare TCP", "", "processor", "mesh / TCP"];
+  const table = new Table({ head });
+  for (const { payloadBytes, mesh, raw } of results!) {
+    const cells = [mesh, raw].flatMap(({ wall, cpu }) => [
+      median(wall).toFixed(0),
+      `(${Math.min(...wall).toFixed(0)} to ${Math.max(...wall).toFixed(0)})`,
+      median(cpu).toFixed(0),
+    ]);
+    table.push([String(payloadBytes), ...cells, (median(mesh.wall) / median(raw.wall)).toFixed(2)]);
   }
+  console.log(table.toString());
 }
 
-if (process.argv[2] === "party") await runParty();
-else await main();
+await (process.argv[2] === "--party" ? runParty() : main());

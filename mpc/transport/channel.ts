@@ -12,24 +12,19 @@
  * is repeated, left out or moved fails authentication, and no nonce is used twice under a key that lives for
  * one direction of one attempt.
  *
- * Costs: a frame is encrypted part by part without being gathered first, except that short ones go through
- * one kept buffer to be a single write; it is decrypted as it arrives, into buffers that are used again. No
- * plaintext is handed on before the whole frame is authentic. A header that lies about its length reserves
- * address space only: memory is touched as bytes arrive.
+ * Costs: a short frame is gathered and is one write; a long one is encrypted piece by piece, and the peer
+ * decrypts its beginning while the rest is still being encrypted. It is decrypted as it arrives, into buffers
+ * that are used again. No plaintext is handed on before the whole frame is authentic. A header that lies about
+ * its length reserves address space only: memory is touched as bytes arrive.
  */
-
 import type { DecipherGCM } from "node:crypto";
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
-import type { Socket } from "node:net";
 import { type ErrorCode, SymbolonError } from "../errors.ts";
+import { type Connection, release } from "./connection.ts";
 import type { DelayLine } from "./delay-line.ts";
+import { contextBytes, FrameCipher, headerBytes, tagBytes } from "./frame-cipher.ts";
 import type { HandshakeSecrets } from "./handshake.ts";
 import { defaultMaxFrameBytes, type Link, type LinkObserver } from "./linked-transport.ts";
 import type { PartyIndex } from "./transport.ts";
-
-export const headerBytes = 12;
-export const tagBytes = 16;
-const contextBytes = 32;
 
 const kindData = 0;
 const kindEnd = 1;
@@ -38,12 +33,10 @@ const kindConfirm = 3;
 /** An abort carries an error code in ASCII. */
 const maxAbortBytes = 64;
 
-/** Frames up to this size are gathered, and sent by one write. */
+/** Frames up to this size are gathered before they are encrypted. */
 const smallFrameBytes = 64 * 1024;
-/** Larger parts are encrypted in pieces of this size: each piece is a fresh buffer of node:crypto's. */
-const cipherChunkBytes = 256 * 1024;
-/** See `free`. */
-const freeFromBytes = 16 * 1024;
+/** Longer parts are encrypted in pieces of this size, each a fresh buffer of node:crypto's. */
+const cipherPieceBytes = 64 * 1024;
 /** Received plaintext buffers that are kept for reuse. */
 const keptBuffers = 2;
 const keptBufferBytes = 64 * 2 ** 20;
@@ -52,7 +45,7 @@ const abortLingerMs = 1_000;
 const endLingerMs = 30_000;
 
 export interface ChannelOptions {
-  socket: Socket;
+  connection: Connection;
   secrets: Pick<HandshakeSecrets, "sendKey" | "receiveKey">;
   /** 32 bytes that name the attempt. */
   contextId: Uint8Array;
@@ -68,54 +61,6 @@ export interface ChannelOptions {
   delayLine?: DelayLine;
 }
 
-/** One direction: its key, its counter, and the associated data and nonce that the counter goes into. */
-class Direction {
-  readonly key: KeyObject;
-  readonly header: Buffer;
-  readonly #associated = Buffer.alloc(contextBytes + 2 + headerBytes + 8);
-  readonly #nonce = Buffer.alloc(12);
-  #sequence = 0;
-
-  constructor(key: Uint8Array, contextId: Uint8Array, from: PartyIndex, to: PartyIndex) {
-    // A KeyObject: with raw bytes each cipher costs 15 us instead of 4.
-    this.key = createSecretKey(key);
-    key.fill(0);
-    this.#associated.set(contextId, 0);
-    this.#associated[contextBytes] = from;
-    this.#associated[contextBytes + 1] = to;
-    this.header = this.#associated.subarray(contextBytes + 2, contextBytes + 2 + headerBytes);
-  }
-
-  /** The frame's number within this direction so far. */
-  get sequence(): number {
-    return this.#sequence;
-  }
-
-  nextCipher() {
-    const nonce = this.#advance();
-    return createCipheriv("aes-256-gcm", this.key, nonce).setAAD(this.#associated);
-  }
-
-  nextDecipher(): DecipherGCM {
-    const nonce = this.#advance();
-    const options = { authTagLength: tagBytes };
-    return createDecipheriv("aes-256-gcm", this.key, nonce, options).setAAD(this.#associated);
-  }
-
-  #advance(): Buffer {
-    const sequence = this.#sequence++;
-    if (!Number.isSafeInteger(sequence)) throw new SymbolonError("LIMIT_EXCEEDED", "too many frames");
-    const high = Math.floor(sequence / 2 ** 32);
-    const low = sequence >>> 0;
-    this.#nonce.writeUInt32BE(high, 4);
-    this.#nonce.writeUInt32BE(low, 8);
-    const at = this.#associated.length - 8;
-    this.#associated.writeUInt32BE(high, at);
-    this.#associated.writeUInt32BE(low, at + 4);
-    return this.#nonce;
-  }
-}
-
 /** The frame that is being received. */
 interface Arrival {
   kind: number;
@@ -128,17 +73,16 @@ interface Arrival {
 }
 
 export class Channel implements Link {
-  readonly #socket: Socket;
+  readonly #connection: Connection;
   readonly #peer: PartyIndex;
-  readonly #outgoing: Direction;
-  readonly #incoming: Direction;
+  readonly #outgoing: FrameCipher;
+  readonly #incoming: FrameCipher;
   readonly #maxFrameBytes: number;
   readonly #maxQueuedBytes: number;
   readonly #delayLine: DelayLine | undefined;
   readonly #free: Buffer[] = [];
-  /** Short frames are put together in these. */
+  /** Short frames of several parts are put together here. */
   readonly #plain = Buffer.allocUnsafeSlow(smallFrameBytes);
-  #wire = Buffer.allocUnsafeSlow(headerBytes + smallFrameBytes + tagBytes);
   #headerFill = 0;
   #arrival: Arrival | undefined;
   #observer: LinkObserver | undefined;
@@ -153,21 +97,17 @@ export class Channel implements Link {
   #closed = false;
 
   constructor(options: ChannelOptions) {
-    const { socket, secrets, contextId, partyIndex, peer } = options;
+    const { connection, secrets, contextId, partyIndex, peer } = options;
     if (contextId.byteLength !== contextBytes)
       throw new SymbolonError("INTERNAL", "a context id has 32 bytes");
-    this.#socket = socket;
+    this.#connection = connection;
     this.#peer = peer;
-    this.#outgoing = new Direction(secrets.sendKey, contextId, partyIndex, peer);
-    this.#incoming = new Direction(secrets.receiveKey, contextId, peer, partyIndex);
+    this.#outgoing = new FrameCipher(secrets.sendKey, contextId, partyIndex, peer);
+    this.#incoming = new FrameCipher(secrets.receiveKey, contextId, peer, partyIndex);
     this.#maxFrameBytes = options.maxFrameBytes ?? defaultMaxFrameBytes;
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 4 * this.#maxFrameBytes;
     this.#delayLine = options.delayLine;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, 10_000);
-    socket.on("error", () => this.#lost());
-    socket.on("close", () => this.#lost());
-    socket.on("end", () => this.#lost());
+    connection.onLost = () => this.#lost();
     this.#confirmed = options.role === "initiator";
     if (this.#confirmed) this.#write(kindConfirm, 0, []);
   }
@@ -181,15 +121,16 @@ export class Channel implements Link {
   observe(observer: LinkObserver): void {
     this.#observer = observer;
     for (const event of this.#early.splice(0)) event(observer);
-    if (this.#socket.destroyed) this.#lost();
+    if (this.#connection.lost) this.#lost();
     else if (this.#onConfirm === undefined) this.#listen();
   }
 
   send(operation: number, parts: readonly Uint8Array[]): void {
     if (this.#closed) return;
     this.#write(kindData, operation, parts);
-    if (this.#socket.writableLength > this.#maxQueuedBytes) {
-      const text = `party ${this.#peer} does not read: ${this.#socket.writableLength} bytes wait to be sent`;
+    const { queuedBytes } = this.#connection;
+    if (queuedBytes > this.#maxQueuedBytes) {
+      const text = `party ${this.#peer} does not read: ${queuedBytes} bytes wait to be sent`;
       this.#fail(new SymbolonError("LIMIT_EXCEEDED", text));
     }
   }
@@ -197,32 +138,23 @@ export class Channel implements Link {
   close(code?: ErrorCode): void {
     if (this.#closed) return;
     this.#closed = true;
-    const socket = this.#socket;
-    socket.off("data", this.#receive);
-    if (socket.destroyed) return;
     if (code === undefined) this.#write(kindEnd, 0, []);
     else this.#write(kindAbort, 0, [Buffer.from(code, "ascii")]);
-    socket.end();
-    // What still comes is thrown away, rather than left unread: closing on unread bytes resets the
-    // connection, and the peer might then not read why.
-    socket.resume();
-    const timer = setTimeout(() => socket.destroy(), code === undefined ? endLingerMs : abortLingerMs);
-    timer.unref();
-    socket.once("close", () => clearTimeout(timer));
+    this.#connection.end(code === undefined ? endLingerMs : abortLingerMs);
   }
 
   /** Closes without a word, for a peer that is not known to be one. */
   destroy(): void {
     this.#closed = true;
-    this.#socket.destroy();
+    this.#connection.destroy();
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#connection.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#connection.resume();
   }
 
   recycle(payload: Uint8Array): void {
@@ -233,7 +165,7 @@ export class Channel implements Link {
   }
 
   #write(kind: number, operation: number, parts: readonly Uint8Array[]): void {
-    const socket = this.#socket;
+    const connection = this.#connection;
     let length = 0;
     for (const part of parts) length += part.byteLength;
     const { header } = this.#outgoing;
@@ -242,36 +174,29 @@ export class Channel implements Link {
     header[5] = 0;
     header.writeUIntBE(operation, 6, 6);
     const cipher = this.#outgoing.nextCipher();
-
-    if (length <= smallFrameBytes) {
-      let at = 0;
+    connection.write(header);
+    if (length > smallFrameBytes) {
       for (const part of parts) {
-        this.#plain.set(part, at);
-        at += part.byteLength;
+        for (let at = 0; at < part.byteLength; at += cipherPieceBytes) {
+          const piece = cipher.update(part.subarray(at, at + cipherPieceBytes));
+          connection.write(piece);
+          release(piece);
+        }
       }
-      const wire = this.#wire;
-      wire.set(header, 0);
-      wire.set(cipher.update(this.#plain.subarray(0, length)), headerBytes);
-      cipher.final();
-      wire.set(cipher.getAuthTag(), headerBytes + length);
-      socket.write(wire.subarray(0, headerBytes + length + tagBytes));
-      // Node hands a write to the kernel at once if it can. If not, the buffer is still being read.
-      if (socket.writableLength > 0) this.#wire = Buffer.allocUnsafeSlow(wire.length);
-      return;
-    }
-    socket.cork();
-    socket.write(Buffer.from(header));
-    for (const part of parts) {
-      for (let at = 0; at < part.byteLength; at += cipherChunkBytes) {
-        const piece = cipher.update(part.subarray(at, at + cipherChunkBytes));
-        socket.write(piece, (error) => {
-          if (!error) free(piece);
-        });
-      }
-    }
+    } else if (length > 0) connection.write(cipher.update(this.#gather(parts, length)));
     cipher.final();
-    socket.write(cipher.getAuthTag());
-    socket.uncork();
+    connection.write(cipher.getAuthTag());
+    connection.flush();
+  }
+
+  #gather(parts: readonly Uint8Array[], length: number): Uint8Array {
+    if (parts.length === 1) return parts[0]!;
+    let at = 0;
+    for (const part of parts) {
+      this.#plain.set(part, at);
+      at += part.byteLength;
+    }
+    return this.#plain.subarray(0, length);
   }
 
   readonly #receive = (chunk: Buffer): void => {
@@ -281,7 +206,6 @@ export class Channel implements Link {
     } catch (error) {
       this.#fail(error as SymbolonError);
     }
-    free(chunk);
   };
 
   /** Takes some of `chunk` from `at` on; returns how far. */
@@ -301,7 +225,7 @@ export class Channel implements Link {
       const taken = Math.min(wanted, chunk.length - at);
       const plain = arrival.decipher.update(chunk.subarray(at, at + taken));
       payload.set(plain, arrival.payloadFill);
-      free(plain);
+      release(plain);
       arrival.payloadFill += taken;
       return at + taken;
     }
@@ -383,9 +307,7 @@ export class Channel implements Link {
   }
 
   #listen(): void {
-    this.#socket.on("data", this.#receive);
-    // The handshake left it paused.
-    this.#socket.resume();
+    this.#connection.read(this.#receive);
   }
 
   #tell(event: (observer: LinkObserver) => void): void {
@@ -417,17 +339,6 @@ export class Channel implements Link {
     if (this.#free.length >= keptBuffers) this.#free.shift();
     return Buffer.allocUnsafeSlow(length);
   }
-}
-
-/**
- * Gives the memory of a large buffer back now. node:crypto and the socket make a fresh one for each call;
- * left to the collector, they brought a full collection every 64 MB, a third of the time of a 100 KB round.
- * Short buffers may be slices of Node's pool, which must not be touched.
- */
-function free(buffer: Buffer): void {
-  const memory = buffer.buffer;
-  if (buffer.length >= freeFromBytes && memory.byteLength === buffer.length)
-    (memory as ArrayBuffer).transfer(0);
 }
 
 function misbehaved(peer: PartyIndex, what: string): SymbolonError {

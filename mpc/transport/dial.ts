@@ -2,13 +2,13 @@
  * Reaching a peer's listener. The peer may start later, restart, or be reached through a network that loses
  * or forges connections, so every failure is tried again until the deadline; the last telling one is reported.
  */
-import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SymbolonError, toSymbolonError } from "../errors.ts";
 import { Channel } from "./channel.ts";
+import { Connection } from "./connection.ts";
 import type { DelayLine } from "./delay-line.ts";
 import { Handshake, handshakeMessageBytes, handshakePrologue } from "./handshake.ts";
-import { encodeHello, readExactly } from "./hello.ts";
+import { encodeHello } from "./hello.ts";
 import type { PartyIndex } from "./transport.ts";
 
 const firstPauseMs = 20;
@@ -60,26 +60,26 @@ export async function dialPeer(options: DialOptions): Promise<{ channel: Channel
 
 async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairSecret: Uint8Array }> {
   const { contextId, from, to, signal } = options;
-  const socket = connect({ host: options.host, port: options.port, noDelay: true });
-  socket.on("error", () => {});
+  const connection = Connection.dial(options);
   const remainingMs = Math.max(1, options.deadline - performance.now());
-  const timer = setTimeout(() => socket.destroy(), Math.min(tryTimeoutMs, remainingMs));
-  const stop = () => socket.destroy();
+  const timer = setTimeout(() => connection.destroy(), Math.min(tryTimeoutMs, remainingMs));
+  const stop = () => connection.destroy();
   signal.addEventListener("abort", stop);
   try {
     signal.throwIfAborted();
-    await connected(socket);
+    await connection.connected();
     const handshake = new Handshake({
       role: "initiator",
       prologue: handshakePrologue(contextId, from, to),
       staticPrivateKey: options.staticPrivateKey,
       peerPublicKey: options.peerPublicKey,
     });
-    socket.write(encodeHello({ contextId, from, to, message: handshake.writeMessage() }));
-    handshake.readMessage(await readExactly(socket, handshakeMessageBytes));
+    connection.write(encodeHello({ contextId, from, to, message: handshake.writeMessage() }));
+    connection.flush();
+    handshake.readMessage(await connection.readExactly(handshakeMessageBytes));
     const secrets = handshake.secrets();
     const channel = new Channel({
-      socket,
+      connection,
       secrets,
       contextId,
       partyIndex: from,
@@ -90,21 +90,10 @@ async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairS
     });
     return { channel, pairSecret: secrets.pairSecret };
   } catch (error) {
-    socket.destroy();
+    connection.destroy();
     throw error;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }
-}
-
-function connected(socket: Socket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let why = "the connection was closed or took too long";
-    socket.once("connect", resolve);
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      why = error.code ?? "the connection failed";
-    });
-    socket.once("close", () => reject(new SymbolonError("PEER_LOST", why)));
-  });
 }

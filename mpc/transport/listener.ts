@@ -10,9 +10,10 @@
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { SymbolonError } from "../errors.ts";
 import { Channel } from "./channel.ts";
+import { Connection } from "./connection.ts";
 import type { DelayLine } from "./delay-line.ts";
 import { Handshake, handshakePrologue } from "./handshake.ts";
-import { decodeHello, helloBytes, readExactly } from "./hello.ts";
+import { decodeHello, helloBytes } from "./hello.ts";
 import type { PartyIndex } from "./transport.ts";
 
 export interface MeshListenerOptions {
@@ -134,14 +135,14 @@ export class MeshListener {
         break;
       }
     }
-    this.#welcome(socket, known).catch(() => socket.destroy());
+    this.#welcome(Connection.overSocket(socket), known).catch(() => socket.destroy());
   }
 
-  async #welcome(socket: Socket, known: () => void): Promise<void> {
-    const hello = decodeHello(await readExactly(socket, helloBytes));
+  async #welcome(connection: Connection, known: () => void): Promise<void> {
+    const hello = decodeHello(await connection.readExactly(helloBytes));
     const expectation = hello && this.#expected.get(expectationName(hello.contextId, hello.from, hello.to));
     if (hello === undefined || expectation === undefined) {
-      socket.destroy();
+      connection.destroy();
       return;
     }
     const { contextId, from, to } = expectation;
@@ -157,10 +158,11 @@ export class MeshListener {
       expectation.onRefused();
       throw error;
     }
-    socket.write(handshake.writeMessage());
+    connection.write(handshake.writeMessage());
+    connection.flush();
     const secrets = handshake.secrets();
     const channel = new Channel({
-      socket,
+      connection,
       secrets,
       contextId,
       partyIndex: to,

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { Channel, type ChannelOptions } from "../../../mpc/transport/channel.ts";
+import { Connection } from "../../../mpc/transport/connection.ts";
 import { DelayLine } from "../../../mpc/transport/delay-line.ts";
 import type { LinkObserver } from "../../../mpc/transport/linked-transport.ts";
 
@@ -64,7 +65,7 @@ async function channels(responder: Partial<ChannelOptions> = {}, initiator: Part
   const [dialled, accepted] = await socketPair();
   const contextId = Buffer.alloc(32, 7);
   const one = new Channel({
-    socket: dialled,
+    connection: Connection.overSocket(dialled),
     secrets: keys(),
     contextId,
     partyIndex: 1,
@@ -73,7 +74,7 @@ async function channels(responder: Partial<ChannelOptions> = {}, initiator: Part
     ...initiator,
   });
   const two = new Channel({
-    socket: accepted,
+    connection: Connection.overSocket(accepted),
     secrets: opposite(),
     contextId,
     partyIndex: 2,
@@ -229,7 +230,7 @@ describe("channel", () => {
     const contextId = Buffer.alloc(32, 7);
     const log = new Log();
     new Channel({
-      socket: dialled,
+      connection: Connection.overSocket(dialled),
       secrets: keys(),
       contextId,
       partyIndex: 1,
@@ -260,7 +261,7 @@ describe("channel toward a peer that holds the keys and misbehaves", () => {
     const [dialled, accepted] = await socketPair();
     const contextId = Buffer.alloc(32, 7);
     const two = new Channel({
-      socket: accepted,
+      connection: Connection.overSocket(accepted),
       secrets: opposite(),
       contextId,
       partyIndex: 2,

@@ -3,7 +3,7 @@
  * handshake and frames, and lets a hook alter, drop, repeat or move them.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { headerBytes } from "../../../mpc/transport/channel.ts";
+import { headerBytes } from "../../../mpc/transport/frame-cipher.ts";
 import { handshakeMessageBytes } from "../../../mpc/transport/handshake.ts";
 import { helloBytes } from "../../../mpc/transport/hello.ts";
 
