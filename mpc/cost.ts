@@ -27,6 +27,20 @@ export function addOpenings(a: Openings, b: Openings): Openings {
   return sum;
 }
 
+/**
+ * The range report of one named step, over all its repetitions: worst cases, from bounds alone.
+ */
+export interface StepRange {
+  readonly name: string;
+  /** Largest bit length of a value that the step masks or multiplies, and the operation that needs it. */
+  bits: number;
+  operation: string;
+  /** Sum of the statistical distances of the step's masked openings. */
+  statisticalDistance: number;
+  /** Largest bound on the distance of a result of the step from exact arithmetic; may be infinite. */
+  error: number;
+}
+
 /** What a session predicts of a run, from shapes and public bounds alone. */
 export interface Declaration {
   rounds: number;
@@ -38,6 +52,8 @@ export interface Declaration {
   /** The largest bit length that a masked value needs, and the step that needs it. */
   worstBits: number;
   worstStep: string;
+  /** In the order in which they begin. */
+  steps: StepRange[];
 }
 
 export const emptyDeclaration = (): Declaration => ({
@@ -48,6 +64,7 @@ export const emptyDeclaration = (): Declaration => ({
   statisticalDistance: 0,
   worstBits: 0,
   worstStep: "",
+  steps: [],
 });
 
 /** What one party measured, of one protocol or of everything. */

@@ -9,7 +9,14 @@ import {
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
 import type { Piecewise } from "./backend.ts";
-import { encode, factorExponent, roundedBound } from "./encoding.ts";
+import {
+  encode,
+  encodingError,
+  factorExponent,
+  roundedBound,
+  timesBound,
+  truncationError,
+} from "./encoding.ts";
 import type { PreparedProduct } from "./products.ts";
 import type { Session } from "./session.ts";
 import { Tensor } from "./tensor.ts";
@@ -28,7 +35,8 @@ export async function atLeastEach<D>(
   ledger.cost(compareCost(n, request, elementBytes));
   ledger.opening(maskedBitsLabel, n * thresholds.length);
   const bits = await backend.compare(a.data, n, request);
-  return splitBits(session, bits, rows, cols, thresholds.length);
+  const error = bitError(a.error, thresholds, a.fracBits, request);
+  return splitBits(session, bits, rows, cols, thresholds.length, error);
 }
 
 /** What a piecewise linear function gains from `from` on: slope x + constant. */
@@ -62,7 +70,9 @@ export async function piecewise<D>(a: Tensor<D>, f: PiecewiseLinear): Promise<Te
   ledger.cost(openMaskedCost(size, 1, elementBytes, comparisonDealtBytes(size, request)));
   const prepared = preparePieces(session, f, request, size, fracBits);
   const data = await backend.piecewise(a.data, size, prepared);
-  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits));
+  const error = piecewiseError(f, prepared, { bound: a.bound, error: a.error, fracBits, rounding: 0 });
+  ledger.result(error);
+  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits), error);
 }
 
 /** f of a truncated product, compared on the opening that truncates it. */
@@ -79,7 +89,10 @@ export async function piecewiseOfProduct<D>(
   ledger.cost(openMaskedCost(n, 2, elementBytes, comparisonDealtBytes(n, request)));
   const prepared = preparePieces(session, f, request, n, fracBits);
   const data = await backend.productPiecewise(terms, n, { shift, bitLength }, prepared);
-  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits));
+  const rounding = truncationError(fracBits);
+  const error = piecewiseError(f, prepared, { bound, error: product.error, fracBits, rounding });
+  ledger.result(error);
+  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits), error);
 }
 
 const froms = (f: PiecewiseLinear): number[] => f.pieces.map((piece) => piece.from);
@@ -113,6 +126,58 @@ function resultBound({ truncation }: Piecewise, { bound }: PiecewiseLinear, frac
   return truncation === undefined ? bound : roundedBound(bound, fracBits);
 }
 
+/** What is known of the argument of a piecewise function: the values that are compared, and gated. */
+interface Argument {
+  readonly bound: number;
+  readonly error: number;
+  readonly fracBits: number;
+  /** How far what is gated can be from what is compared. */
+  readonly rounding: number;
+}
+
+/**
+ * How far a piecewise linear function can be from its exact value. Between the pieces an error of the argument
+ * is multiplied by the steepest slope. A piece that is counted too early adds its slope times the distance to
+ * where it begins, and its jump there if it has one; two pieces are misjudged at once only if they begin within
+ * the comparison's resolution of each other.
+ */
+function piecewiseError(
+  { pieces, resolutionBits }: PiecewiseLinear,
+  { request, truncation }: Piecewise,
+  { bound, error, fracBits, rounding }: Argument,
+): number {
+  const sorted = [...pieces].sort((a, b) => a.from - b.from);
+  let slope = 0;
+  let steepest = 0;
+  let jumps = 0;
+  for (const piece of sorted) {
+    slope += piece.slope;
+    steepest = Math.max(steepest, Math.abs(slope));
+    jumps += Math.abs(piece.slope * piece.from + piece.constant);
+  }
+  const coarse = request.coarseBits > 0 && resolutionBits !== undefined ? 3 * 2 ** -resolutionBits : 0;
+  const thresholdErrors = sorted.map(({ from }) => encodingError(from, fracBits));
+  const resolution = coarse + rounding + Math.max(0, ...thresholdErrors);
+  const misjudged = sorted.map(({ from }) =>
+    sorted.reduce((sum, p) => sum + (Math.abs(p.from - from) <= resolution ? Math.abs(p.slope) : 0), 0),
+  );
+  const places = truncation?.shift ?? 0;
+  const encoded = pieces.reduce(
+    (sum, p) =>
+      sum + timesBound(bound, encodingError(p.slope, places)) + encodingError(p.constant, fracBits + places),
+    0,
+  );
+  // A hinge's constant is -slope * from, in double precision: what is left of it is no jump.
+  const continuous = jumps <= 2 ** -40;
+  return (
+    timesBound(steepest, error + rounding) +
+    Math.max(0, ...misjudged) * resolution +
+    (continuous || error + resolution === 0 ? 0 : jumps) +
+    encoded +
+    (places > 0 ? truncationError(fracBits) : 0)
+  );
+}
+
 function requestFor(
   thresholds: readonly number[],
   fracBits: number,
@@ -123,10 +188,28 @@ function requestFor(
   return { thresholds: thresholds.map((t) => encode(t, fracBits)), bitLength, coarseBits };
 }
 
-function splitBits<D>(session: Session<D>, data: D, rows: number, cols: number, count: number): Tensor<D>[] {
+/** A bit is exact or, where the value, a threshold or the comparison is not, may be the wrong one. */
+function bitError(
+  valueError: number,
+  thresholds: readonly number[],
+  fracBits: number,
+  { coarseBits }: CompareRequest,
+): number {
+  const exact = thresholds.every((t) => encodingError(t, fracBits) === 0);
+  return valueError === 0 && coarseBits === 0 && exact ? 0 : 1;
+}
+
+function splitBits<D>(
+  session: Session<D>,
+  data: D,
+  rows: number,
+  cols: number,
+  count: number,
+  error: number,
+): Tensor<D>[] {
   const n = rows * cols;
   return Array.from(
     { length: count },
-    (_, j) => new Tensor(session, session.backend.slice(data, j * n, n), rows, cols, 0, 1),
+    (_, j) => new Tensor(session, session.backend.slice(data, j * n, n), rows, cols, 0, 1, error),
   );
 }

@@ -21,7 +21,22 @@ export function factorExponent(factor: number, significantBits = factorBits): nu
   return Math.max(0, needed);
 }
 
-/** Bound after a truncation, whose error is below 1.5 units in the last place. */
+/** How far an encoded public number is from what it stands for. */
+export function encodingError(value: number, fracBits: number): number {
+  return Math.abs(value - Number(encode(value, fracBits)) / 2 ** fracBits);
+}
+
+/** Largest error of a truncation that leaves this many fractional bits: 1.5 units in the last place. */
+export function truncationError(fracBits: number): number {
+  return 1.5 * 2 ** -fracBits;
+}
+
+/** Bound after a truncation. */
 export function roundedBound(bound: number, fracBits: number): number {
-  return bound + 1.5 * 2 ** -fracBits;
+  return bound + truncationError(fracBits);
+}
+
+/** a * b for bounds, of which one may be infinite: nothing times anything is nothing. */
+export function timesBound(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : a * b;
 }

@@ -1,4 +1,4 @@
-import { addCost, type Cost, type Declaration, emptyDeclaration } from "../cost.ts";
+import { addCost, type Cost, type Declaration, emptyDeclaration, type StepRange } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import { maskedValuesLabel } from "../protocols/masked-opening.ts";
 import type { FieldBits } from "../vector/index.ts";
@@ -6,7 +6,8 @@ import type { FieldBits } from "../vector/index.ts";
 /** Upper limit of the summed statistical distance of one job: 2^-40. */
 export const statisticalLimit = 2 ** -40;
 
-const rangeHint = "use fewer epochs, a smaller learning rate, narrower column ranges, or a larger field";
+/** Bits of a field that values cannot use: a sign, and room for masks that are at least as wide. */
+const reservedBits = 4;
 
 /**
  * Adds up what a program costs and what room its values need in the field, step by step, from shapes and
@@ -15,11 +16,21 @@ const rangeHint = "use fewer epochs, a smaller learning rate, narrower column ra
 export class Ledger {
   readonly declaration: Declaration = emptyDeclaration();
   readonly #fieldBits: FieldBits;
-  /** What is being computed, for messages. */
-  step = "input";
+  readonly #steps = new Map<string, StepRange>();
+  #step: StepRange | undefined;
+  #name = "input";
+  #number: number | undefined;
 
   constructor(fieldBits: FieldBits) {
     this.#fieldBits = fieldBits;
+  }
+
+  /** Names what follows; repetitions of a step have numbers, and one line of the range report. */
+  begin(name: string, number?: number): void {
+    this.#number = number;
+    if (name === this.#name && this.#step !== undefined) return;
+    this.#name = name;
+    this.#step = undefined;
   }
 
   cost(cost: Cost): void {
@@ -37,7 +48,9 @@ export class Ledger {
    */
   masked(operation: string, bound: number, fracBits: number, shift: number, count: number): number {
     const bitLength = this.fits(operation, bound, fracBits, shift);
-    this.declaration.statisticalDistance += count * 2 ** (bitLength + 1 - (this.#fieldBits - 2));
+    const distance = count * 2 ** (bitLength + 1 - (this.#fieldBits - 2));
+    this.declaration.statisticalDistance += distance;
+    this.#current.statisticalDistance += distance;
     this.opening(maskedValuesLabel, count);
     return bitLength;
   }
@@ -46,32 +59,64 @@ export class Ledger {
   fits(operation: string, bound: number, fracBits: number, shift = 0): number {
     // Rounding adds half a unit of the place that remains; one bit more covers it.
     const bitLength = Math.max(shift, Math.ceil(Math.log2(bound * 2 ** fracBits + 2 ** shift + 1)));
+    const step = this.#current;
+    if (bitLength > step.bits) {
+      step.bits = bitLength;
+      step.operation = operation;
+    }
     if (bitLength > this.declaration.worstBits) {
       this.declaration.worstBits = bitLength;
-      this.declaration.worstStep = this.step;
+      this.declaration.worstStep = step.name;
     }
-    if (!(bitLength <= this.#fieldBits - 4)) {
-      throw new SymbolonError(
-        "RANGE_EXCEEDED",
-        `step "${this.step}" (${operation}) needs ${bitLength} bits in the worst case; a field of ${this.#fieldBits} bits has room for ${this.#fieldBits - 4}`,
-        { hint: rangeHint },
-      );
-    }
+    if (!(bitLength <= this.#fieldBits - reservedBits)) throw this.#overflow(operation, bound, bitLength);
     return bitLength;
+  }
+
+  /** Notes the error bound of a result. */
+  result(error: number): void {
+    const step = this.#current;
+    if (error > step.error) step.error = error;
+  }
+
+  get #current(): StepRange {
+    if (this.#step !== undefined) return this.#step;
+    let step = this.#steps.get(this.#name);
+    if (step === undefined) {
+      step = { name: this.#name, bits: 0, operation: "", statisticalDistance: 0, error: 0 };
+      this.#steps.set(this.#name, step);
+      this.declaration.steps.push(step);
+    }
+    this.#step = step;
+    return step;
+  }
+
+  #overflow(operation: string, bound: number, bitLength: number): SymbolonError {
+    const room = this.#fieldBits - reservedBits;
+    const step = this.#number === undefined ? this.#name : `${this.#name} ${this.#number}`;
+    const values = Number.isFinite(bound) ? `values up to ${bound.toPrecision(3)}` : "unbounded values";
+    return new SymbolonError(
+      "RANGE_EXCEEDED",
+      `step "${step}" (${operation}): ${values} need ${bitLength} bits in the worst case, ` +
+        `${bitLength - room} more than a field of ${this.#fieldBits} bits has room for`,
+    );
   }
 }
 
 /** @throws RANGE_EXCEEDED when the masked openings of a run add up to more than 2^-40. */
 export function checkStatisticalDistance(
-  { statisticalDistance, worstBits, worstStep }: Declaration,
+  { statisticalDistance, steps }: Declaration,
   fieldBits: FieldBits,
 ): void {
   if (statisticalDistance <= statisticalLimit) return;
-  const widest = worstStep === "" ? "" : `; the widest step is "${worstStep}" with ${worstBits} bits`;
+  const [largest] = [...steps].sort((a, b) => b.statisticalDistance - a.statisticalDistance);
+  const where =
+    largest === undefined
+      ? ""
+      : `; most of it comes from step "${largest.name}" (${largest.operation}), whose values have up to ${largest.bits} bits`;
+  const excess = Math.log2(statisticalDistance / statisticalLimit);
   throw new SymbolonError(
     "RANGE_EXCEEDED",
     `masked openings would add up to a statistical distance of 2^${Math.log2(statisticalDistance).toFixed(1)}, ` +
-      `more than 2^-40, in a field of ${fieldBits} bits${widest}`,
-    { hint: rangeHint },
+      `${excess.toFixed(1)} bits more than 2^-40, in a field of ${fieldBits} bits${where}`,
   );
 }

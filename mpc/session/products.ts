@@ -5,7 +5,14 @@
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
 import type { ProductTerm } from "./backend.ts";
-import { encode, factorExponent, roundedBound } from "./encoding.ts";
+import {
+  encode,
+  encodingError,
+  factorExponent,
+  roundedBound,
+  timesBound,
+  truncationError,
+} from "./encoding.ts";
 import type { Session } from "./session.ts";
 import { broadcastOf, mismatch, shapeError } from "./shapes.ts";
 import { Tensor } from "./tensor.ts";
@@ -38,6 +45,8 @@ export interface PreparedProduct<D> {
   readonly cols: number;
   /** On the absolute value of the sum. */
   readonly bound: number;
+  /** On its distance from exact arithmetic. */
+  readonly error: number;
   /** Fractional bits before and after the truncation. */
   readonly rawFracBits: number;
   readonly fracBits: number;
@@ -49,16 +58,18 @@ export async function evaluate<D>(product: PreparedProduct<D>): Promise<Tensor<D
   const { ledger, elementBytes, backend } = session;
   const n = rows * cols;
   const shift = rawFracBits - fracBits;
+  const error = product.error + (shift > 0 ? truncationError(fracBits) : 0);
+  ledger.result(error);
   if (shift === 0) {
     ledger.fits("product", bound, rawFracBits);
     ledger.cost(reduceDegreeCost(n, elementBytes));
     const data = await backend.product(terms, n, undefined);
-    return new Tensor(session, data, rows, cols, fracBits, bound);
+    return new Tensor(session, data, rows, cols, fracBits, bound, error);
   }
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
   ledger.cost(openMaskedCost(n, 2, elementBytes));
   const data = await backend.product(terms, n, { shift, bitLength });
-  return new Tensor(session, data, rows, cols, fracBits, roundedBound(bound, fracBits));
+  return new Tensor(session, data, rows, cols, fracBits, roundedBound(bound, fracBits), error);
 }
 
 /** The sum of scaled element-wise products of equal shapes, in one truncation. One round. */
@@ -85,7 +96,8 @@ export async function sumOfProducts<D>(
   );
   const computed = list.reduce((sum, s) => sum + s.a.bound * s.b.bound * Math.abs(s.scale), 0);
   const bound = Math.min(computed, provenBound ?? computed);
-  return evaluate({ session, terms, rows, cols, bound, rawFracBits, fracBits });
+  const error = list.reduce((sum, s) => sum + productError(s.a, s.b, 1, s.scale, exponent), 0);
+  return evaluate({ session, terms, rows, cols, bound, error, rawFracBits, fracBits });
 }
 
 /** a o b; b may be one row for all rows of a, one column for all columns, or one number. */
@@ -149,14 +161,39 @@ function prepare<D>(
   const terms = [termOf(encode(scale, exponent))];
   const computed = inner * a.bound * b.bound * Math.abs(scale);
   let bound = Math.min(computed, options.bound ?? computed);
+  let error = productError(a, b, inner, scale, exponent, bound);
   for (const { tensor, scale: factor } of plus) {
     if (tensor.rows !== rows || tensor.cols !== cols)
       throw shapeError("plus", `${tensor.rows}x${tensor.cols} to ${rows}x${cols}`);
     const encoded = encode(factor, rawFracBits - tensor.fracBits);
     terms.push({ kind: "linear", a: tensor.data, rows, cols, scale: encoded });
     bound += tensor.bound * Math.abs(factor);
+    const factorError = encodingError(factor, rawFracBits - tensor.fracBits);
+    error +=
+      timesBound(tensor.error, Math.abs(factor)) + timesBound(tensor.bound + tensor.error, factorError);
   }
-  return { session: a.session, terms, rows, cols, bound, rawFracBits, fracBits };
+  return { session: a.session, terms, rows, cols, bound, error, rawFracBits, fracBits };
+}
+
+/**
+ * Error of scale * sum of `inner` products of elements of a and b: with exact a', b' the products differ by
+ * a b - a' b' = a (b - b') + b (a - a') - (a - a') (b - b'), and the encoded scale differs from its own value.
+ * @param bound on the scaled sum, where it is known to be smaller than the elements' bounds say
+ */
+function productError<D>(
+  a: Tensor<D>,
+  b: Tensor<D>,
+  inner: number,
+  scale: number,
+  exponent: number,
+  bound = Number.POSITIVE_INFINITY,
+): number {
+  const size = Math.abs(scale);
+  const inherited =
+    inner * (timesBound(a.bound, b.error) + timesBound(b.bound, a.error) + timesBound(a.error, b.error));
+  const scaleError = encodingError(scale, exponent);
+  const sum = Math.min(inner * a.bound * b.bound, size === 0 ? 0 : bound / size);
+  return timesBound(size + scaleError, inherited) + timesBound(scaleError, sum + inherited);
 }
 
 /** Fractional bits of a product before its truncation. */

@@ -6,7 +6,7 @@
 import type { Declaration } from "../cost.ts";
 import { type FieldBits, fieldSpecs } from "../vector/index.ts";
 import type { Backend } from "./backend.ts";
-import { encode } from "./encoding.ts";
+import { encode, encodingError } from "./encoding.ts";
 import { Ledger } from "./ledger.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -35,24 +35,24 @@ export class Session<D> {
     return this.ledger.declaration;
   }
 
-  /** Names what follows, for error messages and the range report. */
-  step(name: string): void {
-    this.ledger.step = name;
+  /** Names what follows, for error messages and the range report; a repeated step has a number. */
+  step(name: string, number?: number): void {
+    this.ledger.begin(name, number);
   }
 
   progress(phase: string, done: number, total: number): void {
     this.#onProgress(phase, done, total);
   }
 
-  /** Wraps input data whose range the schema declares. */
+  /** Wraps input data whose range the schema declares. Errors are counted from here. */
   input(data: D, rows: number, cols: number, fracBits: number, bound: number): Tensor<D> {
-    return new Tensor(this, data, rows, cols, fracBits, bound);
+    return new Tensor(this, data, rows, cols, fracBits, bound, 0);
   }
 
   /** A public matrix with all elements `value`. */
   constant(value: number, rows: number, cols: number, fracBits: number): Tensor<D> {
     const data = this.backend.constant(encode(value, fracBits), rows * cols);
-    return new Tensor(this, data, rows, cols, fracBits, Math.abs(value));
+    return new Tensor(this, data, rows, cols, fracBits, Math.abs(value), encodingError(value, fracBits));
   }
 
   /** Runs the body and frees what it made, but for the tensors that it returns. */

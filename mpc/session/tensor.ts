@@ -1,7 +1,14 @@
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { openCost } from "../protocols/open.ts";
 import { atLeastEach, type PiecewiseLinear, piecewise, piecewiseOfProduct } from "./comparisons.ts";
-import { encode, factorExponent, roundedBound } from "./encoding.ts";
+import {
+  encode,
+  encodingError,
+  factorExponent,
+  roundedBound,
+  timesBound,
+  truncationError,
+} from "./encoding.ts";
 import type { ProductOptions } from "./products.ts";
 import * as products from "./products.ts";
 import type { Session } from "./session.ts";
@@ -15,6 +22,10 @@ import { broadcastOf, mismatch, shapeError } from "./shapes.ts";
  * statistical distance that it adds; what would not fit the field is refused with the name of the step. A
  * caller who knows a tighter bound than interval arithmetic can see states it with `assume`.
  *
+ * Each also carries a public bound on its error: how far its values can be from those that the same program
+ * gives in exact arithmetic, with exact functions, on the same inputs. Truncations, encoded factors and
+ * approximations add to it and products spread it; `assumeError` states what a proof knows better.
+ *
  * Synchronous methods are local. Those that return a promise take one round unless they say otherwise; a method
  * that is given operands of wrong shape or format throws SHAPE_MISMATCH, one whose result has no room in the
  * field RANGE_EXCEEDED. A row [1, cols], a column [rows, 1] or a single element [1, 1] as second operand of
@@ -27,14 +38,24 @@ export class Tensor<D> {
   readonly cols: number;
   readonly fracBits: number;
   readonly bound: number;
+  readonly error: number;
 
-  constructor(session: Session<D>, data: D, rows: number, cols: number, fracBits: number, bound: number) {
+  constructor(
+    session: Session<D>,
+    data: D,
+    rows: number,
+    cols: number,
+    fracBits: number,
+    bound: number,
+    error: number,
+  ) {
     this.session = session;
     this.data = data;
     this.rows = rows;
     this.cols = cols;
     this.fracBits = fracBits;
     this.bound = bound;
+    this.error = error;
   }
 
   /** Number of elements. */
@@ -44,7 +65,15 @@ export class Tensor<D> {
 
   /** The same with a smaller public bound that the caller can prove; the proof stands in a comment there. */
   assume(bound: number): Tensor<D> {
-    return this.#like(this.data, Math.min(this.bound, bound));
+    return this.#with(this.data, { bound: Math.min(this.bound, bound) });
+  }
+
+  /**
+   * The same with another error bound, for which the proof stands in a comment there; 0 where errors from here
+   * on are to be counted against these very values.
+   */
+  assumeError(error: number): Tensor<D> {
+    return this.#with(this.data, { error });
   }
 
   // Arithmetic without a message.
@@ -53,17 +82,20 @@ export class Tensor<D> {
   add(b: Tensor<D> | number): Tensor<D> {
     const { backend } = this.session;
     if (typeof b === "number") {
-      return this.#like(backend.addConstant(this.data, encode(b, this.fracBits)), this.bound + Math.abs(b));
+      return this.#with(backend.addConstant(this.data, encode(b, this.fracBits)), {
+        bound: this.bound + Math.abs(b),
+        error: this.error + encodingError(b, this.fracBits),
+      });
     }
     if (b.fracBits !== this.fracBits) throw mismatch("add", this, b);
-    const bound = this.bound + b.bound;
+    const sums = { bound: this.bound + b.bound, error: this.error + b.error };
     switch (broadcastOf("add", this, b)) {
       case "none":
-        return this.#like(backend.add(this.data, b.data), bound);
+        return this.#with(backend.add(this.data, b.data), sums);
       case "row":
-        return this.#like(backend.addRow(this.data, b.data, this.rows, this.cols), bound);
+        return this.#with(backend.addRow(this.data, b.data, this.rows, this.cols), sums);
       default:
-        return this.#like(backend.add(this.data, b.broadcastTo(this.rows, this.cols).data), bound);
+        return this.#with(backend.add(this.data, b.broadcastTo(this.rows, this.cols).data), sums);
     }
   }
 
@@ -72,7 +104,10 @@ export class Tensor<D> {
     if (typeof b === "number") return this.add(-b);
     if (b.fracBits !== this.fracBits) throw mismatch("subtract", this, b);
     if (b.rows !== this.rows || b.cols !== this.cols) return this.add(b.negate());
-    return this.#like(this.session.backend.subtract(this.data, b.data), this.bound + b.bound);
+    return this.#with(this.session.backend.subtract(this.data, b.data), {
+      bound: this.bound + b.bound,
+      error: this.error + b.error,
+    });
   }
 
   /** value - this, for a public number. */
@@ -86,15 +121,20 @@ export class Tensor<D> {
 
   /** this * c for a public integer. */
   timesInteger(c: number): Tensor<D> {
-    return this.#like(this.session.backend.scale(this.data, BigInt(c)), this.bound * Math.abs(c));
+    const size = Math.abs(c);
+    return this.#with(this.session.backend.scale(this.data, BigInt(c)), {
+      bound: this.bound * size,
+      error: timesBound(this.error, size),
+    });
   }
 
   /** this * 2^exponent, exactly: the binary point moves, and where there are no digits left of it, zeros follow. */
   timesPowerOfTwo(exponent: number): Tensor<D> {
-    const bound = this.bound * 2 ** exponent;
+    const scaled = { bound: this.bound * 2 ** exponent, error: this.error * 2 ** exponent };
     const fracBits = this.fracBits - exponent;
-    if (fracBits >= 0) return this.#with(this.data, { fracBits, bound });
-    return this.#with(this.session.backend.scale(this.data, 1n << BigInt(-fracBits)), { fracBits: 0, bound });
+    if (fracBits >= 0) return this.#with(this.data, { fracBits, ...scaled });
+    const data = this.session.backend.scale(this.data, 1n << BigInt(-fracBits));
+    return this.#with(data, { fracBits: 0, ...scaled });
   }
 
   /** The same values with more fractional bits. */
@@ -113,7 +153,7 @@ export class Tensor<D> {
   /** The sum of the rows, [1, cols]. */
   sumRows(): Tensor<D> {
     const data = this.session.backend.sumColumns(this.data, this.rows, this.cols);
-    return this.#with(data, { rows: 1, bound: this.bound * this.rows });
+    return this.#with(data, { rows: 1, bound: this.bound * this.rows, error: this.error * this.rows });
   }
 
   /** The sum of the columns, [rows, 1]. */
@@ -184,7 +224,13 @@ export class Tensor<D> {
   async multiplyPublic(factor: number, fracBits = this.fracBits): Promise<Tensor<D>> {
     const exponent = factorExponent(factor);
     const data = this.session.backend.scale(this.data, encode(factor, exponent));
-    const raw = { bound: this.bound * Math.abs(factor), fracBits: this.fracBits + exponent };
+    const raw = {
+      fracBits: this.fracBits + exponent,
+      bound: this.bound * Math.abs(factor),
+      error:
+        timesBound(this.error, Math.abs(factor)) +
+        timesBound(this.bound + this.error, encodingError(factor, exponent)),
+    };
     return this.#with(data, raw).truncate(fracBits);
   }
 
@@ -229,7 +275,9 @@ export class Tensor<D> {
     const bitLength = ledger.masked("truncate", this.bound, this.fracBits, shift, this.size);
     ledger.cost(openMaskedCost(this.size, 1, elementBytes));
     const data = await backend.truncate(this.data, this.size, { shift, bitLength });
-    return this.#with(data, { fracBits, bound: roundedBound(this.bound, fracBits) });
+    const error = this.error + truncationError(fracBits);
+    ledger.result(error);
+    return this.#with(data, { fracBits, bound: roundedBound(this.bound, fracBits), error });
   }
 
   // Comparisons: the rounds of `compare`. Their outcomes are bits with fracBits 0.
@@ -259,7 +307,7 @@ export class Tensor<D> {
   async equal(b: Tensor<D> | number): Promise<Tensor<D>> {
     const [atLeast, above] = await this.subtract(b).atLeastEach([0, 2 ** -this.fracBits]);
     // Above implies at least.
-    return atLeast.subtract(above).assume(1);
+    return atLeast.subtract(above).assume(1).assumeError(atLeast.error);
   }
 
   /**
@@ -294,8 +342,9 @@ export class Tensor<D> {
   /** Where this is 1 the element of a, where it is 0 that of b. Exact; one round. */
   async select(a: Tensor<D>, b: Tensor<D>): Promise<Tensor<D>> {
     const chosen = await this.multiply(a.subtract(b), { fracBits: this.fracBits + a.fracBits });
-    // It is one of the two.
-    return chosen.add(b.widen(chosen.fracBits)).assume(Math.max(a.bound, b.bound));
+    // It is one of the two, and if the bit is wrong the other one.
+    const error = Math.max(a.error, b.error) + (this.error > 0 ? a.bound + b.bound : 0);
+    return chosen.add(b.widen(chosen.fracBits)).assume(Math.max(a.bound, b.bound)).assumeError(error);
   }
 
   /** Opens to all three parties. The label stands in the manifest. */
@@ -307,13 +356,13 @@ export class Tensor<D> {
     return Float64Array.from(raw, (x) => x / 2 ** this.fracBits);
   }
 
-  #like(data: D, bound: number): Tensor<D> {
-    return new Tensor(this.session, data, this.rows, this.cols, this.fracBits, bound);
-  }
-
-  #with(data: D, changed: { rows?: number; cols?: number; fracBits?: number; bound?: number }): Tensor<D> {
-    const { rows = this.rows, cols = this.cols, fracBits = this.fracBits, bound = this.bound } = changed;
-    return new Tensor(this.session, data, rows, cols, fracBits, bound);
+  #with(
+    data: D,
+    changed: { rows?: number; cols?: number; fracBits?: number; bound?: number; error?: number },
+  ): Tensor<D> {
+    const { rows = this.rows, cols = this.cols, fracBits = this.fracBits } = changed;
+    const { bound = this.bound, error = this.error } = changed;
+    return new Tensor(this.session, data, rows, cols, fracBits, bound, error);
   }
 
   #gather(rows: number, cols: number, from: (row: number, col: number) => number): Tensor<D> {
@@ -335,7 +384,8 @@ export function stackRows<D>(list: readonly Tensor<D>[]): Tensor<D> {
   );
   const rows = list.reduce((sum, a) => sum + a.rows, 0);
   const bound = Math.max(...list.map((a) => a.bound));
-  return new Tensor(first.session, data, rows, first.cols, first.fracBits, bound);
+  const error = Math.max(...list.map((a) => a.error));
+  return new Tensor(first.session, data, rows, first.cols, first.fracBits, bound, error);
 }
 
 /** One matrix beside the other. */
