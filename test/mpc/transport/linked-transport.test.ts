@@ -1,5 +1,5 @@
 /** What a transport asks of its links. */
-import { expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { type Link, LinkedTransport, type LinkObserver } from "../../../mpc/transport/linked-transport.ts";
 
@@ -110,4 +110,56 @@ test("waiting time counts once, however many peers are waited for", async () => 
   vi.advanceTimersByTime(7);
   vi.useRealTimers();
   expect(transport.stats.waitingMs).toBe(25);
+});
+
+describe("deadlines", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout", "setImmediate"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const outcome = (promise: Promise<unknown>) => {
+    const state = { code: "waiting" };
+    promise.then(
+      () => (state.code = "came"),
+      (error: SymbolonError) => (state.code = error.code),
+    );
+    return state;
+  };
+
+  test("each wait has its own, counted from its beginning", async () => {
+    const { transport, two } = linked();
+    const first = outcome(transport.receive(2, 0, 1));
+    await vi.advanceTimersByTimeAsync(900);
+    two.observer.onFrame(0, new Uint8Array(1));
+    const second = outcome(transport.receive(2, 1, 1));
+    await vi.advanceTimersByTimeAsync(900);
+    expect([first.code, second.code]).toEqual(["came", "waiting"]);
+    await vi.advanceTimersByTimeAsync(101);
+    expect(second.code).toBe("PEER_TIMEOUT");
+  });
+
+  test("the peer that is silent is the one that is named, and a shorter wait is not held by a longer one", async () => {
+    const { transport } = linked();
+    const long = outcome(transport.receiveWithin(2, 0, 1, 60_000));
+    const short = transport.receiveWithin(3, 0, 1, 50).catch((error: SymbolonError) => error.message);
+    await vi.advanceTimersByTimeAsync(52);
+    expect(await short).toBe("party 3 sent nothing for operation 0 within 50 ms");
+    expect(long.code).toBe("PEER_TIMEOUT");
+  });
+
+  test("a pause between two waits is nobody's silence", async () => {
+    const { transport, two } = linked();
+    const first = outcome(transport.receive(2, 0, 1));
+    two.observer.onFrame(0, new Uint8Array(1));
+    await vi.advanceTimersByTimeAsync(5_000);
+    const second = outcome(transport.receive(2, 1, 1));
+    await vi.advanceTimersByTimeAsync(900);
+    two.observer.onFrame(1, new Uint8Array(1));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect([first.code, second.code]).toEqual(["came", "came"]);
+    expect(transport.error).toBeUndefined();
+  });
 });
