@@ -43,7 +43,6 @@ const { parties, profiles } = await runParties(workload, {
   profile: true,
 });
 const [runs] = parties;
-if (profiles.length === 0) throw new Error("one run takes too long for a profile");
 const units = runs.length * workload.steps;
 console.log(
   `${workload.name}, k = ${field}: median ${(median(runs.map(({ ms }) => ms)) / workload.steps).toFixed(3)} ms, ` +

@@ -168,7 +168,9 @@ function parts({ machine: { cpu, cores, kernel, node }, results }: Report) {
       [engineColumns, ...engine.map(engineRow)],
       [jiffColumns, ...results.filter(isJiff).map(jiffRow)],
     ].filter((rows) => rows.length > 1),
-    notes: engine.flatMap((r) => (r.refused === undefined ? [] : [`* ${r.name}: ${r.refused}`])),
+    notes: [
+      ...new Set(engine.flatMap((r) => (r.refused === undefined ? [] : [`* ${r.name}: ${r.refused}`]))),
+    ],
   };
 }
 

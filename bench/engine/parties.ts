@@ -26,7 +26,7 @@ export interface Outcome {
   readonly profiles: readonly Profiler.Profile[];
 }
 
-const [fewestRuns, mostRuns] = [5, 25];
+const mostRuns = 25;
 
 /** The processes have ended when it resolves. @throws Error when a result is wrong or a process dies */
 export async function runParties(workload: Workload, options: RunOptions): Promise<Outcome> {
@@ -70,10 +70,7 @@ export async function runParties(workload: Workload, options: RunOptions): Promi
 /** As many runs as the budget allows, and some before them until the code is compiled. */
 function runCount(firstMs: number, { budgetMs, profile = false }: RunOptions): RunCount {
   const within = Math.round(budgetMs / firstMs);
-  const fewest = firstMs < 1000 ? fewestRuns : 0;
-  return {
-    warmUps: Math.min(10, Math.round(within / 3)),
-    runs: Math.min(mostRuns, Math.max(fewest, within)),
-    profile,
-  };
+  const fewest = firstMs < 1000 ? 5 : profile || firstMs < 3 * budgetMs ? 3 : 0;
+  const runs = Math.min(mostRuns, Math.max(fewest, within));
+  return { warmUps: runs === 0 ? 0 : Math.min(10, Math.max(1, Math.round(within / 3))), runs, profile };
 }

@@ -1,17 +1,17 @@
 /**
  * The way of the sellers' shares to the parties in the aggregation benchmark: each seller's vector is shared,
  * and each share sealed to its party, by the product's own functions; the sealed bytes, which the bridge would
- * carry, go over TCP. Timed from the plaintext on: the frame carries the moment at which the sellers began.
+ * carry, go over TCP. Timed from the plaintext on: the sellers say at which moment they began.
  *
  *     party 1 to sellers: one byte, begin a run
- *     sellers to party: for each vector 8 bytes (the moment, float64, little-endian) and the sealed share
+ *     sellers to each party: 8 bytes (the moment, float64, little-endian), then the seals one behind the other
  */
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { FieldArray, Kernel } from "../../mpc/vector/index.ts";
-import { decodeShare, shareBytes, shareMatrix } from "../../parties/data-set.ts";
-import { type InputSealContext, seal, sealedBytes, unseal } from "../../parties/sealing.ts";
+import { MatrixSharer, rowsPerBlock, shareBlocks, shareBytes } from "../../parties/data-set.ts";
+import { type InputSealContext, Sealer, sealedBytes, unsealChunks } from "../../parties/sealing.ts";
 import type { Workload } from "../workloads.ts";
 import { now, type Start } from "./measure.ts";
 
@@ -27,7 +27,7 @@ function sealContext(vector: number, rows: number, point: PartyIndex): InputSeal
 
 /** A party's end. */
 export class SellersInbox {
-  readonly #server: Server = createServer({ noDelay: true });
+  readonly #server: Server = createServer({ noDelay: true, highWaterMark: 1024 * 1024 });
   #socket: Socket | undefined;
 
   /** The port that the sellers connect to. */
@@ -45,20 +45,21 @@ export class SellersInbox {
     while (this.#socket === undefined) await once(this.#server, "connection");
     const socket = this.#socket;
     if (point === 1) socket.write(Uint8Array.of(1));
+    const moment = Buffer.alloc(momentBytes);
+    let filled = 0;
+    for await (const part of take(socket, momentBytes)) filled += part.copy(moment, filled);
     const { rows, fracBits } = workload.inputs[0];
-    const frameBytes = momentBytes + sealedBytes(shareBytes(kernel, rows, 1));
-    const opening: Promise<Uint8Array>[] = [];
-    let at = 0;
-    for (let vector = 0; vector < workload.inputs.length; vector++) {
-      const frame = await read(socket, frameBytes);
-      at = frame.readDoubleLE(0);
-      opening.push(unseal(sealKey, sealContext(vector, rows, point), frame.subarray(momentBytes)));
-    }
     const inputs: FieldArray[] = [];
-    for (const share of opening) {
-      inputs.push(decodeShare(kernel, await share, { rows, cols: 1, fracBits, point }));
+    for (let vector = 0; vector < workload.inputs.length; vector++) {
+      const sealed = take(socket, sealedBytes(shareBytes(kernel.spec, rows, 1)));
+      const share = unsealChunks(sealKey, sealContext(vector, rows, point), sealed);
+      const whole = kernel.allocate(rows);
+      for await (const block of shareBlocks(kernel, share, { rows, cols: 1, fracBits, point })) {
+        kernel.copy(kernel.slice(whole, block.first, block.rows), block.values);
+      }
+      inputs.push(whole);
     }
-    return { inputs, at };
+    return { inputs, at: moment.readDoubleLE() };
   }
 
   close(): void {
@@ -82,32 +83,42 @@ export async function sendShares(
 ): Promise<void> {
   const moment = Buffer.alloc(momentBytes);
   moment.writeDoubleLE(now());
-  let sent: Promise<unknown> = Promise.resolve();
+  for (const { socket } of links) socket.write(moment);
   for (const [vector, values] of vectors.entries()) {
-    const shares = shareMatrix(kernel, values, values.length, 1, fracBits);
-    // The seals of one vector are computed on other threads while the next is shared.
-    await sent;
-    sent = Promise.all(
-      links.map(async ({ socket, sealKey }, i) => {
-        const context = sealContext(vector, values.length, (i + 1) as PartyIndex);
-        const sealed = await seal(sealKey, context, shares[i]);
-        socket.cork();
-        socket.write(moment);
-        socket.write(sealed);
-        socket.uncork();
-      }),
+    const rows = values.length;
+    const sharer = new MatrixSharer(kernel, { rows, cols: 1, fracBits });
+    const length = shareBytes(kernel.spec, rows, 1);
+    const sealers = await Promise.all(
+      links.map(({ sealKey }, i) =>
+        Sealer.begin(sealKey, sealContext(vector, rows, (i + 1) as PartyIndex), length),
+      ),
     );
+    const send = (parts: readonly Uint8Array[]) =>
+      Promise.all(links.map(async ({ socket }, i) => socket.write(await sealers[i].push(parts[i]))));
+    for (const [i, { socket }] of links.entries()) socket.write(sealers[i].header);
+    let sent = send(sharer.headers());
+    for (let row = 0; row < rows; row += rowsPerBlock(1)) {
+      // The block before is sealed on other threads while this one is shared.
+      const shares = sharer.share(values.subarray(row, row + rowsPerBlock(1)));
+      await sent;
+      sent = send(shares);
+    }
+    await sent;
+    await Promise.all(links.map(async ({ socket }, i) => socket.write(await sealers[i].finish())));
   }
-  await sent;
 }
 
-async function read(socket: Socket, length: number): Promise<Buffer> {
-  const frame = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const chunk: Buffer | null = socket.read(Math.min(length - filled, socket.readableLength || 1));
-    if (chunk === null) await once(socket, "readable");
-    else filled += chunk.copy(frame, filled);
+/** The next `length` bytes of a socket that nothing else reads. */
+async function* take(socket: Socket, length: number): AsyncGenerator<Buffer> {
+  for (let left = length; left > 0; ) {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) {
+      await once(socket, "readable");
+      continue;
+    }
+    const part = chunk.subarray(0, left);
+    if (chunk.length > left) socket.unshift(chunk.subarray(left));
+    left -= part.length;
+    yield part;
   }
-  return frame;
 }
