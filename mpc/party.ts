@@ -3,12 +3,13 @@
  * Protocols are functions of a party. A party runs one round at a time: independent operations share a round
  * by being written into it, which keeps the order of frames and of pseudo-random streams the same everywhere.
  */
+import { ElementStream, inBlocks } from "./blocks.ts";
 import { CostMeter, type ProtocolCost } from "./cost.ts";
 import { SymbolonError, toSymbolonError } from "./errors.ts";
 import { Prss, type PrssPurpose } from "./prss.ts";
 import { embedCoefficient } from "./shamir.ts";
 import { nextParty, type PartyIndex, previousParty, type Transport } from "./transport/transport.ts";
-import { type FieldArray, type Kernel, randomBlock } from "./vector/index.ts";
+import type { FieldArray, Kernel } from "./vector/index.ts";
 
 /** What a party has once in an attempt, whatever the fields it computes in. */
 interface AttemptState {
@@ -173,12 +174,14 @@ export class Party {
   ): FieldArray {
     const { kernel } = this;
     const out = kernel.allocate(length);
-    const stream = this.#attempt.prss.stream(excluded, purpose, operation);
-    for (let at = 0; at < length; at += randomBlock) {
-      const piece = kernel.slice(out, at, Math.min(randomBlock, length - at));
-      kernel.fromRandomBytes(piece, stream(kernel.randomByteLength(piece.length)), bitLength);
-    }
+    const stream = this.pairElements(excluded, purpose, operation);
+    inBlocks(length, (start, count) => stream.fill(kernel.slice(out, start, count), bitLength));
     return out;
+  }
+
+  /** The same elements as of `pairVector`, block by block. */
+  pairElements(excluded: PartyIndex, purpose: PrssPurpose, operation: number): ElementStream {
+    return new ElementStream(this.kernel, this.#attempt.prss.stream(excluded, purpose, operation));
   }
 
   /** Uniform words known to both parties other than `excluded`. */
@@ -202,15 +205,6 @@ export class Party {
     const attempt = this.#attempt;
     if (attempt.workspace.length < length) attempt.workspace = new Uint8Array(length);
     return attempt.workspace.subarray(0, length);
-  }
-
-  /** An additive sharing of zero: this party's summand, uniform but for the sum. One per round. */
-  zeroVector(operation: number, length: number): FieldArray {
-    const out = this.pairVector(this.previous, "zero", operation, length);
-    const other = this.pairVector(this.next, "zero", operation, length);
-    this.kernel.subtract(out, out, other);
-    this.kernel.free(other);
-    return out;
   }
 
   /** What this party multiplies onto a value known to itself and the party that is not `excluded`. */

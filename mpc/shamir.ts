@@ -15,9 +15,6 @@ export const threshold = 1;
  */
 export const degree2Coefficient: Readonly<Record<PartyIndex, bigint>> = { 1: 3n, 2: -3n, 3: 1n };
 
-/** Coefficients whose sum over a sharing vanishes exactly for degree 1: s1 - 2 s2 + s3 = 0. */
-export const lineCoefficient: Readonly<Record<PartyIndex, bigint>> = { 1: 1n, 2: -2n, 3: 1n };
-
 /** Coefficients by modulus and points: protocols ask for the same few in every round, and inverting is slow. */
 const coefficients = new Map<bigint, Map<string, bigint>>();
 

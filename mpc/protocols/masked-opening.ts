@@ -1,8 +1,9 @@
+import { type ElementStream, inBlocks } from "../blocks.ts";
 import type { Cost } from "../cost.ts";
 import type { Party } from "../party.ts";
 import { degree1Coefficient, degree2Coefficient } from "../shamir.ts";
 import { nextParty, type PartyIndex, previousParty } from "../transport/transport.ts";
-import type { FieldArray } from "../vector/index.ts";
+import { type FieldArray, type Kernel, randomBlock } from "../vector/index.ts";
 
 /**
  * The opening on which truncation and comparison stand: two parties, the openers, learn
@@ -76,8 +77,9 @@ export function rolesOf(operation: number): Roles {
 /**
  * One round, to be called inside `party.round`.
  *
- * Degree 2: the parties' summands l_i d_i, hidden by a zero sharing, go from the helper to both openers and
- * between the openers: 4 n elements. Degree 1: the openers exchange their shares of c: 2 n elements.
+ * Degree 2: the parties' summands l_i d_i go from the helper to both openers and between the openers: 4 n
+ * elements. They are hidden by a zero sharing: each opener adds what it has in common with the helper, and the
+ * helper subtracts both; what the openers have in common would hide nothing from them. Degree 1: the openers exchange their shares of c: 2 n elements.
  * An opener learns c only: with degree 2 the summands are uniform but for their sum, with degree 1 the line
  * through its own share and c determines the other opener's share.
  */
@@ -95,6 +97,7 @@ export async function openMasked<Dealt>(
   // The pair {helper, first} excludes the second opener, and the other way round.
   const maskOf = (excluded: PartyIndex): FieldArray =>
     party.pairVector(excluded, "mask", operation, n, maskBits);
+  const zerosOf = (excluded: PartyIndex): ElementStream => party.pairElements(excluded, "zero", operation);
   const bytes = n * kernel.spec.elementBytes;
   const dealtBytes = dealing?.byteLength(n) ?? 0;
 
@@ -103,16 +106,21 @@ export async function openMasked<Dealt>(
     const secondMask = maskOf(first);
     let summands: FieldArray | undefined;
     if (degree === 2) {
-      // The helper knows both masks, so it alone adds them, and the offset.
-      summands = hiddenSummands(party, operation, values);
-      kernel.add(summands, summands, firstMask);
-      kernel.add(summands, summands, secondMask);
-      kernel.addScalar(summands, summands, offset);
+      const [firstZeros, secondZeros] = [zerosOf(second), zerosOf(first)];
+      summands = inCanonicalBlocks(kernel, n, (own, start, length) => {
+        kernel.multiplyScalar(own, kernel.slice(values, start, length), degree2Coefficient[index]);
+        firstZeros.subtractFrom(own);
+        secondZeros.subtractFrom(own);
+        // The helper knows both masks, so it alone adds them, and the offset.
+        kernel.add(own, own, kernel.slice(firstMask, start, length));
+        kernel.add(own, own, kernel.slice(secondMask, start, length));
+        kernel.addScalar(own, own, offset);
+      });
       // The first opener is not kept waiting for the dealing.
-      party.sendVector(first, operation, summands);
+      party.send(first, operation, kernel.planes(summands));
     }
     const made = dealing?.atHelper(party, operation, roles, firstMask, secondMask);
-    const wire = summands === undefined ? [] : kernel.wireParts(summands);
+    const wire = summands === undefined ? [] : kernel.planes(summands);
     if (made !== undefined) wire.push(made.wire);
     if (wire.length > 0) party.send(second, operation, wire);
     if (summands !== undefined) kernel.free(summands);
@@ -120,49 +128,71 @@ export async function openMasked<Dealt>(
   }
 
   const partner = index === first ? second : first;
+  // This opener's summand; what it receives is added to it, and the sum is c.
+  let opened: FieldArray;
   let known: FieldArray;
-  let own: FieldArray;
   if (degree === 2) {
-    own = hiddenSummands(party, operation, values);
-    party.sendVector(partner, operation, own);
+    const zeros = zerosOf(partner);
+    opened = inCanonicalBlocks(kernel, n, (own, start, length) => {
+      kernel.multiplyScalar(own, kernel.slice(values, start, length), degree2Coefficient[index]);
+      zeros.addTo(own);
+    });
+    party.send(partner, operation, kernel.planes(opened));
     known = maskOf(partner);
   } else {
-    known = maskOf(partner);
-    own = kernel.allocate(n);
-    kernel.addScalar(own, values, offset);
-    kernel.multiplyAdd(own, known, party.embed(partner), own);
-    party.sendVector(partner, operation, own);
+    const mask = maskOf(partner);
+    opened = inCanonicalBlocks(kernel, n, (own, start, length) => {
+      kernel.addScalar(own, kernel.slice(values, start, length), offset);
+      kernel.multiplyAdd(own, kernel.slice(mask, start, length), party.embed(partner), own);
+    });
+    party.send(partner, operation, kernel.planes(opened));
+    known = mask;
   }
   let dealt = dealing?.atOpener(party, operation, roles, n);
-  const opened = kernel.allocate(n);
   const summandBytes = degree === 2 ? bytes : 0;
   const fromHelperBytes = summandBytes + (index === second ? dealtBytes : 0);
+  let fromHelper: Uint8Array | undefined;
   if (fromHelperBytes > 0) {
-    const fromHelper = await party.receive(helper, operation, fromHelperBytes);
-    if (degree === 2) kernel.decode(opened, fromHelper.subarray(0, summandBytes));
+    const frame = await party.receive(helper, operation, fromHelperBytes);
+    fromHelper = frame.subarray(0, summandBytes);
     if (dealing !== undefined && index === second)
-      dealt = dealing.complete(dealt!, fromHelper.subarray(summandBytes));
+      dealt = dealing.complete(dealt!, frame.subarray(summandBytes));
   }
-  const fromPartner = await party.receiveVector(partner, operation, n);
-  if (degree === 2) {
-    kernel.add(opened, opened, own);
-    kernel.add(opened, opened, fromPartner);
-  } else {
-    const { modulus } = kernel.spec;
-    kernel.multiplyScalar(opened, own, degree1Coefficient(index, partner, modulus));
-    kernel.multiplyAdd(opened, fromPartner, degree1Coefficient(partner, index, modulus), opened);
-  }
-  kernel.free(own);
-  kernel.free(fromPartner);
+  const fromPartner = await party.receive(partner, operation, bytes);
+  const { modulus } = kernel.spec;
+  const block = kernel.allocate(Math.min(n, randomBlock));
+  inBlocks(n, (start, length) => {
+    const sum = kernel.slice(opened, start, length);
+    const received = kernel.slice(block, 0, length);
+    if (degree === 2) {
+      kernel.decodeSlice(received, fromHelper!, start);
+      kernel.add(sum, sum, received);
+      kernel.decodeSlice(received, fromPartner, start);
+      kernel.add(sum, sum, received);
+    } else {
+      kernel.decodeSlice(received, fromPartner, start);
+      kernel.multiplyScalar(sum, sum, degree1Coefficient(index, partner, modulus));
+      kernel.multiplyAdd(sum, received, degree1Coefficient(partner, index, modulus), sum);
+    }
+  });
+  kernel.free(block);
   return index === first
     ? { ...roles, opened, firstMask: known, dealt }
     : { ...roles, opened, secondMask: known, dealt };
 }
 
-/** This party's summand of a degree-2 value, plus its summand of a zero sharing. */
-function hiddenSummands(party: Party, operation: number, values: FieldArray): FieldArray {
-  const out = party.zeroVector(operation, values.length);
-  party.kernel.multiplyAdd(out, values, degree2Coefficient[party.index], out);
+/** An array that `work` fills block by block, each made canonical while it is in the cache. */
+function inCanonicalBlocks(
+  kernel: Kernel,
+  n: number,
+  work: (own: FieldArray, start: number, length: number) => void,
+): FieldArray {
+  const out = kernel.allocate(n);
+  inBlocks(n, (start, length) => {
+    const own = kernel.slice(out, start, length);
+    work(own, start, length);
+    kernel.canonicalise(own);
+  });
   return out;
 }
 

@@ -1,7 +1,8 @@
+import { inBlocks } from "../blocks.ts";
 import type { Cost } from "../cost.ts";
 import type { Party } from "../party.ts";
 import { degree2Coefficient } from "../shamir.ts";
-import type { FieldArray } from "../vector/index.ts";
+import { type FieldArray, randomBlock } from "../vector/index.ts";
 
 /**
  * Degree reduction: turns each party's local product (its value of a degree-2 polynomial) into a degree-1
@@ -18,15 +19,29 @@ import type { FieldArray } from "../vector/index.ts";
 export async function reduceDegree(party: Party, d: FieldArray): Promise<FieldArray> {
   const { kernel } = party;
   return party.round(async (operation) => {
-    const own = party.zeroVector(operation, d.length);
-    kernel.multiplyAdd(own, d, degree2Coefficient[party.index], own);
-    party.sendVector(party.next, operation, own);
-    const received = await party.receiveVector(party.previous, operation, d.length);
-    const out = kernel.allocate(d.length);
-    kernel.multiplyScalar(out, own, party.embed(party.previous));
-    kernel.multiplyAdd(out, received, party.embed(party.next), out);
-    kernel.free(own);
-    kernel.free(received);
+    const n = d.length;
+    const out = kernel.allocate(n);
+    // The zero sharing: what the pair with the next party has, minus what the pair with the previous one has.
+    const plus = party.pairElements(party.previous, "zero", operation);
+    const minus = party.pairElements(party.next, "zero", operation);
+    inBlocks(n, (start, length) => {
+      const own = kernel.slice(out, start, length);
+      kernel.multiplyScalar(own, kernel.slice(d, start, length), degree2Coefficient[party.index]);
+      plus.addTo(own);
+      minus.subtractFrom(own);
+      kernel.canonicalise(own);
+    });
+    party.send(party.next, operation, kernel.planes(out));
+    const bytes = await party.receive(party.previous, operation, n * kernel.spec.elementBytes);
+    const block = kernel.allocate(Math.min(n, randomBlock));
+    inBlocks(n, (start, length) => {
+      const own = kernel.slice(out, start, length);
+      const received = kernel.slice(block, 0, length);
+      kernel.decodeSlice(received, bytes, start);
+      kernel.multiplyScalar(own, own, party.embed(party.previous));
+      kernel.multiplyAdd(own, received, party.embed(party.next), own);
+    });
+    kernel.free(block);
     return out;
   });
 }

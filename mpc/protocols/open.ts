@@ -1,9 +1,8 @@
+import { inBlocks } from "../blocks.ts";
 import type { Cost } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
-import { degree1Coefficient, lineCoefficient } from "../shamir.ts";
-import { partyIndices } from "../transport/transport.ts";
-import type { FieldArray } from "../vector/index.ts";
+import { type FieldArray, randomBlock } from "../vector/index.ts";
 
 /**
  * Opens degree-1 shares to all three parties: every party sends its share to both others, checks that the
@@ -20,26 +19,28 @@ export async function open(party: Party, a: FieldArray, label: string): Promise<
     party.meter.countOpening(label, a.length);
     party.sendVector(party.next, operation, a);
     party.sendVector(party.previous, operation, a);
-    const fromNext = await party.receiveVector(party.next, operation, a.length);
-    const fromPrevious = await party.receiveVector(party.previous, operation, a.length);
-    const shares = { [party.index]: a, [party.next]: fromNext, [party.previous]: fromPrevious };
-
-    const line = kernel.allocateZeros(a.length);
-    for (const i of partyIndices) kernel.multiplyAdd(line, shares[i], lineCoefficient[i], line);
-    if (!kernel.isZero(line)) {
-      const element = kernel.toBigints(line).findIndex((x) => x !== 0n);
-      throw new SymbolonError(
-        "SHARES_INCONSISTENT",
-        `the three shares of an opened value (${label}, ${element + 1} of ${a.length}) do not lie on a line`,
-      );
-    }
+    const bytes = a.length * kernel.spec.elementBytes;
+    const fromNext = await party.receive(party.next, operation, bytes);
+    const fromPrevious = await party.receive(party.previous, operation, bytes);
     const value = kernel.allocate(a.length);
-    const { modulus } = kernel.spec;
-    kernel.multiplyScalar(value, shares[1], degree1Coefficient(1, 2, modulus));
-    kernel.multiplyAdd(value, shares[2], degree1Coefficient(2, 1, modulus), value);
-    kernel.free(line);
-    kernel.free(fromNext);
-    kernel.free(fromPrevious);
+    const [next, previous] = [0, 1].map(() => kernel.allocate(Math.min(a.length, randomBlock)));
+    inBlocks(a.length, (start, length) => {
+      const shares = {
+        [party.index]: kernel.slice(a, start, length),
+        [party.next]: kernel.slice(next, 0, length),
+        [party.previous]: kernel.slice(previous, 0, length),
+      };
+      kernel.decodeSlice(shares[party.next], fromNext, start);
+      kernel.decodeSlice(shares[party.previous], fromPrevious, start);
+      if (!kernel.interpolate(kernel.slice(value, start, length), shares[1], shares[2], shares[3])) {
+        throw new SymbolonError(
+          "SHARES_INCONSISTENT",
+          `the three shares of an opened value (${label}, among ${start + 1} to ${start + length} of ${a.length}) do not lie on a line`,
+        );
+      }
+    });
+    kernel.free(next);
+    kernel.free(previous);
     return value;
   });
 }

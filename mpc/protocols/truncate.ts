@@ -1,6 +1,7 @@
+import { inBlocks } from "../blocks.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
-import type { FieldArray } from "../vector/index.ts";
+import { type FieldArray, randomBlock } from "../vector/index.ts";
 import { type Dealing, freeMaskedOpening, type MaskedOpening, openMasked } from "./masked-opening.ts";
 
 export interface TruncateRequest {
@@ -54,18 +55,23 @@ export async function truncateKeepingOpening<Dealt>(
     openMasked(party, operation, { values, degree, mask: "statistical", offset, dealing }),
   );
   const value = kernel.allocate(values.length);
-  const part = kernel.allocate(values.length);
-  kernel.fill(value, -(1n << BigInt(bitLength - shift)));
+  const block = kernel.allocate(Math.min(values.length, randomBlock));
+  const constant = -(1n << BigInt(bitLength - shift));
   const terms = [
     { a: opening.opened, excluded: opening.helper, sign: 1n },
     { a: opening.firstMask, excluded: opening.second, sign: -1n },
     { a: opening.secondMask, excluded: opening.first, sign: -1n },
   ];
-  for (const { a, excluded, sign } of terms) {
-    if (a === undefined || excluded === index) continue;
-    kernel.shiftRight(part, a, shift);
-    kernel.multiplyAdd(value, part, sign * party.embed(excluded), value);
-  }
-  kernel.free(part);
+  inBlocks(values.length, (start, length) => {
+    const sum = kernel.slice(value, start, length);
+    const part = kernel.slice(block, 0, length);
+    kernel.fill(sum, constant);
+    for (const { a, excluded, sign } of terms) {
+      if (a === undefined || excluded === index) continue;
+      kernel.shiftRight(part, kernel.slice(a, start, length), shift);
+      kernel.multiplyAdd(sum, part, sign * party.embed(excluded), sum);
+    }
+  });
+  kernel.free(block);
   return { value, opening };
 }
