@@ -117,19 +117,18 @@ export class CostMeter {
     return this.#total.openings;
   }
 
-  /** Where the costs of the round are counted until it ends. */
-  beginRound(protocol: string): ProtocolCost {
-    let cost = this.#protocols.get(protocol);
-    if (cost === undefined) {
-      cost = emptyMeasurement();
-      this.#protocols.set(protocol, cost);
-    }
-    cost.rounds += 1;
+  /**
+   * One round that so many protocol steps share: where the costs of each are counted. It is a round of each
+   * protocol, so the protocols' rounds may add up to more than the total.
+   */
+  beginRound(protocols: readonly string[]): ProtocolCost[] {
     this.#total.rounds += 1;
-    return cost;
+    for (const protocol of new Set(protocols)) this.#account(protocol).rounds += 1;
+    return protocols.map((protocol) => this.#account(protocol));
   }
 
-  endRound(cost: ProtocolCost, waitingMs: number): void {
+  /** The time since the last call was spent for `cost`, waiting for so long. */
+  settle(cost: ProtocolCost, waitingMs: number): void {
     const localMs = this.#elapsed() - waitingMs;
     for (const account of [cost, this.#total]) {
       account.localMs += localMs;
@@ -163,6 +162,15 @@ export class CostMeter {
       ...copy(this.#total),
       protocols: Object.fromEntries(Array.from(this.#protocols, ([name, cost]) => [name, copy(cost)])),
     };
+  }
+
+  #account(protocol: string): ProtocolCost {
+    let cost = this.#protocols.get(protocol);
+    if (cost === undefined) {
+      cost = emptyMeasurement();
+      this.#protocols.set(protocol, cost);
+    }
+    return cost;
   }
 
   #elapsed(): number {

@@ -1,12 +1,12 @@
 /**
  * One of the three parties inside an attempt of a job: its kernel, its links, its pair keys, its meter.
- * Protocols are functions of a party. A party runs one round at a time: independent operations share a round
- * by being written into it, which keeps the order of frames and of pseudo-random streams the same everywhere.
+ * Protocols are functions of a party. A party runs one round at a time; independent operations share a round
+ * by being written into it, or as tasks of `together`.
  */
 import { ElementStream, inBlocks } from "./blocks.ts";
-import { CostMeter, type ProtocolCost } from "./cost.ts";
-import { SymbolonError, toSymbolonError } from "./errors.ts";
+import { CostMeter } from "./cost.ts";
 import { Prss, type PrssPurpose } from "./prss.ts";
+import { Rounds } from "./rounds.ts";
 import { embedCoefficient } from "./shamir.ts";
 import { nextParty, type PartyIndex, previousParty, type Transport } from "./transport/transport.ts";
 import type { FieldArray, Kernel } from "./vector/index.ts";
@@ -16,9 +16,7 @@ interface AttemptState {
   readonly transport: Transport;
   readonly prss: Prss;
   readonly meter: CostMeter;
-  operation: number;
-  /** What the round under way is counted as; none between rounds. */
-  running: ProtocolCost | undefined;
+  readonly rounds: Rounds;
   workspace: Uint8Array;
 }
 
@@ -48,14 +46,10 @@ export class Party {
       this.#attempt = at;
       this.#protocol = secretsOrProtocol as string | undefined;
     } else {
-      this.#attempt = {
-        transport: at,
-        prss: new Prss(at.partyIndex, secretsOrProtocol as ReadonlyMap<PartyIndex, Uint8Array>),
-        meter: new CostMeter(),
-        operation: 0,
-        running: undefined,
-        workspace: new Uint8Array(0),
-      };
+      const prss = new Prss(at.partyIndex, secretsOrProtocol as ReadonlyMap<PartyIndex, Uint8Array>);
+      const meter = new CostMeter();
+      const rounds = new Rounds(at, prss, meter);
+      this.#attempt = { transport: at, prss, meter, rounds, workspace: new Uint8Array(0) };
     }
     this.meter = this.#attempt.meter;
     this.index = this.#attempt.transport.partyIndex;
@@ -100,56 +94,41 @@ export class Party {
   ): Promise<T> {
     const [protocol, body] =
       typeof protocolOrBody === "string" ? [protocolOrBody, maybeBody!] : ["unnamed", protocolOrBody];
-    const attempt = this.#attempt;
-    if (attempt.running !== undefined) {
-      throw new SymbolonError(
-        "INTERNAL",
-        "two rounds of one party overlap: await one before the next begins",
-      );
-    }
-    attempt.operation += 1;
-    attempt.running = this.meter.beginRound(this.#protocol ?? protocol);
-    const { stats } = attempt.transport;
-    const waitedMs = stats.waitingMs;
-    try {
-      return await body(attempt.operation);
-    } catch (error) {
-      const reason = toSymbolonError(error);
-      attempt.transport.close(reason);
-      throw reason;
-    } finally {
-      this.meter.endRound(attempt.running, stats.waitingMs - waitedMs);
-      attempt.running = undefined;
-    }
+    const { rounds } = this.#attempt;
+    return (await rounds.run({ protocol: this.#protocol ?? protocol, run: body })) as T;
   }
 
-  /** The number that the next round will have; decides the rotation of roles. */
+  /**
+   * Runs tasks that do not depend on each other, each a chain of protocols, in shared rounds: as many as the
+   * longest task has. Their order is part of the protocol: it must be the same at every party.
+   * @param resumed called with a task's place in the list whenever that task goes on
+   */
+  together<T>(tasks: readonly (() => Promise<T>)[], resumed?: (task: number) => void): Promise<T[]> {
+    return this.#attempt.rounds.together(tasks, resumed);
+  }
+
+  /** Whether what runs now shares its rounds with other tasks. */
+  get sharesRounds(): boolean {
+    return this.#attempt.rounds.shared;
+  }
+
+  /** The number that the next round will have, where none is shared; decides the rotation of roles. */
   get nextOperation(): number {
-    return this.#attempt.operation + 1;
+    return this.#attempt.rounds.operation + 1;
   }
 
   send(to: PartyIndex, operation: number, parts: readonly Uint8Array[]): void {
-    let bytes = 0;
-    for (const part of parts) bytes += part.length;
-    this.meter.countFrame(this.#running(), bytes);
-    this.#attempt.transport.send(to, operation, parts);
+    this.#attempt.rounds.send(to, operation, parts);
   }
 
   /** The view is valid until the next receive from the same party. */
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {
-    this.meter.countReceived(this.#running(), byteLength);
-    return this.#attempt.transport.receive(from, operation, byteLength);
+    return this.#attempt.rounds.receive(from, operation, byteLength);
   }
 
   /** Counts values that this round opens to parties. Every protocol that reveals a value calls it. */
   countOpening(label: string, values: number): void {
-    this.meter.countOpening(label, values, this.#running());
-  }
-
-  #running(): ProtocolCost {
-    const { running } = this.#attempt;
-    if (running === undefined) throw new SymbolonError("INTERNAL", "a message outside of a round");
-    return running;
+    this.meter.countOpening(label, values, this.#attempt.rounds.running);
   }
 
   /** Sends field elements in their wire form. */

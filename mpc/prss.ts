@@ -33,8 +33,10 @@ interface Subkey {
 export class Prss {
   readonly #secrets: ReadonlyMap<PartyIndex, Uint8Array>;
   readonly #subkeys = new Map<string, Subkey>();
-  #operation = -1;
-  readonly #drawn = new Set<string>();
+  /** No stream of an operation up to this one will be drawn. */
+  #closed = -1;
+  /** The streams that were drawn of each operation after it. */
+  readonly #drawn = new Map<number, Set<string>>();
   /** Counter blocks of a short piece; one block more, for a piece that begins and ends within blocks. */
   readonly #counters = Buffer.alloc(keptCipherBytes + blockBytes);
   readonly #counterWords = new DataView(this.#counters.buffer, this.#counters.byteOffset);
@@ -53,7 +55,7 @@ export class Prss {
 
   /**
    * `length` bytes known to the two parties other than `excluded`.
-   * @param operation never smaller than in the call before.
+   * @param operation not one that is closed
    */
   bytes(excluded: PartyIndex, purpose: PrssPurpose, operation: number, length: number): Uint8Array {
     const next = this.stream(excluded, purpose, operation);
@@ -103,20 +105,28 @@ export class Prss {
     return made.subarray(skipped, skipped + length);
   }
 
+  /** The operations up to this one have ended: what was drawn of them need not be remembered, only refused. */
+  close(operation: number): void {
+    if (operation <= this.#closed) return;
+    for (const old of this.#drawn.keys()) if (old <= operation) this.#drawn.delete(old);
+    this.#closed = operation;
+  }
+
   #claim(stream: string, operation: number): void {
-    if (operation < this.#operation)
+    if (operation <= this.#closed)
       throw new SymbolonError("INTERNAL", "pseudo-random streams went backwards");
-    if (operation > this.#operation) {
-      this.#operation = operation;
-      this.#drawn.clear();
+    let drawn = this.#drawn.get(operation);
+    if (drawn === undefined) {
+      drawn = new Set();
+      this.#drawn.set(operation, drawn);
     }
-    if (this.#drawn.has(stream)) {
+    if (drawn.has(stream)) {
       throw new SymbolonError(
         "INTERNAL",
         `pseudo-random stream ${stream} of operation ${operation} drawn twice`,
       );
     }
-    this.#drawn.add(stream);
+    drawn.add(stream);
   }
 
   #subkey(excluded: PartyIndex, purpose: PrssPurpose): Subkey {

@@ -72,6 +72,9 @@ export interface Backend<D> {
   /** Raw values in units of the last place; exact integers except in plaintext. */
   open(a: D, length: number, label: string): Promise<number[]>;
 
+  /** Runs tasks that do not depend on each other in shared rounds; see `Party.together`. */
+  together<T>(tasks: readonly (() => Promise<T>)[], resumed: (task: number) => void): Promise<T[]>;
+
   /** Runs the body and frees all data that it made, except what `keep` names of its result. */
   scope<T>(body: () => Promise<T>, keep: (result: T) => readonly D[]): Promise<T>;
 }

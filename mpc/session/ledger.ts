@@ -43,6 +43,42 @@ export class Ledger {
   }
 
   /**
+   * Tasks that share rounds: `enter` names the one whose costs follow, `join` ends them. Everything adds up but
+   * the rounds, of which there are as many as the longest task has.
+   */
+  fork(tasks: number): { enter(task: number): void; join(): void } {
+    const { declaration } = this;
+    const base = declaration.rounds;
+    const place = () => ({ step: this.#step, name: this.#name, number: this.#number });
+    const goTo = ({ step, name, number }: ReturnType<typeof place>): void => {
+      this.#step = step;
+      this.#name = name;
+      this.#number = number;
+    };
+    const start = place();
+    const branches = Array.from({ length: tasks }, () => ({ rounds: 0, place: start }));
+    let current: (typeof branches)[number] | undefined;
+    const leave = (): void => {
+      if (current === undefined) return;
+      current.rounds = declaration.rounds - base;
+      current.place = place();
+    };
+    return {
+      enter: (task) => {
+        leave();
+        current = branches[task];
+        declaration.rounds = base + current.rounds;
+        goTo(current.place);
+      },
+      join: () => {
+        leave();
+        declaration.rounds = base + Math.max(0, ...branches.map(({ rounds }) => rounds));
+        goTo(start);
+      },
+    };
+  }
+
+  /**
    * The bit length of `count` masked values that are at most `bound` with `fracBits` fractional bits, of which
    * `shift` are dropped; adds their statistical distance. @throws RANGE_EXCEEDED
    */

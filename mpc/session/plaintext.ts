@@ -1,5 +1,6 @@
 import type { CompareRequest } from "../protocols/compare.ts";
 import type { Backend, Piecewise, ProductTerm, Truncation } from "./backend.ts";
+import { inTurn } from "./in-turn.ts";
 
 /**
  * The plaintext twin: the same programs on numbers in the clear, in double precision and without rounding,
@@ -98,6 +99,8 @@ export class PlaintextBackend implements Backend<Float64Array> {
   async open(a: Float64Array): Promise<number[]> {
     return Array.from(a);
   }
+
+  together = inTurn;
 
   scope<T>(body: () => Promise<T>): Promise<T> {
     return body();

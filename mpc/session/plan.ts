@@ -1,4 +1,5 @@
 import type { Backend } from "./backend.ts";
+import { inTurn } from "./in-turn.ts";
 
 const scopesAtOnce = 200;
 
@@ -27,6 +28,8 @@ export class PlanBackend implements Backend<null> {
   truncate = async () => null;
   compare = async () => null;
   open = async (_a: null, length: number): Promise<number[]> => new Array(length).fill(0);
+
+  together = inTurn;
 
   /** A plan never waits for anything, so a long one lets the process breathe between its steps. */
   async scope<T>(body: () => Promise<T>): Promise<T> {

@@ -174,8 +174,14 @@ export class SecureBackend implements Backend<FieldArray> {
     return values;
   }
 
+  together<T>(tasks: readonly (() => Promise<T>)[], resumed: (task: number) => void): Promise<T[]> {
+    return this.party.together(tasks, resumed);
+  }
+
   async scope<T>(body: () => Promise<T>, keep: (result: T) => readonly FieldArray[]): Promise<T> {
     const { kernel } = this.party;
+    // Regions nest, and those of tasks that take turns would not: the scope around them frees what they made.
+    if (this.party.sharesRounds) return body();
     const region = kernel.beginRegion();
     const result = await body();
     kernel.endRegion(region, keep(result));

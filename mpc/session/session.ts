@@ -55,6 +55,20 @@ export class Session<D> {
     return new Tensor(this, data, rows, cols, fracBits, Math.abs(value), encodingError(value, fracBits));
   }
 
+  /**
+   * Runs tasks that do not depend on each other in shared rounds: all that have an i-th round take it together,
+   * so there are as many rounds as the longest task has. A scope within a task frees nothing before the end of
+   * the scope around them all.
+   */
+  async together<T extends readonly unknown[]>(
+    tasks: readonly [...{ [K in keyof T]: () => Promise<T[K]> }],
+  ): Promise<T> {
+    const branches = this.ledger.fork(tasks.length);
+    const results = await this.backend.together<unknown>(tasks, branches.enter);
+    branches.join();
+    return results as unknown as T;
+  }
+
   /** Runs the body and frees what it made, but for the tensors that it returns. */
   scope<T extends readonly Tensor<D>[]>(body: () => Promise<T>): Promise<T> {
     return this.backend.scope(body, (tensors) => tensors.map((t) => t.data));

@@ -74,11 +74,12 @@ describe("pseudo-random sharing", () => {
     expect(new Set(long).size).toBe(256);
   });
 
-  it("refuses to draw a stream twice, to go back, and to draw what it does not know", () => {
+  it("refuses to draw a stream twice, to go back behind a closed operation, and to draw what it does not know", () => {
     const one = prss(1);
     one.bytes(2, "mask", 5, 10);
     expect(() => one.bytes(2, "mask", 5, 10)).toThrow(/drawn twice/);
-    expect(() => one.bytes(2, "zero", 4, 10)).toThrow(/backwards/);
+    one.close(5);
+    for (const operation of [4, 5]) expect(() => one.bytes(2, "zero", operation, 10)).toThrow(/backwards/);
     expect(() => one.bytes(1, "mask", 6, 10)).toThrow(/excludes it/);
   });
 
