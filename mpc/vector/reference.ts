@@ -21,13 +21,13 @@ import {
   checkBytes,
   checkCount,
   checkEncodedSlice,
-  checkIndices,
   checkLength,
   checkMatrix,
   checkRange,
   checkSlice,
   notCanonical,
   notRepresentable,
+  outsideArray,
 } from "./shapes.ts";
 
 /** What fresh arrays hold: anything but zero, so that nobody relies on zeros. */
@@ -239,7 +239,7 @@ class ReferenceKernel implements Kernel {
 
   gather(out: FieldArray, a: FieldArray, indices: Uint32Array): void {
     checkLength("gather", "indices", indices, out.length);
-    checkIndices(a, indices);
+    for (const index of indices) if (index >= a.length) throw outsideArray(index, a.length);
     for (let i = 0; i < out.length; i++) this.#set(out, i, this.#get(a, indices[i]!));
   }
 

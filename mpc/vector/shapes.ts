@@ -60,11 +60,9 @@ export function checkSlice(a: FieldArray, start: number, length: number): void {
     );
 }
 
-/** Throws SHAPE_MISMATCH unless every index is below the length of the source. */
-export function checkIndices(a: FieldArray, indices: Uint32Array): void {
-  for (const index of indices)
-    if (index >= a.length)
-      throw new SymbolonError("SHAPE_MISMATCH", `gather: index ${index} in an array of ${a.length} elements`);
+/** The error of an index that is not below the length of the source. */
+export function outsideArray(index: number, length: number): SymbolonError {
+  return new SymbolonError("SHAPE_MISMATCH", `gather: index ${index} in an array of ${length} elements`);
 }
 
 /** Throws SHAPE_MISMATCH unless `value` is an integer in [low, high]. */

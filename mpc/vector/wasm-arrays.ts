@@ -9,7 +9,7 @@ import type { Bytes127 } from "./bytes127.ts";
 import { type FieldArray, type FieldBits, type FieldSpec, fieldSpecs, type Region } from "./kernel.ts";
 import { LinearMemory, type WasmMemory } from "./memory.ts";
 import { RegionBook } from "./regions.ts";
-import { checkCount, checkIndices, checkLength, checkSlice } from "./shapes.ts";
+import { checkCount, checkLength, checkSlice, outsideArray } from "./shapes.ts";
 import type { Call } from "./wasm-module.ts";
 
 /** A public factor, ready to be passed to a kernel. */
@@ -106,9 +106,13 @@ export class WasmArrays {
 
   gather(out: FieldArray, a: FieldArray, indices: Uint32Array): void {
     checkLength("gather", "indices", indices, out.length);
-    checkIndices(a, indices);
     const table = this.memory.allocate(4 * indices.length);
     this.memory.words.set(indices, table / 4);
+    const largest = this.x.maxIndex!(table, indices.length) >>> 0;
+    if (indices.length > 0 && largest >= a.length) {
+      this.memory.free(table, 4 * indices.length);
+      throw outsideArray(largest, a.length);
+    }
     for (let j = 0; j < this.spec.limbs; j++)
       this.x.gatherPlane!(this.plane(out, j), this.plane(a, j), table, out.length);
     this.memory.free(table, 4 * indices.length);

@@ -29,8 +29,11 @@ export function gatherPlane(out: usize, a: usize, indices: usize, n: usize): voi
 for (let i: usize = 0; i < n; i++) store<u32>(out + (i << 2), load<u32>(a + (load<u32>(indices + (i << 2)) << 2)));
 }
 export function maxIndex(indices: usize, n: usize): u32 {
-let largest: u32 = 0;
-for (let i: usize = 0; i < n; i++) largest = max(largest, load<u32>(indices + (i << 2)));
+let top = i32x4.splat(0);
+const whole = n & ~3;
+for (let i: usize = 0; i < whole; i += 4) top = i32x4.max_u(top, v128.load(indices + (i << 2)));
+let largest = max(max(<u32>i32x4.extract_lane(top, 0), <u32>i32x4.extract_lane(top, 1)), max(<u32>i32x4.extract_lane(top, 2), <u32>i32x4.extract_lane(top, 3)));
+for (let i = whole; i < n; i++) largest = max(largest, load<u32>(indices + (i << 2)));
 return largest;
 }
 export function transposePlane(out: usize, a: usize, rows: usize, cols: usize): void {

@@ -172,6 +172,28 @@ describe.each(fieldBits)("memory of the kernel of 2^%i - 1", (bits) => {
     }
   });
 
+  it("a long region forgets what was freed in it, and frees what is left", () => {
+    for (const k of [wasm, reference]) {
+      const outer = k.beginRegion();
+      const kept = k.allocate(3);
+      const region = k.beginRegion();
+      const early = k.allocate(7);
+      for (let i = 0; i < 5000; i++) {
+        const a = k.allocate(1 + (i % 3));
+        if (i === 2500) k.fill(a, 1n);
+        k.free(a);
+      }
+      const late = k.allocate(9);
+      k.endRegion(region, [late, late]);
+      expect(() => k.free(early)).toThrow(internal);
+      k.fill(late, 4n);
+      expect(k.toBigints(late)).toEqual(Array(9).fill(4n));
+      k.endRegion(outer, [kept]);
+      expect(() => k.free(late)).toThrow(internal);
+      k.free(kept);
+    }
+  });
+
   it("gives memory back: a loop of regions does not grow", async () => {
     const kernel = await createKernel(bits);
     const sizes = [1, 30, 128, 500, 3840, 70_000];
