@@ -48,8 +48,11 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
     const weighted = inputs
       .map((u, i) => u.timesInteger(Math.round((shape.inputs[i].weight / total) * 2 ** weightBits)))
       .reduce((sum, u) => sum.add(u));
-    // A sum of values in [-1, 1] whose weights add up to 1, up to their rounding.
-    const mean = weighted.timesPowerOfTwo(-weightBits).assume(1 + inputs.length * 2 ** -weightBits);
+    // A sum of values in [-1, 1] whose weights add up to 1, up to their rounding, which is all of its error.
+    const mean = weighted
+      .timesPowerOfTwo(-weightBits)
+      .assume(1 + inputs.length * 2 ** -weightBits)
+      .assumeError(inputs.length * 2 ** -(weightBits + 1));
     return [{ name: "update", tensor: await mean.truncate(inputs[0].fracBits) }];
   },
 

@@ -58,7 +58,7 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
     }
   },
 
-  plan(shape: JobShape, fieldBits: FieldBits): Omit<Plan, "fieldBits"> {
+  plan(shape: JobShape, fieldBits: FieldBits): Omit<Plan, "fieldBits" | "fracBits"> {
     const bidders = shape.inputs.length;
     const { modulus } = fieldSpecs[fieldBits];
     const statisticalDistance = auctionDistance(bidders, bidBits(shape), modulus);
@@ -67,8 +67,8 @@ export const jiffProgram: JiffAlgorithm<Parameters> = {
       declaration: { ...emptyDeclaration(), statisticalDistance },
       jiff: auctionCost(bidders, bidBits(shape)),
       parts: [
-        { name: "winner", rows: 1, cols: 1, fracBits: 0 },
-        { name: "price", rows: 1, cols: 1, fracBits: shape.fracBits },
+        { name: "winner", rows: 1, cols: 1, fracBits: 0, bound: bidders - 1, error: 0 },
+        { name: "price", rows: 1, cols: 1, fracBits: shape.fracBits, bound: 1, error: 0 },
       ],
     };
   },

@@ -13,7 +13,7 @@ import type {
   SessionAlgorithm,
 } from "./manifest.ts";
 import { batchOrder } from "./public-permutation.ts";
-import { standardise, workFracBits } from "./standardise.ts";
+import { standardise } from "./standardise.ts";
 
 const parameters = z.strictObject({
   epochs: z.int().min(1).max(1000).default(20),
@@ -28,7 +28,13 @@ const parameters = z.strictObject({
 });
 type Parameters = z.infer<typeof parameters>;
 
-/** Steps of one job at most. A plan takes 25 microseconds a step at every party, before anyone has paid. */
+/**
+ * Significant bits of the learning rate over the batch size: an error of the rate, not of the weights, and each
+ * bit would widen the masks of the gradient by one.
+ */
+const rateBits = 14;
+
+/** Steps of one job at most. A plan takes 50 microseconds a step at every party, before anyone has paid. */
 const maxSteps = 200_000;
 
 /**
@@ -53,6 +59,7 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     privacy: "The buyer learns the exact model and accuracy. No differential privacy.",
   },
   parameters,
+  accuracy: { fracBits: [16, 20, 24], step: "training step", error: 2 ** -9 },
 
   checkShape(shape: JobShape, p: Parameters): void {
     const rows = shape.inputs.reduce((sum, s) => sum + s.rows, 0);
@@ -82,7 +89,7 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     _shape: JobShape,
     p: Parameters,
   ): Promise<ResultPart<D>[]> {
-    const fracBits = Math.max(workFracBits, inputs[0].fracBits);
+    const { fracBits } = session;
     const data = stackRows(inputs).widen(fracBits);
     const n = data.rows;
     const d = data.cols - 1;
@@ -151,6 +158,7 @@ export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Pr
   const unit = 2 ** (1 - fracBits);
   let slopeBound = 0;
   let interceptBound = 0;
+  const drift = new Drift(p, d, gradientBound);
 
   let weights = session.constant(0, d + 1, 1, fracBits);
   let velocity = weights;
@@ -159,29 +167,80 @@ export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Pr
     if (step % 10 === 0) session.progress("training", step, steps);
     const start = (step % perEpoch) * batch;
     [weights, velocity] = await session.scope(async (): Promise<[Tensor<D>, Tensor<D>]> => {
-      session.step(`training step ${step + 1}`);
+      session.step("training step", step + 1);
       const xs = rows.sliceRows(start, batch);
-      const predicted = await sigmoidOfProduct(xs, weights, p.sigmoid);
+      // The errors of one step from exact weights; what becomes of them in the next is the drift's matter.
+      const before = weights.assumeError(0);
+      const predicted = await sigmoidOfProduct(xs, before, p.sigmoid);
       // A probability minus a label.
       const error = predicted.subtract(targets.sliceRows(start, batch)).assume(1 + 2 ** -7);
-      const penalised = stackRows([weights.sliceRows(0, d), session.constant(0, 1, 1, fracBits)]);
+      const penalised = stackRows([before.sliceRows(0, d), session.constant(0, 1, 1, fracBits)]);
       const change = await xs.transposedMatmul(error, {
         scale: p.learningRate / batch,
+        scaleBits: rateBits,
         bound: p.learningRate * gradientBound * error.bound,
+        // Of the errors in e, the gradient gets the mean of |x| times as much; the rest is the rate's encoding.
+        error: p.learningRate * gradientBound * (error.error + 2 ** -rateBits * (error.bound + error.error)),
         plus: [
           { tensor: penalised, scale: p.learningRate * p.l2 },
-          { tensor: velocity, scale: p.momentum },
+          { tensor: velocity.assumeError(0), scale: p.momentum },
         ],
       });
-      const updated = weights.subtract(change);
-      if (p.momentum > 0) return [updated, change];
+      const updated = before.subtract(change);
+      drift.step(change.error);
+      if (p.momentum > 0) return [updated.assumeError(drift.error), change];
       const rate = p.learningRate * error.bound;
       slopeBound = Math.abs(1 - p.learningRate * p.l2) * slopeBound + rate * gradientBound + unit;
       interceptBound += rate + unit;
-      return [updated.assume(Math.max(slopeBound, interceptBound)), change];
+      const bound = Math.max(slopeBound, interceptBound);
+      return [updated.assume(bound).assumeError(drift.error), change];
     });
   }
   return weights;
+}
+
+/**
+ * How far the weights can be from those of the same training in exact arithmetic, on the same standardised rows
+ * and with the same piecewise sigmoid; in the 2-norm, so for every weight.
+ *
+ * A step maps weights w to w - rate (l2 w + X'(s(X w) - y) / batch). The sigmoid s is monotone and no steeper than
+ * its first piece, so for two w the difference is multiplied by a symmetric matrix whose eigenvalues lie between
+ * 1 - rate L and 1, with L = l2 + steepest slope * largest eigenvalue of X'X / batch; the last is at most the trace,
+ * the mean squared norm of the batch's rows. Where rate L <= 2 a step does not spread an error, and errors add
+ * up; where it is larger they may grow by rate L - 1 a step, and after many steps the bound says nothing. With
+ * momentum the same holds for weights and velocity together, without the help of the signs.
+ */
+class Drift {
+  #weights = 0;
+  #velocity = 0;
+  readonly #momentum: number;
+  /** rate L. */
+  readonly #spread: number;
+  /** The 2-norm of d + 1 errors of 1. */
+  readonly #norm: number;
+
+  constructor({ learningRate, l2, momentum, sigmoid }: Parameters, d: number, gradientBound: number) {
+    const [steepest] = sigmoidPresets[sigmoid].slopes;
+    // Squares of a column, like products with it, have a mean of at most gradientBound^2 in a batch.
+    this.#spread = learningRate * (l2 + steepest * (d * gradientBound ** 2 + 1));
+    this.#momentum = momentum;
+    this.#norm = Math.sqrt(d + 1);
+  }
+
+  get error(): number {
+    return this.#weights;
+  }
+
+  /** @param error of each weight, in a step from exact weights */
+  step(error: number): void {
+    const added = this.#norm * error;
+    if (this.#momentum === 0) {
+      this.#weights = Math.max(1, this.#spread - 1) * this.#weights + added;
+      return;
+    }
+    this.#velocity = this.#momentum * this.#velocity + this.#spread * this.#weights + added;
+    this.#weights += this.#velocity;
+  }
 }
 
 /** How many rows of [m, d + 1], the label last, the model gives to the right side of 0. */

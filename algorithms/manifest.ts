@@ -87,10 +87,21 @@ interface AlgorithmBase<P extends Record<string, unknown>> {
   decode(values: Readonly<Record<string, Float64Array>>, context: DecodeContext): DecodedResult;
 }
 
+/** How finely a program works. */
+export interface Accuracy {
+  /** Fractional bits that come into question, ascending. */
+  readonly fracBits: readonly number[];
+  /** The fewest of them are taken with which the results of this step have at most this error. */
+  readonly step: string;
+  readonly error: number;
+}
+
 /** A program over secret tensors. */
 export interface SessionAlgorithm<P extends Record<string, unknown> = Record<string, unknown>>
   extends AlgorithmBase<P> {
   readonly engine: "session";
+  /** Left out where the program works in the format of its inputs. */
+  readonly accuracy?: Accuracy;
   run<D>(session: Session<D>, inputs: JobInputs<D>, shape: JobShape, parameters: P): Promise<ResultPart<D>[]>;
 }
 
@@ -99,7 +110,7 @@ export interface JiffAlgorithm<P extends Record<string, unknown> = Record<string
   extends AlgorithmBase<P> {
   readonly engine: "jiff";
   /** @throws RANGE_EXCEEDED when the field has no room for it */
-  plan(shape: JobShape, fieldBits: FieldBits, parameters: P): Omit<Plan, "fieldBits">;
+  plan(shape: JobShape, fieldBits: FieldBits, parameters: P): Omit<Plan, "fieldBits" | "fracBits">;
   /** `inputs[i]` are the shares of data set i, row-major, of raw integers x * 2^fracBits. */
   run(
     jiff: JiffHandle,
@@ -121,12 +132,17 @@ export interface PlannedPart {
   readonly rows: number;
   readonly cols: number;
   readonly fracBits: number;
+  /** Bounds on the absolute values, and on their distance from exact arithmetic; the latter may be infinite. */
+  readonly bound: number;
+  readonly error: number;
 }
 
 /** What is known of a run before it. */
 export interface Plan {
   /** Exponent of the field that the parties compute in. */
   readonly fieldBits: FieldBits;
+  /** Fractional bits in which a session's program works. */
+  readonly fracBits: number;
   readonly declaration: Declaration;
   /** The parts of the result in the order in which their shares are sealed. */
   readonly parts: readonly PlannedPart[];

@@ -3,7 +3,7 @@
  * follows from the job's shape, its parameters and the algorithm alone, so the buyer and the three parties
  * come to the same plan by themselves.
  */
-import { addCost, addOpenings, type Declaration } from "../mpc/cost.ts";
+import { addCost, addOpenings, type Declaration, type StepRange } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { convertAllCost, convertDistance } from "../mpc/protocols/convert.ts";
 import { inputCheckCost } from "../mpc/protocols/input-check.ts";
@@ -20,12 +20,15 @@ type AnyAlgorithm = Algorithm<any>;
 const largestField = fieldBits[fieldBits.length - 1];
 
 /**
- * Picks the smallest field in which the program's values fit and the statistical distances of all openings
- * add up to at most 2^-40, and declares the run in it: the checks of the inputs, which every job begins with,
- * their conversion where they are shared in another field, and the program.
+ * Picks the fewest fractional bits with which the program is as accurate as its algorithm asks, and the smallest
+ * field in which its values then fit and the statistical distances of all openings add up to at most 2^-40. Where
+ * no field has room for so many fractional bits, fewer are taken, and the plan's error bounds say so.
  *
- * Runs the program on shapes and bounds alone, twice at most in the end: the bits and masks that it needs do
- * not depend on the field, so the run in the largest one tells which of the others are too small.
+ * Declares the run in them: the checks of the inputs, which every job begins with, their conversion where they
+ * are shared in another field, and the program.
+ *
+ * Runs the program on shapes and bounds alone. The bits, masks and errors that it has do not depend on the field,
+ * so one run in the largest tells which of the others are too small: two runs in the end for most jobs.
  * @throws RANGE_EXCEEDED when no field has room for it; SHAPE_MISMATCH
  */
 export async function planJob(
@@ -34,22 +37,63 @@ export async function planJob(
   parameters: Record<string, unknown>,
 ): Promise<Plan> {
   algorithm.checkShape(shape, parameters);
-  const widest = await planProgram(algorithm, shape, parameters, largestField);
+  let best: Plan | undefined;
+  let refusal: unknown;
+  for (const fracBits of formatsOf(algorithm, shape)) {
+    try {
+      best = await planFormat(algorithm, shape, parameters, fracBits);
+    } catch (error) {
+      refusal ??= onlyOutOfRange(error);
+      // Finer formats need more room still.
+      break;
+    }
+    if (isAccurate(algorithm, best)) break;
+  }
+  if (best === undefined) throw refusal;
+  return best;
+}
+
+/** Fractional bits that come into question, ascending: never fewer than the inputs have. */
+function formatsOf(algorithm: AnyAlgorithm, { fracBits }: JobShape): number[] {
+  const wanted = algorithm.engine === "session" ? (algorithm.accuracy?.fracBits ?? []) : [];
+  return Array.from(
+    new Set([fracBits, ...wanted].map((bits) => Math.max(bits, fracBits, ...wanted.slice(0, 1)))),
+  );
+}
+
+function isAccurate(algorithm: AnyAlgorithm, { declaration }: Plan): boolean {
+  if (algorithm.engine === "jiff" || algorithm.accuracy === undefined) return true;
+  const { step, error } = algorithm.accuracy;
+  return declaration.steps.every(({ name, error: worst }) => name !== step || worst <= error);
+}
+
+/** The plan with these fractional bits, in the smallest field that it fits. @throws RANGE_EXCEEDED */
+async function planFormat(
+  algorithm: AnyAlgorithm,
+  shape: JobShape,
+  parameters: Record<string, unknown>,
+  fracBits: number,
+): Promise<Plan> {
+  const plan = (field: FieldBits) => planProgram(algorithm, shape, parameters, field, fracBits);
+  const widest = await plan(largestField);
   let refusal: unknown;
   for (const field of fieldBits) {
     if (field !== largestField && !mayHold(field, widest.declaration)) continue;
     try {
-      const program =
-        field === largestField ? widest : await planProgram(algorithm, shape, parameters, field);
-      const plan = withInputs(program, shape);
-      checkStatisticalDistance(plan.declaration, field);
-      return plan;
+      const whole = withInputs(field === largestField ? widest : await plan(field), shape);
+      checkStatisticalDistance(whole.declaration, field);
+      return whole;
     } catch (error) {
-      if (!(error instanceof SymbolonError) || error.code !== "RANGE_EXCEEDED") throw error;
-      refusal = error;
+      refusal = onlyOutOfRange(error);
     }
   }
   throw refusal;
+}
+
+/** Passes on the errors that a smaller format or a larger field may mend; throws all others. */
+function onlyOutOfRange(error: unknown): SymbolonError {
+  if (error instanceof SymbolonError && error.code === "RANGE_EXCEEDED") return error;
+  throw error;
 }
 
 /** Whether a field is worth a run, after one in the largest field. */
@@ -62,14 +106,23 @@ async function planProgram(
   shape: JobShape,
   parameters: Record<string, unknown>,
   field: FieldBits,
+  workFracBits: number,
 ): Promise<Plan> {
-  if (algorithm.engine === "jiff") return { fieldBits: field, ...algorithm.plan(shape, field, parameters) };
-  const session = new Session(new PlanBackend(), field);
+  const format = { fieldBits: field, fracBits: workFracBits };
+  if (algorithm.engine === "jiff") return { ...format, ...algorithm.plan(shape, field, parameters) };
+  const session = new Session(new PlanBackend(), field, undefined, workFracBits);
   const parts = await algorithm.run(session, wrapInputs(session, shape, nothing), shape, parameters);
   return {
-    fieldBits: field,
+    ...format,
     declaration: session.declaration,
-    parts: parts.map(({ name, tensor: { rows, cols, fracBits } }) => ({ name, rows, cols, fracBits })),
+    parts: parts.map(({ name, tensor: { rows, cols, fracBits, bound, error } }) => ({
+      name,
+      rows,
+      cols,
+      fracBits,
+      bound,
+      error,
+    })),
   };
 }
 
@@ -86,14 +139,22 @@ function withInputs(program: Plan, shape: JobShape): Plan {
   const { declaration } = program;
   let cost = addCost(declaration, check.cost);
   let openings = addOpenings(check.openings, declaration.openings);
-  let { statisticalDistance } = declaration;
+  let { statisticalDistance, steps } = declaration;
   if (program.fieldBits !== shape.fieldBits) {
     const values = inputs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
     cost = addCost(cost, convertAllCost(values, spec.elementBytes));
     openings = addOpenings(openings, { [maskedValuesLabel]: values });
-    statisticalDistance += convertDistance(values, shape.fracBits, shape.fieldBits);
+    const conversion: StepRange = {
+      name: "conversion of the inputs",
+      bits: shape.fracBits,
+      operation: "convert",
+      statisticalDistance: convertDistance(values, shape.fracBits, shape.fieldBits),
+      error: 0,
+    };
+    statisticalDistance += conversion.statisticalDistance;
+    steps = [conversion, ...steps];
   }
-  return { ...program, declaration: { ...declaration, ...cost, openings, statisticalDistance } };
+  return { ...program, declaration: { ...declaration, ...cost, openings, statisticalDistance, steps } };
 }
 
 function checkedInputs({ inputs, validation }: JobShape): InputShape[] {

@@ -10,7 +10,7 @@ import type {
   ResultPart,
   SessionAlgorithm,
 } from "./manifest.ts";
-import { centre, variance, workFracBits } from "./standardise.ts";
+import { centre, meanSquares, squaresDivisor } from "./standardise.ts";
 
 const parameters = z.strictObject({});
 type Parameters = z.infer<typeof parameters>;
@@ -42,16 +42,18 @@ export const statistics: SessionAlgorithm<Parameters> = {
     const parts: ResultPart<D>[] = [{ name: "sum", tensor: X.sumRows() }];
     if (X.rows > 1) {
       const [squares] = await session.scope(async (): Promise<Tensor<D>[]> => {
-        const { centred } = await centre(X.widen(Math.max(workFracBits, X.fracBits)));
-        return [await variance(centred, X.rows - 1)];
+        const { centred } = await centre(X.widen(session.fracBits));
+        return [await meanSquares(centred)];
       });
-      parts.push({ name: "variance", tensor: squares });
+      parts.push({ name: "squares", tensor: squares });
     }
     return parts;
   },
 
   decode(values, { shape, columns }: DecodeContext): DecodedResult {
     const count = shape.inputs.reduce((sum, s) => sum + s.rows, 0);
+    const { squares } = values;
+    const divisor = squaresDivisor(count);
     const entries = columns.map(({ name, center, halfRange }, j) => {
       const scaledMean = values.sum[j] / count;
       const mean = center + halfRange * scaledMean;
@@ -61,7 +63,10 @@ export const statistics: SessionAlgorithm<Parameters> = {
           count,
           sum: mean * count,
           mean,
-          variance: values.variance === undefined ? null : Math.max(0, values.variance[j]) * halfRange ** 2,
+          variance:
+            squares === undefined
+              ? null
+              : ((Math.max(0, squares[j]) * divisor) / (count - 1)) * halfRange ** 2,
         },
       ];
     });

@@ -37,7 +37,7 @@ export interface StepRange {
   operation: string;
   /** Sum of the statistical distances of the step's masked openings. */
   statisticalDistance: number;
-  /** Largest bound on the distance of a result of the step from exact arithmetic; may be infinite. */
+  /** Bound on the distance of the step's last result from exact arithmetic; may be infinite. */
   error: number;
 }
 

@@ -20,6 +20,8 @@ export class Ledger {
   #step: StepRange | undefined;
   #name = "input";
   #number: number | undefined;
+  /** The worst error of earlier repetitions of the step. */
+  #errorBefore = 0;
 
   constructor(fieldBits: FieldBits) {
     this.#fieldBits = fieldBits;
@@ -28,9 +30,11 @@ export class Ledger {
   /** Names what follows; repetitions of a step have numbers, and one line of the range report. */
   begin(name: string, number?: number): void {
     this.#number = number;
-    if (name === this.#name && this.#step !== undefined) return;
-    this.#name = name;
-    this.#step = undefined;
+    if (name !== this.#name) {
+      this.#name = name;
+      this.#step = undefined;
+    }
+    this.#errorBefore = this.#step?.error ?? this.#steps.get(name)?.error ?? 0;
   }
 
   cost(cost: Cost): void {
@@ -108,10 +112,9 @@ export class Ledger {
     return bitLength;
   }
 
-  /** Notes the error bound of a result. */
+  /** Notes the error bound of a result; the last one of a repetition is the step's. */
   result(error: number): void {
-    const step = this.#current;
-    if (error > step.error) step.error = error;
+    this.#current.error = Math.max(this.#errorBefore, error);
   }
 
   get #current(): StepRange {

@@ -26,6 +26,8 @@ export interface ProductOptions<D = never> {
   readonly fracBits?: number;
   /** A bound on the scaled product that the caller can prove, where it is smaller than the computed one. */
   readonly bound?: number;
+  /** The same for the error of the scaled product before its truncation. */
+  readonly error?: number;
   /** Shared values with public factors that are added before the truncation, so in the same round. */
   readonly plus?: readonly { readonly tensor: Tensor<D>; readonly scale: number }[];
 }
@@ -161,7 +163,8 @@ function prepare<D>(
   const terms = [termOf(encode(scale, exponent))];
   const computed = inner * a.bound * b.bound * Math.abs(scale);
   let bound = Math.min(computed, options.bound ?? computed);
-  let error = productError(a, b, inner, scale, exponent, bound);
+  const spread = productError(a, b, inner, scale, exponent, bound);
+  let error = Math.min(spread, options.error ?? spread);
   for (const { tensor, scale: factor } of plus) {
     if (tensor.rows !== rows || tensor.cols !== cols)
       throw shapeError("plus", `${tensor.rows}x${tensor.cols} to ${rows}x${cols}`);

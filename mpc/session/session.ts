@@ -15,16 +15,27 @@ export { Tensor } from "./tensor.ts";
 
 export type ProgressListener = (phase: string, done: number, total: number) => void;
 
+/** Of a session whose program was not planned. */
+const defaultFracBits = 20;
+
 export class Session<D> {
   readonly backend: Backend<D>;
   readonly fieldBits: FieldBits;
   readonly elementBytes: number;
+  /** Fractional bits in which the program works; inputs with fewer are widened, which costs nothing. */
+  readonly fracBits: number;
   readonly ledger: Ledger;
   readonly #onProgress: ProgressListener;
 
-  constructor(backend: Backend<D>, fieldBits: FieldBits, onProgress: ProgressListener = () => {}) {
+  constructor(
+    backend: Backend<D>,
+    fieldBits: FieldBits,
+    onProgress: ProgressListener = () => {},
+    fracBits = defaultFracBits,
+  ) {
     this.backend = backend;
     this.fieldBits = fieldBits;
+    this.fracBits = fracBits;
     this.elementBytes = fieldSpecs[fieldBits].elementBytes;
     this.ledger = new Ledger(fieldBits);
     this.#onProgress = onProgress;

@@ -218,11 +218,11 @@ export class Tensor<D> {
   }
 
   /**
-   * this * factor for a public number, encoded with a relative error below 2^-24. No round where the factor is
-   * an integer and no fractional bits are dropped.
+   * this * factor for a public number, encoded with a relative error below 2^-factorBits, 24 unless said. No
+   * round where the factor is an integer and no fractional bits are dropped.
    */
-  async multiplyPublic(factor: number, fracBits = this.fracBits): Promise<Tensor<D>> {
-    const exponent = factorExponent(factor);
+  async multiplyPublic(factor: number, fracBits = this.fracBits, factorBits?: number): Promise<Tensor<D>> {
+    const exponent = factorExponent(factor, factorBits);
     const data = this.session.backend.scale(this.data, encode(factor, exponent));
     const raw = {
       fracBits: this.fracBits + exponent,
@@ -262,9 +262,11 @@ export class Tensor<D> {
 
   /** The mean of the rows, [1, cols]. */
   async meanRows(): Promise<Tensor<D>> {
-    const mean = await this.sumRows().multiplyPublic(1 / this.rows);
+    // The factor's error times the mean stays below a quarter of a unit; more bits would only widen the masks.
+    const factorBits = Math.max(1, this.fracBits + 2 + Math.ceil(Math.log2(Math.max(1, this.bound))));
+    const mean = await this.sumRows().multiplyPublic(1 / this.rows, this.fracBits, factorBits);
     // A mean is no larger than what it is taken of; the factor and the truncation add their errors.
-    return mean.assume(roundedBound(this.bound * (1 + 2 ** -24), this.fracBits));
+    return mean.assume(roundedBound(this.bound * (1 + 2 ** -factorBits), this.fracBits));
   }
 
   /** The same values with fewer fractional bits; the error is below 1.5 units in the last place. */

@@ -137,7 +137,7 @@ async function compute(
 ): Promise<Computed> {
   const { shape, plan, algorithm, parameters, point } = verified;
   const { kernel } = party;
-  const session = new Session(new SecureBackend(party), plan.fieldBits, options.onProgress);
+  const session = new Session(new SecureBackend(party), plan.fieldBits, options.onProgress, plan.fracBits);
   const handle = extendByVectors(jiff.jiff, session, party);
   // Measured from here on: the plan declares the checks and the program together.
   const before = party.meter.measurement();

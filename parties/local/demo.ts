@@ -55,7 +55,7 @@ export async function compareWithPlaintext(inputs: LocalInputs, result: JobResul
   const matrices = tables.map((table) => sharedMatrix(table, schema));
   const values = await runInPlaintext(
     algorithm,
-    result.shape,
+    result,
     { inputs: matrices, ...(validation && { validation: sharedMatrix(validation, schema) }) },
     parameters,
   );

@@ -137,8 +137,8 @@ async function derive(
 }
 
 /**
- * Training works with 20 fractional bits, so finer inputs would only widen its masks; a JIFF program pays for
- * each bit of a comparison; sums and means gain by all that fits.
+ * Training chooses its own format, and finer inputs would only widen its masks; a JIFF program pays for each bit
+ * of a comparison; sums and means gain by all that fits.
  */
 function fracBitsByPreference(algorithm: Algorithm): number[] {
   if (algorithm.engine === "jiff") return [24, 20, 16];

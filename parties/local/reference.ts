@@ -5,7 +5,7 @@
 
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { fit } from "../../algorithms/logistic-regression.ts";
-import type { JobShape, SessionAlgorithm } from "../../algorithms/manifest.ts";
+import type { JobShape, Plan, SessionAlgorithm } from "../../algorithms/manifest.ts";
 import { batchOrder } from "../../algorithms/public-permutation.ts";
 import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
 import { Session } from "../../mpc/session/session.ts";
@@ -37,11 +37,11 @@ export function sharedMatrix(table: Table, schema: DataSetSchema): Float64Array 
 /** The values of a result's parts when the program runs on plaintext. */
 export async function runInPlaintext(
   algorithm: SessionAlgorithm,
-  shape: JobShape,
+  { shape, plan }: { shape: JobShape; plan: Plan },
   matrices: { inputs: readonly Float64Array[]; validation?: Float64Array },
   parameters: Record<string, unknown>,
 ): Promise<Record<string, Float64Array>> {
-  const session = new Session(new PlaintextBackend(), shape.fieldBits);
+  const session = new Session(new PlaintextBackend(), plan.fieldBits, undefined, plan.fracBits);
   const unit = 2 ** shape.fracBits;
   // Rounded as the shares are, so that what differs is the computation alone.
   const raw = (matrix: Float64Array): Float64Array => matrix.map((value) => Math.round(value * unit));

@@ -99,6 +99,81 @@ describe("the declaration", () => {
   });
 });
 
+describe("the format of a run", () => {
+  const training = { rows: 300, columns: 5, hasLabel: true };
+
+  it("has the fewest fractional bits with which a step is as accurate as its algorithm asks", async () => {
+    const coarse = await plan("logistic-regression", training, { learningRate: 0.1 });
+    expect(coarse.fracBits).toBe(16);
+    const fine = await plan(
+      "logistic-regression",
+      { ...training, rows: 2000, columns: 80 },
+      { learningRate: 2 },
+    );
+    expect(fine.fracBits).toBeGreaterThan(16);
+    const stepError = ({ declaration }: Plan) =>
+      declaration.steps.find(({ name }) => name === "training step")!.error;
+    expect(stepError(coarse)).toBeLessThanOrEqual(2 ** -9);
+  });
+
+  it("is never coarser than the inputs, and theirs where the algorithm asks for none", async () => {
+    for (const fracBits of [12, 16, 18, 21]) {
+      const { fracBits: trained } = await plan(
+        "logistic-regression",
+        { ...training, fracBits },
+        { epochs: 1 },
+      );
+      expect(trained).toBeGreaterThanOrEqual(Math.max(16, fracBits));
+      expect((await plan("statistics", { rows: 10, columns: 2, fracBits })).fracBits).toBe(fracBits);
+    }
+  });
+
+  it("is coarser than asked for rather than too wide for every field, and the error says so", async () => {
+    const wide = await plan("logistic-regression", { rows: 10_000, columns: 101, hasLabel: true });
+    expect(wide.fieldBits).toBe(127);
+    const [step] = wide.declaration.steps.filter(({ name }) => name === "training step");
+    expect(step!.error).toBeGreaterThan(2 ** -9);
+  });
+});
+
+describe("the range report", () => {
+  it("has a line for each named step, with the job's sums and worst cases", async () => {
+    const { declaration } = await plan("logistic-regression", { rows: 100, columns: 4, hasLabel: true });
+    const { steps, statisticalDistance, worstBits, worstStep } = declaration;
+    expect(steps.map(({ name }) => name)).toEqual([
+      "conversion of the inputs",
+      "mean",
+      "variance",
+      "inverse deviation",
+      "standardise",
+      "training step",
+      "weights in scaled units",
+      "accuracy",
+    ]);
+    const sum = steps.reduce((total, step) => total + step.statisticalDistance, 0);
+    expect(sum / statisticalDistance).toBeCloseTo(1, 9);
+    expect(Math.max(...steps.map(({ bits }) => bits))).toBe(worstBits);
+    expect(steps.find(({ name }) => name === worstStep)?.bits).toBe(worstBits);
+  });
+
+  it("bounds the error of training by the sum of its steps' where no step can spread an error", async () => {
+    const sizes = { rows: 200, columns: 4, hasLabel: true };
+    // One batch of all rows: rate * (l2 + 59/256 * (3 * 1.04 + 1)) is below 2.
+    const parameters = { batchSize: 400, learningRate: 0.5, epochs: 10 };
+    const { declaration, parts } = await plan("logistic-regression", sizes, parameters);
+    const step = declaration.steps.find(({ name }) => name === "training step")!;
+    const weights = parts.find(({ name }) => name === "weights")!;
+    // In scaled units a weight is divided by a deviation of at least 2^-12, or 0.
+    expect(weights.error).toBeLessThan(2 ** 12.1 * 10 * 2 * step.error);
+    const spreading = await plan("logistic-regression", sizes, {
+      ...parameters,
+      learningRate: 8,
+      epochs: 500,
+    });
+    expect(spreading.parts.find(({ name }) => name === "weights")!.error).toBeGreaterThan(1e6);
+  });
+});
+
 describe("a refusal", () => {
   it("comes when the masked openings add up to more than 2^-40 in the largest field", async () => {
     // 65 bits a value in the field of 127 bits: 2^(66 - 125) each.

@@ -66,7 +66,7 @@ export async function runTwice(
   const matrix = (key: number | "validation"): Matrix =>
     key === "validation" ? options.validation! : inputs[key];
 
-  const clear = new Session(new PlaintextBackend(), plan.fieldBits);
+  const clear = new Session(new PlaintextBackend(), plan.fieldBits, undefined, plan.fracBits);
   const wrapped = wrapInputs(clear, shape, (key) => Float64Array.from(raw(matrix(key))));
   const plainParts = await algorithm.run(clear, wrapped, shape, parameters);
   for (const { name, tensor } of plainParts) {
@@ -99,7 +99,7 @@ export async function runTwice(
     await checkInputs(sources[i], checked);
     const own = keys.map((key) => shares.get(key)![i]);
     const arrays = converts ? await convertAll(sources[i], party, own, fracBits) : own;
-    const session = new Session(new SecureBackend(party), plan.fieldBits);
+    const session = new Session(new SecureBackend(party), plan.fieldBits, undefined, plan.fracBits);
     const data = wrapInputs(session, shape, (key) => arrays[keys.indexOf(key)]);
     return algorithm.run(session, data, shape, parameters);
   });

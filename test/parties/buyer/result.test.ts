@@ -25,7 +25,7 @@ const shape: JobShape = {
 };
 const measurement = { rounds: 1, framesSent: 1, bytesSent: 1, openings: {}, seconds: 0.1 };
 /** sum and variance of two columns, at the fractional bits of the plan. */
-const values = { sum: [1.5, -2.25], variance: [0.5, 0.125] };
+const values = { sum: [1.5, -2.25], squares: [0.5, 0.125] };
 
 let kernel: Kernel;
 let plan: FinishedJob["plan"];
@@ -81,7 +81,7 @@ describe("reading a result", () => {
     const payloads = await openPayloads(finished, ciphertexts, buyer.resultKey, deployment);
     const parts = await reconstructParts(finished, payloads);
     expect(Array.from(parts.sum!)).toEqual(values.sum);
-    expect(Array.from(parts.variance!)).toEqual(values.variance);
+    expect(Array.from(parts.squares!)).toEqual(values.squares);
   });
 
   it.each([0, 1, 2])("refuses a flipped bit in the sealed result of party %i + 1", async (party) => {

@@ -122,7 +122,7 @@ describe("a job that is right", () => {
       [tables[0]!.rows, 2],
       [tables[1]!.rows, 2],
     ]);
-    expect(verified.plan.parts.map(({ name }) => name)).toEqual(["sum", "variance"]);
+    expect(verified.plan.parts.map(({ name }) => name)).toEqual(["sum", "squares"]);
     expect((await verify(job, {}, world.operators[2])).point).toBe(3);
   });
 
