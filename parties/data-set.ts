@@ -20,7 +20,8 @@ import { createHash } from "node:crypto";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../mpc/transport/transport.ts";
-import type { FieldArray, Kernel } from "../mpc/vector/index.ts";
+import type { FieldArray, FieldSpec, Kernel } from "../mpc/vector/index.ts";
+import { ExactReader } from "./exact-reader.ts";
 
 /** Shape and format of a shared matrix. */
 export interface MatrixFormat {
@@ -40,8 +41,8 @@ const headerBytes = 16;
 const blockElements = 2 ** 16;
 
 /** Bytes of a share of a rows x cols matrix. */
-export function shareBytes(kernel: Kernel, rows: number, cols: number): number {
-  return headerBytes + rows * cols * kernel.spec.elementBytes;
+export function shareBytes(spec: FieldSpec, rows: number, cols: number): number {
+  return headerBytes + rows * cols * spec.elementBytes;
 }
 
 /** sha256 of the bytes as 0x-hexadecimal: the address of a blob and the hash that an offer commits to. */
@@ -61,35 +62,69 @@ export function shareMatrix(
   cols: number,
   fracBits: number,
 ): [Uint8Array, Uint8Array, Uint8Array] {
-  checkShape(rows, cols);
+  const sharer = new MatrixSharer(kernel, { rows, cols, fracBits });
   if (matrix.length !== rows * cols) {
     throw new SymbolonError(
       "SHAPE_MISMATCH",
       `${matrix.length} numbers do not make a ${rows} x ${cols} matrix.`,
     );
   }
-  const shares = partyIndices.map((point) => newShare(kernel, { rows, cols, fracBits, point })) as [
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-  ];
+  const shares = partyIndices.map((point) => newShare(kernel, { rows, cols, fracBits, point })) as Three;
   for (const { start, length, offset } of blocks(kernel, rows, cols)) {
+    const block = sharer.share(matrix.subarray(start, start + length));
+    for (const [i, bytes] of block.entries()) shares[i]!.set(bytes, offset);
+  }
+  return shares;
+}
+
+type Three = [Uint8Array, Uint8Array, Uint8Array];
+
+/** Shares a matrix block of rows by block of rows; the parts, one behind the other, are what `shareMatrix` gives. */
+export class MatrixSharer {
+  readonly #kernel: Kernel;
+  readonly #format: MatrixFormat;
+  #row = 0;
+
+  /** @throws SHAPE_MISMATCH for an impossible shape */
+  constructor(kernel: Kernel, format: MatrixFormat) {
+    checkShape(format.rows, format.cols);
+    this.#kernel = kernel;
+    this.#format = format;
+  }
+
+  /** What stands before the blocks, for points 1, 2 and 3. */
+  headers(): Three {
+    return partyIndices.map((point) => header(this.#kernel, { ...this.#format, point })) as Three;
+  }
+
+  /**
+   * The bytes of the next `rowsPerBlock(cols)` rows, or of those that are left.
+   * @throws SHAPE_MISMATCH for another number of rows; FIELD_ENCODING
+   */
+  share(matrix: Float64Array): Three {
+    const { rows, cols, fracBits } = this.#format;
+    const kernel = this.#kernel;
+    const length = Math.min(rowsPerBlock(cols), rows - this.#row) * cols;
+    if (matrix.length !== length || length === 0) {
+      throw new SymbolonError("SHAPE_MISMATCH", `A block of ${length} numbers was expected.`);
+    }
+    this.#row += length / cols;
     const region = kernel.beginRegion();
     try {
       const share = kernel.allocate(length);
       const slope = kernel.allocate(length);
-      kernel.fromNumbers(share, matrix.subarray(start, start + length), fracBits);
+      kernel.fromNumbers(share, matrix, fracBits);
       kernel.fromRandomBytes(slope, randomBytes(kernel.randomByteLength(length)));
-      for (const bytes of shares) {
+      const shares = partyIndices.map(() => {
         kernel.add(share, share, slope);
-        bytes.set(kernel.encode(share), offset);
-      }
+        return kernel.encode(share);
+      });
       kernel.fill(slope, 0n);
+      return shares as Three;
     } finally {
       kernel.endRegion(region);
     }
   }
-  return shares;
 }
 
 /** The bytes of a share that a kernel holds, `rows * cols` elements. @throws SHAPE_MISMATCH */
@@ -118,6 +153,7 @@ export function decodeShare(kernel: Kernel, bytes: Uint8Array, format: ShareForm
   const { rows, cols } = format;
   checkShape(rows, cols);
   checkHeader(kernel, bytes, format);
+  expect(bytes.length === shareBytes(kernel.spec, rows, cols), "length");
   const share = kernel.allocate(rows * cols);
   try {
     for (const { start, length, offset } of blocks(kernel, rows, cols)) {
@@ -129,6 +165,45 @@ export function decodeShare(kernel: Kernel, bytes: Uint8Array, format: ShareForm
     throw error;
   }
   return share;
+}
+
+/** Consecutive rows of a share, in a kernel. */
+export interface ShareBlock {
+  /** Index of the first row. */
+  first: number;
+  rows: number;
+  /** rows x cols elements, row-major; valid until the next block is asked for. */
+  values: FieldArray;
+}
+
+/**
+ * Reads a share that comes in parts, in blocks of `rowsPerBlock(cols)` rows. That nothing is missing is known
+ * when the last block was read without an error.
+ * @throws as `decodeShare`
+ */
+export async function* shareBlocks(
+  kernel: Kernel,
+  parts: AsyncIterable<Uint8Array>,
+  format: ShareFormat,
+): AsyncGenerator<ShareBlock> {
+  const { rows, cols } = format;
+  checkShape(rows, cols);
+  const reader = new ExactReader(parts);
+  const head = await reader.read(headerBytes);
+  checkHeader(kernel, head ?? new Uint8Array(0), format);
+  for (const { start, length } of blocks(kernel, rows, cols)) {
+    const bytes = await reader.read(length * kernel.spec.elementBytes);
+    expect(bytes !== undefined, "length");
+    const values = kernel.allocate(length);
+    try {
+      kernel.decode(values, bytes);
+      bytes.fill(0);
+      yield { first: start / cols, rows: length / cols, values };
+    } finally {
+      kernel.free(values);
+    }
+  }
+  expect(await reader.atEnd(), "length");
 }
 
 /**
@@ -168,8 +243,14 @@ function checkShape(rows: number, cols: number): void {
   }
 }
 
-function newShare(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat): Uint8Array {
-  const bytes = new Uint8Array(shareBytes(kernel, rows, cols));
+function newShare(kernel: Kernel, format: ShareFormat): Uint8Array {
+  const bytes = new Uint8Array(shareBytes(kernel.spec, format.rows, format.cols));
+  bytes.set(header(kernel, format));
+  return bytes;
+}
+
+function header(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat): Uint8Array {
+  const bytes = new Uint8Array(headerBytes);
   bytes.set(magic);
   bytes.set([version, kernel.spec.bits, fracBits, point], 4);
   const view = new DataView(bytes.buffer);
@@ -179,25 +260,30 @@ function newShare(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat):
 }
 
 function checkHeader(kernel: Kernel, bytes: Uint8Array, format: ShareFormat): void {
-  const expect = (fits: boolean, what: string) => {
-    if (!fits)
-      throw new SymbolonError("FIELD_ENCODING", `The bytes are not the expected share: another ${what}.`);
-  };
   expect(bytes.length >= headerBytes && magic.equals(bytes.subarray(0, 4)) && bytes[4] === version, "format");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   expect(bytes[5] === kernel.spec.bits, "field");
   expect(bytes[6] === format.fracBits, "number of fractional bits");
   expect(bytes[7] === format.point, "point");
   expect(view.getUint32(8, true) === format.rows && view.getUint32(12, true) === format.cols, "shape");
-  expect(bytes.length === shareBytes(kernel, format.rows, format.cols), "length");
+}
+
+function expect(fits: boolean, what: string): asserts fits {
+  if (!fits)
+    throw new SymbolonError("FIELD_ENCODING", `The bytes are not the expected share: another ${what}.`);
+}
+
+/** Rows in a block of a matrix with `cols` columns. */
+export function rowsPerBlock(cols: number): number {
+  return Math.max(1, Math.floor(blockElements / cols));
 }
 
 /** The blocks of a matrix: index of the first element, number of elements, offset in the bytes. */
 function* blocks(kernel: Kernel, rows: number, cols: number) {
-  const rowsPerBlock = Math.max(1, Math.floor(blockElements / cols));
-  for (let row = 0; row < rows; row += rowsPerBlock) {
+  const step = rowsPerBlock(cols);
+  for (let row = 0; row < rows; row += step) {
     const start = row * cols;
-    const length = Math.min(rowsPerBlock, rows - row) * cols;
+    const length = Math.min(step, rows - row) * cols;
     yield { start, length, offset: headerBytes + start * kernel.spec.elementBytes };
   }
 }

@@ -34,10 +34,9 @@ export interface RowSource {
 /** A table in memory as a source. */
 export function rowsOf(table: Table): RowSource {
   const { columns, rows, values, file } = table;
-  const extremes = new Extremes(columns.length);
-  extremes.add(values);
+  const { low, high } = extremesOf(table);
   return {
-    ...{ columns, rows, file, low: extremes.low, high: extremes.high },
+    ...{ columns, rows, file, low, high },
     async *blocks(rowsPerBlock) {
       for (let first = 0; first < rows; first += rowsPerBlock) {
         const count = Math.min(rowsPerBlock, rows - first);
@@ -68,6 +67,14 @@ export class Extremes {
       column = column + 1 === low.length ? 0 : column + 1;
     }
   }
+}
+
+/** The extremes of a whole table. */
+export function extremesOf(table: Table | RowSource): Pick<RowSource, "low" | "high"> {
+  if (!("values" in table)) return table;
+  const extremes = new Extremes(table.columns.length);
+  extremes.add(table.values);
+  return extremes;
 }
 
 /** The refusal of a file that another process writes to while it is shared. */

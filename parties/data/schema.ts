@@ -10,6 +10,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
 import type { Table } from "./csv.ts";
 import { dataFieldBits } from "./field.ts";
+import { extremesOf, type RowSource } from "./rows.ts";
 
 /**
  * Field of a schema file that names none. The file is older than the data sets that are offered under it, and
@@ -175,11 +176,12 @@ function roundAway(value: number, width: number, sign: 1 | -1): number {
 
 /**
  * A schema that all `tables` fit: the columns of the first in its order, bounds over all of them, rounded
- * outward, and the field that the largest of them needs. These bounds come from the rows and become public: callers must say so (`derivedBoundsNotice`).
+ * outward, and the field that the largest of them needs. These bounds come from the rows and become public:
+ * callers must say so (`derivedBoundsNotice`).
  * @throws SCHEMA_MISMATCH when the tables have different columns, CSV_COLUMN_MISSING when `label` is in none
  */
 export function deriveSchema(
-  tables: readonly Table[],
+  tables: readonly (Table | RowSource)[],
   options: {
     label?: string;
     fracBits?: number;
@@ -197,17 +199,11 @@ export function deriveSchema(
   }
   const low = new Map<string, number>();
   const high = new Map<string, number>();
-  for (const { columns, rows, values } of tables) {
-    columns.forEach((name, column) => {
-      let min = low.get(name) ?? Number.POSITIVE_INFINITY;
-      let max = high.get(name) ?? Number.NEGATIVE_INFINITY;
-      for (let row = 0, at = column; row < rows; row++, at += columns.length) {
-        const value = values[at]!;
-        if (value < min) min = value;
-        if (value > max) max = value;
-      }
-      low.set(name, min);
-      high.set(name, max);
+  for (const table of tables) {
+    const extremes = extremesOf(table);
+    table.columns.forEach((name, column) => {
+      low.set(name, Math.min(low.get(name) ?? Number.POSITIVE_INFINITY, extremes.low[column]!));
+      high.set(name, Math.max(high.get(name) ?? Number.NEGATIVE_INFINITY, extremes.high[column]!));
     });
   }
   const fracBits = options.fracBits ?? defaultFracBits;
@@ -224,7 +220,9 @@ export function deriveSchema(
   });
 }
 
-function requireSameColumns(first: Table, other: Table): void {
+type Named = Pick<Table, "columns" | "file">;
+
+function requireSameColumns(first: Named, other: Named): void {
   const missing = first.columns.filter((name) => !other.columns.includes(name));
   const extra = other.columns.filter((name) => !first.columns.includes(name));
   if (missing.length === 0 && extra.length === 0) return;

@@ -36,7 +36,7 @@ describe("a shared matrix", () => {
         ([cols, rows], fracBits) => {
           const matrix = Float64Array.from(rows.flat());
           const shares = shareMatrix(kernel, matrix, rows.length, cols, fracBits);
-          for (const bytes of shares) expect(bytes.length).toBe(shareBytes(kernel, rows.length, cols));
+          for (const bytes of shares) expect(bytes.length).toBe(shareBytes(kernel.spec, rows.length, cols));
           const back = reconstructMatrix(kernel, shares, { rows: rows.length, cols, fracBits });
           back.forEach((number, at) => {
             expect(Math.abs(number - matrix[at]!)).toBeLessThanOrEqual(2 ** -(fracBits + 1));
