@@ -16,7 +16,7 @@ import { runParties } from "./engine/parties.ts";
 import { smallestField } from "./field-choice.ts";
 import { median } from "./report.ts";
 import { groups, type SelfTime, selfTimes } from "./self-times.ts";
-import { workloads } from "./workloads.ts";
+import { findWorkload } from "./workloads.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,12 +28,7 @@ const { values, positionals } = parseArgs({
     out: { type: "string" },
   },
 });
-const workload = workloads.find((w) => w.name === positionals[0]);
-if (workload === undefined) {
-  console.error(`name one workload: ${workloads.map((w) => w.name).join(", ")}`);
-  process.exit(2);
-}
-
+const workload = findWorkload(positionals[0] ?? "");
 const field =
   values.field === undefined ? (await smallestField(workload)).field : (Number(values.field) as FieldBits);
 const { parties, profiles } = await runParties(workload, {

@@ -46,19 +46,18 @@ const { values } = parseArgs({
     rtt: { type: "string" },
   },
 });
-const known = [...workloadNames, ...workloadNames.map((name) => jiffPrefix + name)];
-const names = values.only?.split(",") ?? (values.quick ? workloadNames : known);
+const everything = [...workloadNames, ...workloadNames.map((name) => jiffPrefix + name)];
+const names = values.only?.split(",") ?? (values.quick ? workloadNames : everything);
 const roundTrips = values.rtt?.split(",").map(Number) ?? [0];
 const full = values.only === undefined && values.rtt === undefined && !values.quick;
 const forced = fieldBits.find((bits) => String(bits) === values.field);
-const wrong =
-  names.find((name) => !known.includes(name)) ??
-  roundTrips.find((ms) => !(ms >= 0)) ??
-  (forced === undefined ? values.field : undefined);
-if (wrong !== undefined) {
-  console.error(
-    `what is ${wrong}? benchmarks: ${known.join(", ")}; --field ${fieldBits.join("|")}; --rtt MS,...`,
-  );
+try {
+  for (const name of names) findWorkload(name.replace(jiffPrefix, ""));
+  if (roundTrips.some((ms) => !(ms >= 0))) throw new Error("--rtt takes milliseconds");
+  if (forced === undefined && values.field !== undefined)
+    throw new Error(`--field takes ${fieldBits.join(", ")}`);
+} catch (error) {
+  console.error((error as Error).message);
   process.exit(2);
 }
 
@@ -74,6 +73,7 @@ for (const rttMs of full ? delays : []) {
 const timings = new Map<JiffWork, JiffTiming | undefined>();
 for (const name of names.filter((n) => n.startsWith(jiffPrefix)).map((n) => n.slice(jiffPrefix.length))) {
   const work = findJiffWork(name);
+  if (work === undefined) continue;
   if (!timings.has(work)) timings.set(work, await runJiff(work));
   const timing = timings.get(work);
   const beside = results.find((r): r is EngineResult => r.name === name && r.rttMs === 0);

@@ -4,7 +4,9 @@
  */
 import { findAlgorithm } from "../algorithms/catalog.ts";
 import { fit } from "../algorithms/logistic-regression.ts";
-import type { Session, Tensor } from "../mpc/session/session.ts";
+import { standardise, workFracBits } from "../algorithms/standardise.ts";
+import type { Session } from "../mpc/session/session.ts";
+import type { Tensor } from "../mpc/session/tensor.ts";
 import { breastCancer, type LabelledData, syntheticData, uniform } from "./data.ts";
 
 /** A secret input: its public shape and range, and its values in units of the last place. */
@@ -37,7 +39,6 @@ export interface Workload {
   readonly fromSellers?: boolean;
 }
 
-const trainingFracBits = 20;
 /** Training of a job lasts as long as the algorithm's default says; its range and distance choose the field. */
 const jobEpochs = findAlgorithm("logistic-regression").parameters.parse({}).epochs as number;
 
@@ -51,7 +52,7 @@ function training(
   let made: LabelledData | Promise<LabelledData> | undefined;
   const raw = async (part: "X" | "labels"): Promise<Float64Array> => {
     made ??= data();
-    return (await made)[part].map((x) => Math.round(x * 2 ** trainingFracBits));
+    return (await made)[part].map((x) => Math.round(x * 2 ** workFracBits));
   };
   const train = <D>([X, labels]: readonly Tensor<D>[], count: number) => {
     const defaults = findAlgorithm("logistic-regression").parameters.parse({});
@@ -59,7 +60,7 @@ function training(
   };
   const batch = Math.min(batchSize, rows);
   const steps = Math.ceil(rows / batch) * epochs;
-  const shape = { rows, fracBits: trainingFracBits };
+  const shape = { rows, fracBits: workFracBits };
   return {
     name,
     about: `a step of logistic regression, ${rows} x ${columns}, batch ${batch}, clamped sigmoid of 5 pieces`,
@@ -73,6 +74,19 @@ function training(
     steps,
     tolerance: 0.01,
     shortened: () => ({ ...training(name, [rows, columns, batchSize], 1, data), short: true }),
+  };
+}
+
+/** Centring and scaling of all columns to mean 0 and variance 1, on shares. */
+function standardisation(name: string, rows: number, columns: number): Workload {
+  return {
+    name,
+    about: `standardisation of ${rows} x ${columns} values up to 1`,
+    inputs: [values("table", rows, columns, workFracBits, 1)],
+    run: async (_session, [table]) => [(await standardise(table)).X],
+    steps: 1,
+    // Uniform values of at most 1 have a deviation of 0.58, so theirs grow little.
+    tolerance: 2 ** -10,
   };
 }
 
@@ -136,9 +150,22 @@ export const workloads: readonly Workload[] = [
 
 export const workloadNames: readonly string[] = workloads.map((w) => w.name);
 
-/** @param short one pass over the data instead of several, for training */
+/**
+ * A workload by name: one of the list, `lr-ROWSxCOLUMNS-bBATCH` or `-full` for training of any size, or
+ * `standardise-ROWSxCOLUMNS`.
+ * @param short one pass over the data instead of several, for training
+ * @throws Error for another name
+ */
 export function findWorkload(name: string, short = false): Workload {
-  const found = workloads.find((w) => w.name === name);
-  if (found === undefined) throw new Error(`no workload "${name}"; known: ${workloadNames.join(", ")}`);
+  const found = workloads.find((w) => w.name === name) ?? ofAnySize(name);
+  if (found === undefined) throw new Error(`no benchmark "${name}"; known: ${workloadNames.join(", ")}`);
   return short ? (found.shortened?.() ?? found) : found;
+}
+
+function ofAnySize(name: string): Workload | undefined {
+  const named = /^(lr|standardise)-(\d+)x(\d+)(?:-(?:b(\d+)|full))?$/.exec(name);
+  if (named === null) return undefined;
+  const [rows, columns] = [Number(named[2]), Number(named[3])];
+  if (named[1] === "standardise") return standardisation(name, rows, columns);
+  return training(name, [rows, columns, Number(named[4] ?? rows)], 3, () => syntheticData(rows, columns));
 }
