@@ -8,7 +8,7 @@
  * analysis accepts (`--field` forces one), and its result is checked against plaintext once. Without options
  * all workloads run, those that wait for rounds also with emulated round trips of 1, 10 and 50 ms; `--only`
  * runs the named ones without a delay; `--rtt` sets the round trips. `--quick` runs less often, without delays
- * and without JIFF. `--docs` writes the tables into docs/performance.md.
+ * and without JIFF. A full run measures the kernels as well. `--docs` writes the tables into docs/performance.md.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ import { runParties } from "./engine/parties.ts";
 import { smallestField } from "./field-choice.ts";
 import { findJiffWork, type JiffTiming, runStockJiff } from "./jiff/stock.ts";
 import type { JiffWork } from "./jiff/works.ts";
+import { kernelResults, kernelTable } from "./kernels.ts";
 import { fillSection } from "./markdown.ts";
 import {
   type EngineResult,
@@ -80,8 +81,12 @@ for (const name of names.filter((n) => n.startsWith(jiffPrefix)).map((n) => n.sl
   if (timing !== undefined) results.push(jiffResult(name, timing, beside));
 }
 
+if (full) progress("kernels");
+const kernels = full ? await kernelResults({ headline: true }) : [];
+
 const report = { machine: machine(), results };
-console.log(values.json ? JSON.stringify(report, null, 2) : terminalTables(report));
+if (values.json) console.log(JSON.stringify({ ...report, kernels }, null, 2));
+else console.log([terminalTables(report), ...(full ? [kernelTable(kernels)] : [])].join("\n\n"));
 if (values.docs) {
   const file = join(import.meta.dirname, "../docs/performance.md");
   writeFileSync(file, fillSection(readFileSync(file, "utf8"), "bench", markdownTables(report)));
