@@ -148,8 +148,8 @@ export class CostMeter {
     this.#total.bytesReceived += bytes;
   }
 
-  countOpening(label: string, values: number, cost?: ProtocolCost): void {
-    for (const { openings } of cost === undefined ? [this.#total] : [cost, this.#total]) {
+  countOpening(label: string, values: number, cost: ProtocolCost): void {
+    for (const { openings } of [cost, this.#total]) {
       openings[label] = (openings[label] ?? 0) + values;
     }
   }

@@ -5,7 +5,9 @@
  */
 import { ElementStream, inBlocks } from "./blocks.ts";
 import { CostMeter } from "./cost.ts";
+import { toSymbolonError } from "./errors.ts";
 import { Prss, type PrssPurpose } from "./prss.ts";
+import type { Recorder } from "./recorder.ts";
 import { Rounds } from "./rounds.ts";
 import { embedCoefficient } from "./shamir.ts";
 import { nextParty, type PartyIndex, previousParty, type Transport } from "./transport/transport.ts";
@@ -17,6 +19,7 @@ interface AttemptState {
   readonly prss: Prss;
   readonly meter: CostMeter;
   readonly rounds: Rounds;
+  readonly recorder: Recorder | undefined;
   workspace: Uint8Array;
 }
 
@@ -33,13 +36,19 @@ export class Party {
   readonly #embed = new Map<PartyIndex, bigint>();
   readonly #views = new Map<string, Party>();
 
-  constructor(kernel: Kernel, transport: Transport, pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>);
+  constructor(
+    kernel: Kernel,
+    transport: Transport,
+    pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>,
+    recorder?: Recorder,
+  );
   /** The same party in the field of another kernel or within a protocol; see `inField` and `within`. */
   constructor(kernel: Kernel, attempt: AttemptState, protocol: string | undefined);
   constructor(
     kernel: Kernel,
     at: Transport | AttemptState,
     secretsOrProtocol: ReadonlyMap<PartyIndex, Uint8Array> | string | undefined,
+    recorder?: Recorder,
   ) {
     this.kernel = kernel;
     if ("prss" in at) {
@@ -49,7 +58,7 @@ export class Party {
       const prss = new Prss(at.partyIndex, secretsOrProtocol as ReadonlyMap<PartyIndex, Uint8Array>);
       const meter = new CostMeter();
       const rounds = new Rounds(at, prss, meter);
-      this.#attempt = { transport: at, prss, meter, rounds, workspace: new Uint8Array(0) };
+      this.#attempt = { transport: at, prss, meter, rounds, recorder, workspace: new Uint8Array(0) };
     }
     this.meter = this.#attempt.meter;
     this.index = this.#attempt.transport.partyIndex;
@@ -83,19 +92,43 @@ export class Party {
   }
 
   /**
-   * Runs one communication round; `operation` labels its frames and its pseudo-random streams.
+   * Runs one communication round, which opens nothing; `operation` labels its frames and its pseudo-random
+   * streams.
    * @param protocol what the round is counted as, unless this party is within another protocol
    */
-  round<T>(protocol: string, body: (operation: number) => Promise<T>): Promise<T>;
-  round<T>(body: (operation: number) => Promise<T>): Promise<T>;
-  async round<T>(
-    protocolOrBody: string | ((operation: number) => Promise<T>),
-    maybeBody?: (operation: number) => Promise<T>,
-  ): Promise<T> {
-    const [protocol, body] =
-      typeof protocolOrBody === "string" ? [protocolOrBody, maybeBody!] : ["unnamed", protocolOrBody];
-    const { rounds } = this.#attempt;
-    return (await rounds.run({ protocol: this.#protocol ?? protocol, run: body })) as T;
+  round<T>(protocol: string, body: (operation: number) => Promise<T>): Promise<T> {
+    return this.#run(protocol, false, body);
+  }
+
+  /**
+   * A round that opens values, to all parties or to some. Everything recorded before is verified first: an error
+   * that a party slipped into a value would overrun the mask under which the value opens, and leak there, long
+   * before a check at the end of the run.
+   */
+  async openingRound<T>(protocol: string, body: (operation: number) => Promise<T>): Promise<T> {
+    const { recorder, transport } = this.#attempt;
+    if (recorder !== undefined) {
+      try {
+        await recorder.verify(this);
+      } catch (error) {
+        transport.close(toSymbolonError(error));
+        throw error;
+      }
+    }
+    return this.#run(protocol, true, body);
+  }
+
+  async #run<T>(protocol: string, opens: boolean, run: (operation: number) => Promise<T>): Promise<T> {
+    const body = { protocol: this.#protocol ?? protocol, opens, run };
+    return (await this.#attempt.rounds.run(body)) as T;
+  }
+
+  /**
+   * What keeps this attempt's messages and statements until they are verified; none while security is passive.
+   * A protocol states each of its rounds by `party.recorder?.state(...)`, so that nothing is made for nobody.
+   */
+  get recorder(): Recorder | undefined {
+    return this.#attempt.recorder;
   }
 
   /**
@@ -118,17 +151,24 @@ export class Party {
   }
 
   send(to: PartyIndex, operation: number, parts: readonly Uint8Array[]): void {
+    this.#attempt.recorder?.sent(to, operation, parts);
     this.#attempt.rounds.send(to, operation, parts);
   }
 
   /** The view is valid until the next receive from the same party. */
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {
-    return this.#attempt.rounds.receive(from, operation, byteLength);
+    const { recorder, rounds } = this.#attempt;
+    const frame = rounds.receive(from, operation, byteLength);
+    if (recorder === undefined) return frame;
+    return frame.then((bytes) => {
+      recorder.received(from, operation, bytes);
+      return bytes;
+    });
   }
 
-  /** Counts values that this round opens to parties. Every protocol that reveals a value calls it. */
+  /** Counts values that an opening round reveals to parties. Every protocol that reveals a value calls it. */
   countOpening(label: string, values: number): void {
-    this.meter.countOpening(label, values, this.#attempt.rounds.running);
+    this.#attempt.rounds.countOpening(label, values);
   }
 
   /** Sends field elements in their wire form. */

@@ -14,6 +14,8 @@ import type { PartyIndex, Transport } from "./transport/transport.ts";
 export interface RoundBody {
   /** What the round is counted as. */
   readonly protocol: string;
+  /** Whether it opens values: what they depend on has been verified then, see `Party.openingRound`. */
+  readonly opens: boolean;
   run(operation: number): Promise<unknown>;
 }
 
@@ -47,8 +49,9 @@ export class Rounds {
   #operation = 0;
   /** The task that runs now, if any shares rounds. */
   #task: Task | undefined;
-  /** What the body that runs now is counted as; none between rounds. */
+  /** What the body that runs now is counted as, and whether it may open; none between rounds. */
   #running: ProtocolCost | undefined;
+  #opens = false;
   #gate: Gate | undefined;
 
   constructor(transport: Transport, prss: Prss, meter: CostMeter) {
@@ -149,20 +152,27 @@ export class Rounds {
     }
     let bytes = 0;
     for (const part of parts) bytes += part.length;
-    this.#meter.countFrame(this.running, bytes);
+    this.#meter.countFrame(this.#account(), bytes);
     this.#transport.send(to, operation, parts);
   }
 
   receive(from: PartyIndex, operation: number, byteLength: number): Promise<Uint8Array> {
-    this.#meter.countReceived(this.running, byteLength);
+    this.#meter.countReceived(this.#account(), byteLength);
     const gate = this.#gate;
     if (gate === undefined || gate.open) return this.#transport.receive(from, operation, byteLength);
     gate.reached();
     return gate.opened.then(() => this.#transport.receive(from, operation, byteLength));
   }
 
+  /** @throws INTERNAL in a round that was not begun as one that opens */
+  countOpening(label: string, values: number): void {
+    const cost = this.#account();
+    if (!this.#opens) throw new SymbolonError("INTERNAL", `${label} opened in a round that opens nothing`);
+    this.#meter.countOpening(label, values, cost);
+  }
+
   /** What messages and openings are counted as now. */
-  get running(): ProtocolCost {
+  #account(): ProtocolCost {
     if (this.#running === undefined) throw new SymbolonError("INTERNAL", "a message outside of a round");
     return this.#running;
   }
@@ -193,8 +203,9 @@ export class Rounds {
     }
   }
 
-  async #alone({ protocol, run }: RoundBody, operation: number): Promise<unknown[]> {
+  async #alone({ protocol, opens, run }: RoundBody, operation: number): Promise<unknown[]> {
     this.#running = this.#meter.beginRound([protocol])[0];
+    this.#opens = opens;
     const waitedMs = this.#transport.stats.waitingMs;
     try {
       return [await run(operation)];
@@ -213,6 +224,7 @@ export class Rounds {
     let waitedMs = stats.waitingMs;
     const inTurn = async (i: number, gate: Gate, act: () => Promise<unknown>): Promise<unknown> => {
       this.#running = costs[i];
+      this.#opens = bodies[i].opens;
       this.#gate = gate;
       const result = await act();
       this.#meter.settle(costs[i], stats.waitingMs - waitedMs);

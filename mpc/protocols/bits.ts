@@ -67,7 +67,7 @@ export function randomBits(party: Party, purpose: PrssPurpose, operation: number
  * Cost: 1 round, one bit a party. Opened: nothing. Adversary: passive. Source: [AFLNO16].
  */
 export async function and(party: Party, a: BitShares, b: BitShares): Promise<BitShares> {
-  return party.round(async (operation) => {
+  return party.round("and", async (operation) => {
     const words = a.next.length;
     const zero = randomBits(party, "bit-zero", operation, words);
     const own = new Uint32Array(words);
@@ -80,7 +80,9 @@ export async function and(party: Party, a: BitShares, b: BitShares): Promise<Bit
     }
     party.send(party.next, operation, [bytesOf(own)]);
     const received = wordsOf(await party.receive(party.previous, operation, 4 * words));
-    return { next: received, previous: own };
+    const out = { next: received, previous: own };
+    party.recorder?.state(party.kernel, { relation: "conjunction", operation, a, b, out });
+    return out;
   });
 }
 
@@ -92,11 +94,18 @@ export function andCost(words: number): Cost {
 /**
  * Opens shared bits to all. Each party gets its missing component from both neighbours and compares.
  *
- * Cost: 1 round, two bits a party for each bit. Opened: the bits; the caller counts them.
+ * Cost: 1 round, two bits a party for each bit. Opened: the bits, counted under `label`.
+ * @param count how many of the bits have a meaning; those that fill up words have none
  * @throws SHARES_INCONSISTENT when the two copies differ.
  */
-export async function openBits(party: Party, a: BitShares, label: string): Promise<Uint32Array> {
-  return party.round(async (operation) => {
+export async function openBits(
+  party: Party,
+  a: BitShares,
+  label: string,
+  count: number,
+): Promise<Uint32Array> {
+  return party.openingRound("open", async (operation) => {
+    party.countOpening(label, count);
     const words = a.next.length;
     party.send(party.next, operation, [bytesOf(a.next)]);
     party.send(party.previous, operation, [bytesOf(a.previous)]);
@@ -112,6 +121,7 @@ export async function openBits(party: Party, a: BitShares, label: string): Promi
       }
       out[w] = a.next[w] ^ a.previous[w] ^ one[w];
     }
+    party.recorder?.state(party.kernel, { relation: "bit opening", operation, bits: a, value: out });
     return out;
   });
 }

@@ -117,7 +117,7 @@ export async function shareBlocks(
 ): Promise<BitShares> {
   const { index } = party;
   const words = inputWords(shape);
-  return party.round(async (operation) => {
+  return party.round("carry", async (operation) => {
     // Components by the party that does not know them; the masks are those of zero sharings.
     const components = new Map<PartyIndex, Uint32Array>();
     if (index !== second) components.set(second, party.pairWords(second, "bit-zero", operation, words));

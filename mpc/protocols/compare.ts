@@ -153,7 +153,7 @@ export async function openForComparison(
 ): Promise<{ opening: ComparisonOpening; offset: bigint }> {
   const offset = 1n << BigInt(request.bitLength);
   const dealing = await comparisonDealing(request);
-  const opening = await party.round("compare", (operation) =>
+  const opening = await party.openingRound("compare", (operation) =>
     openMasked(party, operation, { values: x, degree: 1, mask: "statistical", offset, dealing }),
   );
   return { opening, offset };
@@ -270,7 +270,7 @@ async function findOutcomes(
   const m = comparedBits(request);
   const words = wordsFor(n);
   const width = n * (m + 1);
-  return party.round("compare", async (operation) => {
+  return party.openingRound("compare", async (operation) => {
     const planes = new Uint32Array(words * copies);
     const split = { planes, n, copies };
     party.countOpening(maskedBitsLabel, n * copies);

@@ -42,7 +42,7 @@ export async function convert(
     );
   }
   const offset = 1n << BigInt(bitLength);
-  const opening = await from.round((operation) =>
+  const opening = await from.openingRound("convert", (operation) =>
     openMasked(from, operation, { values, degree: 1, mask: "statistical", offset }),
   );
   const { kernel, index } = to;

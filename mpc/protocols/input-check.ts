@@ -55,6 +55,9 @@ export const inputCheckOpenings = {
   "input range": "40 random parities of the bits [value in range], which are known when all are 1",
 } as const;
 
+/** What all rounds of the checks are counted as. */
+export const inputCheckProtocol = "check inputs";
+
 /** Wrong inputs pass with probability 2^-40. */
 const parities = 40;
 const coinWords = 4;
@@ -66,7 +69,8 @@ const rangeBlock = 1 << 17;
  * Cost: `inputCheckCost`; about 130 bytes a value on the wire with k = 127.
  * @throws SHARES_INCONSISTENT, INPUT_OUT_OF_RANGE naming the data owner where one check is per owner.
  */
-export async function checkInputs(party: Party, inputs: readonly CheckedInput[]): Promise<void> {
+export async function checkInputs(unnamed: Party, inputs: readonly CheckedInput[]): Promise<void> {
+  const party = unnamed.within(inputCheckProtocol);
   const coefficients = await tossCoin(party);
   await checkConsistency(party, inputs, coefficients);
   const labelled = inputs.filter((input) => input.hasLabel);
@@ -86,8 +90,7 @@ type Coefficients = (bytes: number) => Uint8Array;
 async function tossCoin(party: Party): Promise<Coefficients> {
   // The pair keys of the random bits are older than the inputs' use, but known to no data owner.
   const random = randomBits(party, "bit-random", party.nextOperation, coinWords);
-  party.meter.countOpening("coin", 32 * coinWords);
-  const seed = await openBits(party, random, "coin");
+  const seed = await openBits(party, random, "coin", 32 * coinWords);
   const key = Buffer.from(seed.buffer, seed.byteOffset, 16);
   let counter = 0n;
   return (bytes) => {
@@ -205,7 +208,7 @@ export async function checkRange(
   const shape = rangeCarry(kernel.spec, n);
   const dealing = blockDealing(shape.carryBits);
   const t = high - low + 1n;
-  const opening = await party.round((operation) =>
+  const opening = await party.openingRound(inputCheckProtocol, (operation) =>
     openMasked(party, operation, { values: x, degree: 1, mask: "uniform", offset: -low, dealing }),
   );
   const local: Uint32Array[] = [];
@@ -258,8 +261,7 @@ async function checkAllOnes(
     if (parity(chosen, bits.next)) sums.next[at] |= bit;
     if (parity(chosen, bits.previous)) sums.previous[at] |= bit;
   }
-  party.meter.countOpening("input range", parities);
-  const opened = await openBits(party, sums, "input range");
+  const opened = await openBits(party, sums, "input range", parities);
   if (xorWords(opened, expected).some((w) => w !== 0)) {
     throw new SymbolonError(
       "INPUT_OUT_OF_RANGE",

@@ -75,7 +75,7 @@ export function rolesOf(operation: number): Roles {
 }
 
 /**
- * One round, to be called inside `party.round`.
+ * One round, to be called inside `party.openingRound`.
  *
  * Degree 2: the parties' summands l_i d_i go from the helper to both openers and between the openers: 4 n
  * elements. They are hidden by a zero sharing: each opener adds what it has in common with the helper, and the
@@ -86,13 +86,14 @@ export function rolesOf(operation: number): Roles {
 export async function openMasked<Dealt>(
   party: Party,
   operation: number,
-  { values, degree, mask, offset, dealing }: MaskedOpeningRequest<Dealt>,
+  request: MaskedOpeningRequest<Dealt>,
 ): Promise<MaskedOpening<Dealt>> {
+  const { values, degree, mask, offset, dealing } = request;
   const { kernel, index } = party;
   const n = values.length;
   const roles = rolesOf(operation);
   const { helper, first, second } = roles;
-  party.meter.countOpening(maskedValuesLabel, n);
+  party.countOpening(maskedValuesLabel, n);
   const maskBits = mask === "statistical" ? kernel.spec.bits - 2 : kernel.spec.bits;
   // The pair {helper, first} excludes the second opener, and the other way round.
   const maskOf = (excluded: PartyIndex): FieldArray =>
@@ -124,7 +125,7 @@ export async function openMasked<Dealt>(
     if (made !== undefined) wire.push(made.wire);
     if (wire.length > 0) party.send(second, operation, wire);
     if (summands !== undefined) kernel.free(summands);
-    return { ...roles, firstMask, secondMask, dealt: made?.dealt };
+    return stated(party, operation, request, { ...roles, firstMask, secondMask, dealt: made?.dealt });
   }
 
   const partner = index === first ? second : first;
@@ -176,9 +177,22 @@ export async function openMasked<Dealt>(
     }
   });
   kernel.free(block);
-  return index === first
-    ? { ...roles, opened, firstMask: known, dealt }
-    : { ...roles, opened, secondMask: known, dealt };
+  const masks = index === first ? { firstMask: known } : { secondMask: known };
+  return stated(party, operation, request, { ...roles, opened, ...masks, dealt });
+}
+
+function stated<Dealt>(
+  party: Party,
+  operation: number,
+  { values, degree, offset }: MaskedOpeningRequest<Dealt>,
+  opening: MaskedOpening<Dealt>,
+): MaskedOpening<Dealt> {
+  const { opened, firstMask, secondMask } = opening;
+  party.recorder?.state(party.kernel, {
+    relation: "masked opening",
+    ...{ operation, values, degree, offset, opened, firstMask, secondMask },
+  });
+  return opening;
 }
 
 /** An array that `work` fills block by block, each made canonical while it is in the cache. */

@@ -18,7 +18,7 @@ import { type FieldArray, randomBlock } from "../vector/index.ts";
  */
 export async function reduceDegree(party: Party, d: FieldArray): Promise<FieldArray> {
   const { kernel } = party;
-  return party.round(async (operation) => {
+  return party.round("multiply", async (operation) => {
     const n = d.length;
     const out = kernel.allocate(n);
     // The zero sharing: what the pair with the next party has, minus what the pair with the previous one has.
@@ -42,6 +42,7 @@ export async function reduceDegree(party: Party, d: FieldArray): Promise<FieldAr
       kernel.multiplyAdd(own, received, party.embed(party.next), own);
     });
     kernel.free(block);
+    party.recorder?.state(kernel, { relation: "degree reduction", operation, product: d, shares: out });
     return out;
   });
 }

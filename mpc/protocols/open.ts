@@ -15,8 +15,8 @@ import { type FieldArray, randomBlock } from "../vector/index.ts";
  */
 export async function open(party: Party, a: FieldArray, label: string): Promise<FieldArray> {
   const { kernel } = party;
-  return party.round(async (operation) => {
-    party.meter.countOpening(label, a.length);
+  return party.openingRound("open", async (operation) => {
+    party.countOpening(label, a.length);
     party.sendVector(party.next, operation, a);
     party.sendVector(party.previous, operation, a);
     const bytes = a.length * kernel.spec.elementBytes;
@@ -41,6 +41,7 @@ export async function open(party: Party, a: FieldArray, label: string): Promise<
     });
     kernel.free(next);
     kernel.free(previous);
+    party.recorder?.state(kernel, { relation: "opening", operation, shares: a, value });
     return value;
   });
 }

@@ -51,7 +51,8 @@ export async function truncateKeepingOpening<Dealt>(
     );
   }
   const offset = truncationOffset(shift, bitLength);
-  const opening = await party.round((operation) =>
+  const protocol = degree === 2 ? "multiply and truncate" : "truncate";
+  const opening = await party.openingRound(protocol, (operation) =>
     openMasked(party, operation, { values, degree, mask: "statistical", offset, dealing }),
   );
   const value = kernel.allocate(values.length);

@@ -231,6 +231,7 @@ export class SecureBackend implements Backend<FieldArray> {
       else if (term.scale !== 1n) kernel.multiplyScalar(out, out, term.scale);
     }
     if (part !== out) kernel.free(part);
+    this.party.recorder?.state(kernel, { relation: "local product", terms, product: out });
     return out;
   }
 }

@@ -77,7 +77,7 @@ export async function farewell(party: Party): Promise<void> {
 
 /** Sends the same bytes to both peers and receives as many from each, copied. */
 async function exchange(party: Party, bytes: Uint8Array): Promise<Map<PartyIndex, Uint8Array>> {
-  return party.round(async (operation) => {
+  return party.round("agree", async (operation) => {
     const peers = [party.next, party.previous];
     for (const peer of peers) party.send(peer, operation, [bytes]);
     const received = new Map<PartyIndex, Uint8Array>();

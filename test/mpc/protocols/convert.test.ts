@@ -43,7 +43,7 @@ describe.each(pairs)("from 2^%i - 1 to 2^%i - 1", (from, to) => {
       const parties = await threeParties(from, { kernel });
       const targets = inField(parties, kernel, to);
       const shares = deal(parties, x);
-      for (let i = 0; i < rotation; i++) await together(parties, (p) => p.round(async () => {}));
+      for (let i = 0; i < rotation; i++) await together(parties, (p) => p.round("nothing", async () => {}));
       const before = parties.map(({ meter }) => meter.measurement());
       const out = await together(parties, (party, i) =>
         convert(party, targets[i]!, { values: shares[i]!, bitLength }),
@@ -95,8 +95,8 @@ describe("a party in two fields", () => {
   it("does not run a round in each at once", async () => {
     const [party] = await threeParties(89);
     const other: Party = party.inField(createReferenceKernel(107));
-    await party.round(async () => {
-      await expect(other.round(async () => {})).rejects.toBeInstanceOf(SymbolonError);
+    await party.round("nothing", async () => {
+      await expect(other.round("nothing", async () => {})).rejects.toBeInstanceOf(SymbolonError);
     });
   });
 });
