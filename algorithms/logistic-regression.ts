@@ -148,7 +148,7 @@ export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Pr
   const perEpoch = epochBatches(n, p);
   const order = batchOrder(n, batch, perEpoch, p.seed);
   const ones = session.constant(1, n, 1, fracBits);
-  const rows = stackColumns([X, ones]).takeRows(order);
+  const rows = stackColumns([X, ones], order);
   const targets = labels.takeRows(order);
   // Over all rows the squares of a standardised column sum to at most n, and a row occurs at most once in a
   // batch, so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(n / batch) for |e| <= 1.

@@ -37,6 +37,15 @@ export interface Piecewise {
   readonly truncation: Truncation | undefined;
 }
 
+/** Columns of a matrix [?, cols], from `column` on, `width` of them, in the rows `order`. */
+export interface ColumnBlock<D> {
+  readonly a: D;
+  readonly cols: number;
+  readonly column: number;
+  readonly width: number;
+  readonly order: Uint32Array;
+}
+
 export interface Backend<D> {
   readonly kind: "three-party" | "plaintext" | "plan";
 
@@ -53,6 +62,8 @@ export interface Backend<D> {
   slice(a: D, start: number, length: number): D;
   concat(list: readonly D[], lengths: readonly number[]): D;
   gather(a: D, indices: Uint32Array): D;
+  /** A matrix made of blocks of equally many rows, side by side. */
+  assemble(blocks: readonly ColumnBlock<D>[]): D;
   transpose(a: D, rows: number, cols: number): D;
   sumColumns(a: D, rows: number, cols: number): D;
 

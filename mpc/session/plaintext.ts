@@ -1,5 +1,5 @@
 import type { CompareRequest } from "../protocols/compare.ts";
-import type { Backend, Piecewise, ProductTerm, Truncation } from "./backend.ts";
+import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 import { inTurn } from "./in-turn.ts";
 
 /**
@@ -52,6 +52,21 @@ export class PlaintextBackend implements Backend<Float64Array> {
 
   gather(a: Float64Array, indices: Uint32Array): Float64Array {
     return Float64Array.from(indices, (i) => a[i]);
+  }
+
+  assemble(blocks: readonly ColumnBlock<Float64Array>[]): Float64Array {
+    const cols = blocks.reduce((sum, { width }) => sum + width, 0);
+    const rows = blocks[0].order.length;
+    const out = new Float64Array(rows * cols);
+    let at = 0;
+    for (const block of blocks) {
+      block.order.forEach((row, i) => {
+        const from = row * block.cols + block.column;
+        out.set(block.a.subarray(from, from + block.width), i * cols + at);
+      });
+      at += block.width;
+    }
+    return out;
   }
 
   transpose(a: Float64Array, rows: number, cols: number): Float64Array {

@@ -20,6 +20,7 @@ export class PlanBackend implements Backend<null> {
   slice = () => null;
   concat = () => null;
   gather = () => null;
+  assemble = () => null;
   transpose = () => null;
   sumColumns = () => null;
   product = async () => null;

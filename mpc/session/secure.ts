@@ -12,7 +12,7 @@ import { reduceDegree } from "../protocols/multiply.ts";
 import { open } from "../protocols/open.ts";
 import { truncate, truncateKeepingOpening, truncationOffset } from "../protocols/truncate.ts";
 import type { FieldArray } from "../vector/index.ts";
-import type { Backend, Piecewise, ProductTerm, Truncation } from "./backend.ts";
+import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 
 /** Degree-1 Shamir shares at one party. Every public constant is shared as itself. */
 export class SecureBackend implements Backend<FieldArray> {
@@ -77,6 +77,18 @@ export class SecureBackend implements Backend<FieldArray> {
   gather(a: FieldArray, indices: Uint32Array): FieldArray {
     const out = this.party.kernel.allocate(indices.length);
     this.party.kernel.gather(out, a, indices);
+    return out;
+  }
+
+  assemble(blocks: readonly ColumnBlock<FieldArray>[]): FieldArray {
+    const { kernel } = this.party;
+    const cols = blocks.reduce((sum, { width }) => sum + width, 0);
+    const out = kernel.allocate(blocks[0].order.length * cols);
+    let at = 0;
+    for (const { a, cols: fromCols, column, width, order } of blocks) {
+      kernel.copyRows({ array: out, cols, column: at }, { array: a, cols: fromCols, column }, width, order);
+      at += width;
+    }
     return out;
   }
 

@@ -174,14 +174,16 @@ export class Tensor<D> {
     if (start < 0 || count < 0 || start + count > this.cols)
       throw shapeError("sliceColumns", `${start}+${count} of ${this.cols} columns`);
     if (count === this.cols) return this;
-    return this.#gather(this.rows, count, (i, j) => i * this.cols + start + j);
+    const order = Uint32Array.from({ length: this.rows }, (_, i) => i);
+    const data = this.session.backend.assemble([
+      { a: this.data, cols: this.cols, column: start, width: count, order },
+    ]);
+    return this.#with(data, { cols: count });
   }
 
   /** The rows in the given order, repetitions allowed. */
   takeRows(order: readonly number[] | Uint32Array): Tensor<D> {
-    for (const row of order)
-      if (!(row >= 0 && row < this.rows)) throw shapeError("takeRows", `row ${row} of ${this.rows} rows`);
-    return this.#gather(order.length, this.cols, (i, j) => order[i] * this.cols + j);
+    return stackColumns([this], order);
   }
 
   /** Repeats a row, a column or a single element. */
@@ -390,7 +392,22 @@ export function stackRows<D>(list: readonly Tensor<D>[]): Tensor<D> {
   return new Tensor(first.session, data, rows, first.cols, first.fracBits, bound, error);
 }
 
-/** One matrix beside the other. */
-export function stackColumns<D>(list: readonly Tensor<D>[]): Tensor<D> {
-  return stackRows(list.map((a) => a.transpose())).transpose();
+/** One matrix beside the other; the rows in the given order, repetitions allowed, in the same pass. */
+export function stackColumns<D>(
+  list: readonly Tensor<D>[],
+  rowOrder?: readonly number[] | Uint32Array,
+): Tensor<D> {
+  const [first] = list;
+  for (const a of list)
+    if (a.rows !== first.rows || a.fracBits !== first.fracBits) throw mismatch("stackColumns", first, a);
+  for (const row of rowOrder ?? [])
+    if (!(row >= 0 && row < first.rows)) throw shapeError("takeRows", `row ${row} of ${first.rows} rows`);
+  const order = Uint32Array.from(rowOrder ?? { length: first.rows }, (row, i) => row ?? i);
+  const data = first.session.backend.assemble(
+    list.map((a) => ({ a: a.data, cols: a.cols, column: 0, width: a.cols, order })),
+  );
+  const cols = list.reduce((sum, a) => sum + a.cols, 0);
+  const bound = Math.max(...list.map((a) => a.bound));
+  const error = Math.max(...list.map((a) => a.error));
+  return new Tensor(first.session, data, order.length, cols, first.fracBits, bound, error);
 }

@@ -54,6 +54,13 @@ export interface FieldArray {
   readonly stride: number;
 }
 
+/** A matrix, row-major, and a column of it. */
+export interface ColumnsOf {
+  readonly array: FieldArray;
+  readonly cols: number;
+  readonly column: number;
+}
+
 /** A mark in the order of allocations; see `Kernel.beginRegion`. */
 export interface Region {
   readonly id: number;
@@ -137,6 +144,12 @@ export interface Kernel {
   transpose(out: FieldArray, A: FieldArray, rows: number, cols: number): void;
   /** out[i] = a[indices[i]]. An index outside `a` throws SHAPE_MISMATCH. */
   gather(out: FieldArray, a: FieldArray, indices: Uint32Array): void;
+  /**
+   * Copies `width` columns of whole rows: columns `to.column` on of row i of the matrix `to` become columns
+   * `from.column` on of row order[i] of the matrix `from`. `to.array` has order.length rows; its other columns
+   * stay. The arrays must not overlap. A row outside `from` throws SHAPE_MISMATCH.
+   */
+  copyRows(to: ColumnsOf, from: ColumnsOf, width: number, order: Uint32Array): void;
 
   // Integers and bits.
 

@@ -8,6 +8,7 @@ import { createField, type Field } from "../field.ts";
 import type { Bytes127 } from "./bytes127.ts";
 import { createReferenceBytes127 } from "./bytes127-reference.ts";
 import {
+  type ColumnsOf,
   type FieldArray,
   type FieldBits,
   type FieldSpec,
@@ -24,6 +25,7 @@ import {
   checkLength,
   checkMatrix,
   checkRange,
+  checkRowCopy,
   checkSlice,
   notCanonical,
   notRepresentable,
@@ -241,6 +243,18 @@ class ReferenceKernel implements Kernel {
     checkLength("gather", "indices", indices, out.length);
     for (const index of indices) if (index >= a.length) throw outsideArray(index, a.length);
     for (let i = 0; i < out.length; i++) this.#set(out, i, this.#get(a, indices[i]!));
+  }
+
+  copyRows(to: ColumnsOf, from: ColumnsOf, width: number, order: Uint32Array): void {
+    checkRowCopy(to, from, width, order);
+    order.forEach((row, i) => {
+      for (let j = 0; j < width; j++)
+        this.#set(
+          to.array,
+          i * to.cols + to.column + j,
+          this.#get(from.array, row * from.cols + from.column + j),
+        );
+    });
   }
 
   shiftRight(out: FieldArray, a: FieldArray, bits: number): void {

@@ -1,6 +1,6 @@
 /** The checks of lengths and ranges that every kernel makes before it touches memory. */
 import { SymbolonError } from "../errors.ts";
-import type { FieldArray } from "./kernel.ts";
+import type { ColumnsOf, FieldArray } from "./kernel.ts";
 
 /** Largest count that is passed on as a length: keeps 4 * length inside 32 bits. */
 const lengthLimit = 2 ** 30;
@@ -63,6 +63,19 @@ export function checkSlice(a: FieldArray, start: number, length: number): void {
 /** The error of an index that is not below the length of the source. */
 export function outsideArray(index: number, length: number): SymbolonError {
   return new SymbolonError("SHAPE_MISMATCH", `gather: index ${index} in an array of ${length} elements`);
+}
+
+/** Throws SHAPE_MISMATCH unless the columns and rows of a `copyRows` exist. */
+export function checkRowCopy(to: ColumnsOf, from: ColumnsOf, width: number, order: Uint32Array): void {
+  for (const [name, { array, cols, column }] of Object.entries({ to, from })) {
+    checkRange("copyRows", `${name}.column`, column, 0, cols - width);
+    if (array.length % cols !== 0)
+      throw new SymbolonError("SHAPE_MISMATCH", `copyRows: ${array.length} elements are no rows of ${cols}`);
+  }
+  checkLength("copyRows", "to.array", to.array, order.length * to.cols);
+  const rows = from.array.length / from.cols;
+  for (const row of order)
+    if (row >= rows) throw new SymbolonError("SHAPE_MISMATCH", `copyRows: row ${row} of ${rows} rows`);
 }
 
 /** Throws SHAPE_MISMATCH unless `value` is an integer in [low, high]. */

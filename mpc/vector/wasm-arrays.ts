@@ -6,10 +6,17 @@
  * anything but a kernel reads them.
  */
 import type { Bytes127 } from "./bytes127.ts";
-import { type FieldArray, type FieldBits, type FieldSpec, fieldSpecs, type Region } from "./kernel.ts";
+import {
+  type ColumnsOf,
+  type FieldArray,
+  type FieldBits,
+  type FieldSpec,
+  fieldSpecs,
+  type Region,
+} from "./kernel.ts";
 import { LinearMemory, type WasmMemory } from "./memory.ts";
 import { RegionBook } from "./regions.ts";
-import { checkCount, checkLength, checkSlice, outsideArray } from "./shapes.ts";
+import { checkCount, checkLength, checkRowCopy, checkSlice, outsideArray } from "./shapes.ts";
 import type { Call } from "./wasm-module.ts";
 
 /** A public factor, ready to be passed to a kernel. */
@@ -116,6 +123,23 @@ export class WasmArrays {
     for (let j = 0; j < this.spec.limbs; j++)
       this.x.gatherPlane!(this.plane(out, j), this.plane(a, j), table, out.length);
     this.memory.free(table, 4 * indices.length);
+  }
+
+  copyRows(to: ColumnsOf, from: ColumnsOf, width: number, order: Uint32Array): void {
+    checkRowCopy(to, from, width, order);
+    const table = this.memory.allocate(4 * order.length);
+    this.memory.words.set(order, table / 4);
+    for (let j = 0; j < this.spec.limbs; j++)
+      this.x.copyRowsOfPlane!(
+        this.plane(to.array, j) + 4 * to.column,
+        4 * to.cols,
+        this.plane(from.array, j) + 4 * from.column,
+        4 * from.cols,
+        width,
+        table,
+        order.length,
+      );
+    this.memory.free(table, 4 * order.length);
   }
 
   toBigints(a: FieldArray): bigint[] {

@@ -28,6 +28,15 @@ memory.copy(out, a, n << 2);
 export function gatherPlane(out: usize, a: usize, indices: usize, n: usize): void {
 for (let i: usize = 0; i < n; i++) store<u32>(out + (i << 2), load<u32>(a + (load<u32>(indices + (i << 2)) << 2)));
 }
+export function copyRowsOfPlane(out: usize, across: usize, a: usize, aAcross: usize, width: usize, order: usize, rows: usize): void {
+const vectors = (width << 2) & ~15;
+for (let r: usize = 0; r < rows; r++) {
+  const from = a + load<u32>(order + (r << 2)) * aAcross;
+  const to = out + r * across;
+  for (let i: usize = 0; i < vectors; i += 16) v128.store(to + i, v128.load(from + i));
+  for (let i = vectors; i < width << 2; i += 4) store<u32>(to + i, load<u32>(from + i));
+}
+}
 export function maxIndex(indices: usize, n: usize): u32 {
 let top = i32x4.splat(0);
 const whole = n & ~3;

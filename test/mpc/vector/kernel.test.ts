@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  type ColumnsOf,
   createKernel,
   createReferenceKernel,
   type FieldArray,
@@ -274,6 +275,38 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
       into(cols, (k, out, put) => k.sumColumns(out, put(A), rows, cols));
       into(cols, (k, out, put) => k.columnDots(out, put(A), put(B), rows, cols));
       into(rows * cols, (k, out, put) => k.transpose(out, put(A), rows, cols));
+    });
+
+    it("copies columns of chosen rows, and leaves the other columns", () => {
+      const shape = fc.record({
+        cols: fc.integer({ min: 1, max: 11 }),
+        toCols: fc.integer({ min: 1, max: 11 }),
+      });
+      fc.assert(
+        fc.property(
+          shape,
+          fc.nat(99),
+          fc.array(fc.nat(4), { maxLength: 9 }),
+          ({ cols, toCols }, pick, order) => {
+            const width = 1 + (pick % Math.min(cols, toCols));
+            const from = pick % (cols - width + 1);
+            const to = pick % (toCols - width + 1);
+            const a = deterministicElements(5 * cols, 6);
+            const before = deterministicElements(order.length * toCols, 7);
+            agree((k, put) => {
+              const out = put(before);
+              k.copyRows(
+                { array: out, cols: toCols, column: to },
+                { array: put(a), cols, column: from },
+                width,
+                Uint32Array.from(order),
+              );
+              return out;
+            });
+          },
+        ),
+        { numRuns: 40 },
+      );
     });
 
     it("gathers", () => {
@@ -664,6 +697,22 @@ describe.each(fieldBits)("kernel of 2^%i - 1 against the reference", (bits) => {
         () => k.gather(two, three, Uint32Array.of(0xffffffff, 0)),
         () => k.gather(six, three, Uint32Array.of(0, 1, 0x80000000, 0, 0, 0)),
         () => k.gather(six, three, Uint32Array.of(0, 1, 2, 0, 0, 3)),
+        ...[
+          [three, 3, 1, six, 3, 0, 3, [0]],
+          [three, 3, 0, six, 3, 1, 3, [0]],
+          [three, 3, 0, six, 3, 0, 3, [2]],
+          [three, 3, 0, six, 3, 0, 3, [0, 1]],
+          [three, 3, 0, six, 4, 0, 3, [0]],
+        ].map(
+          ([to, toCols, toColumn, from, cols, column, width, order]) =>
+            () =>
+              k.copyRows(
+                { array: to, cols: toCols, column: toColumn } as ColumnsOf,
+                { array: from, cols, column } as ColumnsOf,
+                width as number,
+                Uint32Array.from(order as number[]),
+              ),
+        ),
         () => k.shiftRight(two, three, 1),
         () => k.interpolate(two, two, two, three),
         () => k.interpolate(two, three, two, two),
