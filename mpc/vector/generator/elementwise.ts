@@ -155,6 +155,9 @@ ${carry32(layout, "t", "r")}`,
 /**
  * The factors that interpolation and embedding need most cost no product: 1/2 moves every limb's lowest bit
  * to the limb below (limb 0's to bit k - 1, because 2^k = 1), and factors up to `smallFactor` fit 32 bits.
+ *
+ * A halved limb is at most (2^(w_j) + 2^16) / 2 + 2^(w_j - 1) = 2^(w_j) + 2^15, and below 2^31 for w = 31: (1) in
+ * layout.ts, so that a sum with it or a difference is carried as of any two loose elements.
  */
 function emitSimpleScalars(layout: Layout): string {
   const { limbs, widths } = layout;

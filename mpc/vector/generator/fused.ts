@@ -16,7 +16,10 @@ import {
 const masks = loadConstants("mask32", "topMask32");
 const twice = loadConstants("twice32", "twiceTop32");
 
-/** addRandom, subtractRandom: out = a + u, a - u, with u the limbs in pseudo-random words (planes of `u`). */
+/**
+ * addRandom, subtractRandom: out = a + u, a - u, with u the limbs in pseudo-random words (planes of `u`), each
+ * below 2^(w_j): sums of two loose elements, carried as in layout.ts.
+ */
 function emitRandom(layout: Layout): string {
   const { limbs } = layout;
   const mask = (j: number) => (j === limbs - 1 ? "topMask32" : "mask32");

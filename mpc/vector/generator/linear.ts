@@ -283,7 +283,10 @@ work += ${32 * limbs};
 }`;
 }
 
-/** sum_i a_i in 64-bit lanes, and the same down columns into `work`. */
+/**
+ * sum_i a_i in 64-bit lanes, and the same down columns into `work`. Arrays have fewer than 2^30 elements and limbs
+ * are below 2^32, so that no lane reaches 2^62.
+ */
 function emitSums(layout: Layout): string {
   const { limbs } = layout;
   const c = (t: number) => `c${t}`;

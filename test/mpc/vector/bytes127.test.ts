@@ -183,6 +183,46 @@ describe("private comparison", () => {
     );
   });
 
+  it("keeps to bytes where every sum is as large as it can be", () => {
+    // w_0 before it is reduced: 128 + 1 - 0 + 126 = 255 for the first party, 127 - 0 + 126 = 253 for the second.
+    const request = {
+      aBits: Uint8Array.of(1, 0),
+      rShare: Uint8Array.of(0, 126),
+      coins: Uint32Array.of(0),
+      multipliers: new Uint8Array(3).fill(126),
+      rotations: Uint8Array.of(0),
+      n: 1,
+      m: 2,
+    };
+    for (const isFirst of [true, false])
+      for (const zero of [0, 1, 126])
+        for (const coins of [Uint32Array.of(0), Uint32Array.of(1)])
+          for (const rShare of [
+            request.rShare,
+            Uint8Array.of(126, 126),
+            Uint8Array.of(0, 0),
+            Uint8Array.of(126, 1),
+          ]) {
+            const all = { ...request, coins, rShare, isFirst, zeros: new Uint8Array(3).fill(zero) };
+            const [one, two] = [fast, reference].map((bytes) => {
+              const out = new Uint8Array(3);
+              bytes.privateCompare(out, all);
+              return out;
+            });
+            expect(one).toEqual(two);
+            expect(fast.isCanonical(one!)).toBe(true);
+          }
+    const [low, high, out] = [new Uint8Array(33), new Uint8Array(33).fill(126), new Uint8Array(33)];
+    fast.add(out, high, high);
+    expect(out).toEqual(new Uint8Array(33).fill(125));
+    fast.subtract(out, high, low);
+    expect(out).toEqual(high);
+    fast.subtract(out, low, high);
+    expect(out).toEqual(new Uint8Array(33).fill(1));
+    fast.subtract(out, high, high);
+    expect(out).toEqual(low);
+  });
+
   it("refuses shapes that do not fit, and a rotation beyond the row", () => {
     const good = {
       aBits: new Uint8Array(6),
