@@ -28,12 +28,13 @@ import { createLogger } from "./logger.ts";
 import { BridgeMetrics } from "./metrics.ts";
 import { describeError, sendProblem } from "./problem.ts";
 import { attachRelay } from "./relay/jiff-relay.ts";
+import { attachMeshRelay } from "./relay/mesh-relay.ts";
 import { blobRoutes } from "./routes/blobs.ts";
 import type { BridgeApp, RouteContext } from "./routes/context.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { marketRoutes } from "./routes/market.ts";
-import type { DeploymentView } from "./schemas.ts";
+import { type DeploymentView, meshRelayPath } from "./schemas.ts";
 import { BlobStore } from "./store/blobs.ts";
 import { BridgeDatabase } from "./store/database.ts";
 
@@ -121,9 +122,18 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
         logger: logger.child({ part: "relay" }),
       })
     : null;
-  // The two socket services leave upgrades to other paths alone; nobody else would end them.
+  const meshRelay = config.meshRelay.enabled
+    ? attachMeshRelay(app.server, {
+        path: meshRelayPath,
+        admit: (computationId, partyIndex) => admittedKey(admission, computationId, partyIndex),
+        limits: { maxSockets: config.meshRelay.maxSockets, maxLinkBytes: config.meshRelay.maxLinkBytes },
+        logger: logger.child({ part: "mesh relay" }),
+      })
+    : null;
+  // The socket services leave upgrades to other paths alone; nobody else would end them.
   const socketPaths = relay === null ? [eventsPath] : [eventsPath, relayPath];
   app.server.on("upgrade", (request, socket) => {
+    if (meshRelay !== null && request.url?.split("?")[0] === meshRelayPath) return;
     if (!socketPaths.some((path) => request.url?.startsWith(`${path}/`))) socket.destroy();
   });
   const metrics = new BridgeMetrics({
@@ -133,6 +143,9 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     stuckJobs: async () => desk.stuckJobs(await challengeWindowSec()),
     subscribers: () => events.subscribers,
     computations: () => relay?.computations ?? 0,
+    meshLinks: () => meshRelay?.links ?? 0,
+    meshSockets: () => meshRelay?.sockets ?? 0,
+    meshBytes: () => meshRelay?.bytes ?? 0,
   });
 
   app.setValidatorCompiler(validatorCompiler);
@@ -226,6 +239,7 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
   // Sockets must go before the HTTP server can close; the store goes when nothing uses it any more.
   app.addHook("preClose", async () => {
     await relay?.close();
+    meshRelay?.close();
     await events.close();
     // Neither a slow download nor a connection that never asked for anything holds the shutdown up.
     setTimeout(() => app.server.closeAllConnections(), closeGraceMs).unref();

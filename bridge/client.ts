@@ -47,7 +47,7 @@ export type {
   ProgressPost,
   SetView,
 } from "./schemas.ts";
-export { pointSchema, reasonSchema, signatureSchema } from "./schemas.ts";
+export { meshRelayPath, pointSchema, reasonSchema, signatureSchema } from "./schemas.ts";
 
 export interface BridgeClientOptions {
   /** Base address of the bridge, `http://host:port`. */
@@ -162,17 +162,25 @@ export class BridgeClient {
   // ---- blobs -------------------------------------------------------------------------------------
 
   /**
-   * Uploads bytes and checks that the bridge stored just these.
+   * Uploads bytes and checks that the bridge stored just these. A `Blob`, which may be a file on disk, is
+   * streamed; its hash is then the caller's to give.
    * @throws LIMIT_EXCEEDED, BRIDGE_UNREACHABLE, COMMITMENT_MISMATCH
    */
-  async uploadBlob(bytes: Uint8Array, options?: CallOptions): Promise<BlobReceipt> {
+  async uploadBlob(
+    bytes: Uint8Array | { blob: Blob; hash: string },
+    options?: CallOptions,
+  ): Promise<BlobReceipt> {
+    const [body, hash, size] =
+      bytes instanceof Uint8Array
+        ? [bytes as Uint8Array<ArrayBuffer>, sha256(bytes), bytes.byteLength]
+        : [bytes.blob, bytes.hash.toLowerCase(), bytes.blob.size];
     const response = await this.#fetch("/v1/blobs", this.#blobTimeoutMs, options, {
       method: "PUT",
       headers: { "content-type": "application/octet-stream" },
-      body: bytes as Uint8Array<ArrayBuffer>,
+      body,
     });
     const receipt = await this.#json(response, blobReceiptSchema);
-    if (receipt.hash !== sha256(bytes) || receipt.bytes !== bytes.byteLength) {
+    if (receipt.hash !== hash || receipt.bytes !== size) {
       throw new SymbolonError("COMMITMENT_MISMATCH", "the bridge stored other bytes than were sent");
     }
     return receipt;
@@ -186,10 +194,18 @@ export class BridgeClient {
   async downloadBlob(hash: string, maxBytes: number, options?: CallOptions): Promise<Uint8Array> {
     const response = await this.#fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
     const bytes = await readAtMost(response, maxBytes);
-    if (sha256(bytes) !== hash.toLowerCase()) {
-      throw new SymbolonError("COMMITMENT_MISMATCH", `the bridge sent other bytes for blob ${hash}`);
-    }
+    if (sha256(bytes) !== hash.toLowerCase()) throw wrongBytes(hash);
     return bytes;
+  }
+
+  /**
+   * The bytes of a blob as they come. They are **not** checked here: whoever takes them hashes them on the way
+   * and uses nothing of them when the hash is another.
+   * @throws NOT_FOUND, LIMIT_EXCEEDED, BRIDGE_UNREACHABLE
+   */
+  async *streamBlob(hash: string, maxBytes: number, options?: CallOptions): AsyncGenerator<Uint8Array> {
+    const response = await this.#fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
+    yield* partsAtMost(response, maxBytes);
   }
 
   /** Whether the bridge holds an intact blob. */
@@ -423,19 +439,9 @@ function parseJson(text: string): unknown {
 async function readAtMost(response: Response, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  if (Number(response.headers.get("content-length") ?? 0) > maxBytes) {
-    await response.body?.cancel();
-    throw tooLong(maxBytes);
-  }
-  try {
-    for await (const part of response.body ?? []) {
-      length += part.byteLength;
-      if (length > maxBytes) throw tooLong(maxBytes);
-      parts.push(part);
-    }
-  } catch (thrown) {
-    if (thrown instanceof SymbolonError) throw thrown;
-    throw unreachable(thrown);
+  for await (const part of partsAtMost(response, maxBytes)) {
+    length += part.byteLength;
+    parts.push(part);
   }
   if (parts.length === 1) return parts[0]!;
   const whole = new Uint8Array(length);
@@ -445,6 +451,28 @@ async function readAtMost(response: Response, maxBytes: number): Promise<Uint8Ar
     offset += part.byteLength;
   }
   return whole;
+}
+
+async function* partsAtMost(response: Response, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let length = 0;
+  if (Number(response.headers.get("content-length") ?? 0) > maxBytes) {
+    await response.body?.cancel();
+    throw tooLong(maxBytes);
+  }
+  try {
+    for await (const part of response.body ?? []) {
+      length += part.byteLength;
+      if (length > maxBytes) throw tooLong(maxBytes);
+      yield part;
+    }
+  } catch (thrown) {
+    if (thrown instanceof SymbolonError) throw thrown;
+    throw unreachable(thrown);
+  }
+}
+
+function wrongBytes(hash: string): SymbolonError {
+  return new SymbolonError("COMMITMENT_MISMATCH", `the bridge sent other bytes for blob ${hash}`);
 }
 
 function tooLong(maxBytes: number): SymbolonError {

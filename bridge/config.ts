@@ -63,6 +63,16 @@ export const bridgeConfigSchema = z.strictObject({
       maxAttempts: count.default(16),
     })
     .prefault({}),
+  /** For parties of a joined job that cannot reach each other. */
+  meshRelay: z
+    .strictObject({
+      enabled: z.stringbool().or(z.boolean()).default(true),
+      /** Connections at a time; a link of two parties takes two. */
+      maxSockets: count.default(600),
+      /** What one link may carry. */
+      maxLinkBytes: count.default(64 * 1024 * mebibyte),
+    })
+    .prefault({}),
 });
 
 export type BridgeConfig = z.infer<typeof bridgeConfigSchema>;

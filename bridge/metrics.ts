@@ -11,6 +11,9 @@ export interface MetricsSources {
   stuckJobs: () => Promise<number>;
   subscribers: () => number;
   computations: () => number;
+  meshLinks: () => number;
+  meshSockets: () => number;
+  meshBytes: () => number;
 }
 
 export class BridgeMetrics {
@@ -58,6 +61,9 @@ export class BridgeMetrics {
     this.#gauge("blob_bytes", "Bytes of all blobs", () => sources.blobs.totalBytes);
     this.#gauge("subscribers", "Connections that follow live events", sources.subscribers);
     this.#gauge("relay_computations", "Computations on the relay", sources.computations);
+    this.#gauge("mesh_relay_links", "Pairs of parties that meet through the relay", sources.meshLinks);
+    this.#gauge("mesh_relay_sockets", "Connections to the mesh relay, paired or not", sources.meshSockets);
+    this.#gauge("mesh_relay_bytes", "Bytes passed on between parties since the start", sources.meshBytes);
     this.#gauge("chain_lag_blocks", "Blocks between the head of the chain and the log", () => {
       const { head, cursor } = sources.listener();
       return head === null ? Number.NaN : head.number - (cursor?.blockNumber ?? 0);

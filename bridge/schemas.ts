@@ -219,6 +219,9 @@ export type SetView = z.infer<typeof setViewSchema>;
 export const blobReceiptSchema = z.object({ hash: hash32Schema, bytes: z.int().nonnegative() });
 export type BlobReceipt = z.infer<typeof blobReceiptSchema>;
 
+/** Where compute parties meet that do not reach each other; see `relay/mesh-relay.ts`. */
+export const meshRelayPath = "/v1/mesh";
+
 export const deploymentViewSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: addressSchema,

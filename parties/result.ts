@@ -39,6 +39,8 @@ export const measurementSchema = z.strictObject({
   /** How many values were opened to the parties, by label. */
   openings: z.record(z.string(), count),
   seconds: z.number().nonnegative(),
+  /** How each peer was reached, by its point. */
+  links: z.partialRecord(z.enum(["1", "2", "3"]), z.enum(["direct", "relay"])),
 });
 export type RunMeasurement = z.infer<typeof measurementSchema>;
 

@@ -24,6 +24,8 @@ const releaseFromBytes = 16 * 1024;
 type Taker = (bytes: Buffer) => void;
 
 export class Connection {
+  /** Resolves when nothing more can happen on it. */
+  readonly closed: Promise<void>;
   readonly #stream: Duplex;
   #taker: Taker | undefined;
   /** What came while nobody took it; little, because the stream is paused then. */
@@ -41,6 +43,10 @@ export class Connection {
     const lose = () => this.#lose();
     stream.on("error", lose).on("close", lose).on("end", lose);
     if (stream.destroyed) this.#lost = true;
+    this.closed = new Promise((resolve) => {
+      if (stream.closed) resolve();
+      else stream.once("close", resolve);
+    });
   }
 
   /** A connection being made to a listener. Not before `connected` may it be used. */

@@ -32,11 +32,16 @@ export interface DialOptions {
   signal: AbortSignal;
 }
 
+export interface Established {
+  channel: Channel;
+  pairSecret: Uint8Array;
+}
+
 /**
  * Connects and shakes hands with the peer.
  * @throws CHANNEL_AUTH when who answered did not hold the pinned key; PEER_TIMEOUT when nobody did.
  */
-export async function dialPeer(options: DialOptions): Promise<{ channel: Channel; pairSecret: Uint8Array }> {
+export async function dialPeer(options: DialOptions): Promise<Established> {
   let telling: SymbolonError | undefined;
   let reason = "no answer";
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
@@ -58,37 +63,35 @@ export async function dialPeer(options: DialOptions): Promise<{ channel: Channel
   throw new SymbolonError("PEER_TIMEOUT", text);
 }
 
-async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairSecret: Uint8Array }> {
-  const { contextId, from, to, signal } = options;
+async function dialOnce(options: DialOptions): Promise<Established> {
   const connection = Connection.dial(options);
-  const remainingMs = Math.max(1, options.deadline - performance.now());
-  const timer = setTimeout(() => connection.destroy(), Math.min(tryTimeoutMs, remainingMs));
+  return await within(options, connection, async () => {
+    await connection.connected();
+    return await introduce(connection, options);
+  });
+}
+
+/**
+ * The initiator's side of the handshake, over a connection that stands. The connection is destroyed when it fails.
+ * @throws CHANNEL_AUTH; PEER_LOST when the other side does not answer
+ */
+export function shakeHands(connection: Connection, options: DialOptions): Promise<Established> {
+  return within(options, connection, () => introduce(connection, options));
+}
+
+/** Does `work`, which ends when the connection does; that happens after a time, or by the signal. */
+async function within(
+  { deadline, signal }: DialOptions,
+  connection: Connection,
+  work: () => Promise<Established>,
+): Promise<Established> {
+  const remainingMs = Math.max(1, deadline - performance.now());
   const stop = () => connection.destroy();
+  const timer = setTimeout(stop, Math.min(tryTimeoutMs, remainingMs));
   signal.addEventListener("abort", stop);
   try {
     signal.throwIfAborted();
-    await connection.connected();
-    const handshake = new Handshake({
-      role: "initiator",
-      prologue: handshakePrologue(contextId, from, to),
-      staticPrivateKey: options.staticPrivateKey,
-      peerPublicKey: options.peerPublicKey,
-    });
-    connection.write(encodeHello({ contextId, from, to, message: handshake.writeMessage() }));
-    connection.flush();
-    handshake.readMessage(await connection.readExactly(handshakeMessageBytes));
-    const secrets = handshake.secrets();
-    const channel = new Channel({
-      connection,
-      secrets,
-      contextId,
-      partyIndex: from,
-      peer: to,
-      role: "initiator",
-      maxFrameBytes: options.maxFrameBytes,
-      delayLine: options.delayLine,
-    });
-    return { channel, pairSecret: secrets.pairSecret };
+    return await work();
   } catch (error) {
     connection.destroy();
     throw error;
@@ -96,4 +99,31 @@ async function dialOnce(options: DialOptions): Promise<{ channel: Channel; pairS
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
   }
+}
+
+async function introduce(connection: Connection, options: DialOptions): Promise<Established> {
+  const { contextId, from, to } = options;
+  const handshake = new Handshake({
+    role: "initiator",
+    prologue: handshakePrologue(contextId, from, to),
+    staticPrivateKey: options.staticPrivateKey,
+    peerPublicKey: options.peerPublicKey,
+  });
+  connection.write(encodeHello({ contextId, from, to, message: handshake.writeMessage() }));
+  connection.flush();
+  handshake.readMessage(await connection.readExactly(handshakeMessageBytes));
+  // Whoever stopped the trying counts on it that nothing was confirmed afterwards.
+  options.signal.throwIfAborted();
+  const secrets = handshake.secrets();
+  const channel = new Channel({
+    connection,
+    secrets,
+    contextId,
+    partyIndex: from,
+    peer: to,
+    role: "initiator",
+    maxFrameBytes: options.maxFrameBytes,
+    delayLine: options.delayLine,
+  });
+  return { channel, pairSecret: secrets.pairSecret };
 }

@@ -23,6 +23,9 @@ export interface MeshListenerOptions {
   strangerTimeoutMs?: number;
 }
 
+/** How the connection to a peer was made. */
+export type LinkPath = "direct" | "relay";
+
 export interface Expectation {
   contextId: Uint8Array;
   /** The peer that will dial, and this party. */
@@ -33,7 +36,7 @@ export interface Expectation {
   maxFrameBytes?: number;
   delayLine?: DelayLine;
   /** The peer is there and authentic. Called at most once. */
-  onChannel(channel: Channel, pairSecret: Uint8Array): void;
+  onChannel(channel: Channel, pairSecret: Uint8Array, path: LinkPath): void;
   /** Someone claimed to be this peer and failed to prove it. */
   onRefused(): void;
 }
@@ -102,6 +105,25 @@ export class MeshListener {
   }
 
   /**
+   * Takes a connection that was made in another way than to the port, under the same rules.
+   * @returns whether a peer that is waited for has proved itself on it; if not, it is closed.
+   */
+  welcome(connection: Connection): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => connection.destroy(), this.#strangerTimeoutMs);
+      const known = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      void connection.closed.then(() => {
+        clearTimeout(timer);
+        resolve(false);
+      });
+      this.#welcome(connection, "relay", known).catch(() => connection.destroy());
+    });
+  }
+
+  /**
    * Stops listening and drops strangers. Connections of attempts may go on for `graceMs`, so that attempts
    * that have just ended can flush; what is left then is dropped.
    */
@@ -135,10 +157,10 @@ export class MeshListener {
         break;
       }
     }
-    this.#welcome(Connection.overSocket(socket), known).catch(() => socket.destroy());
+    this.#welcome(Connection.overSocket(socket), "direct", known).catch(() => socket.destroy());
   }
 
-  async #welcome(connection: Connection, known: () => void): Promise<void> {
+  async #welcome(connection: Connection, path: LinkPath, known: () => void): Promise<void> {
     const hello = decodeHello(await connection.readExactly(helloBytes));
     const expectation = hello && this.#expected.get(expectationName(hello.contextId, hello.from, hello.to));
     if (hello === undefined || expectation === undefined) {
@@ -181,7 +203,7 @@ export class MeshListener {
       }
       this.#expected.delete(name);
       known();
-      expectation.onChannel(channel, secrets.pairSecret);
+      expectation.onChannel(channel, secrets.pairSecret, path);
     });
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The data plane of an attempt: a direct, encrypted connection between each two of the three parties. Of each
- * pair the lower index dials, the higher one accepts on its node's `MeshListener`.
+ * The data plane of an attempt: an encrypted connection between each two of the three parties, direct where
+ * that is possible. Of each pair the lower index dials, the higher one accepts on its node's `MeshListener`;
+ * where there is a relay and dialling fails for a time, they meet there.
  */
 import { SymbolonError } from "../errors.ts";
 import type { AttemptChannels } from "./attempt.ts";
-import type { Channel } from "./channel.ts";
 import { DelayLine } from "./delay-line.ts";
-import { dialPeer } from "./dial.ts";
+import type { Established } from "./dial.ts";
 import { contextBytes } from "./hello.ts";
 import { x25519KeyBytes } from "./keys.ts";
 import {
@@ -15,10 +15,12 @@ import {
   LinkedTransport,
   operationLimit,
 } from "./linked-transport.ts";
-import type { MeshListener } from "./listener.ts";
+import type { LinkPath, MeshListener } from "./listener.ts";
+import { awaitAtRelay, type RelayFallback, reachPeer } from "./reach.ts";
 import { type PartyIndex, partyIndices } from "./transport.ts";
 
-export { MeshListener } from "./listener.ts";
+export { type LinkPath, MeshListener } from "./listener.ts";
+export type { RelayFallback } from "./reach.ts";
 
 /** The frame by which a party says that both its links stand. No protocol uses this operation. */
 const readyOperation = operationLimit - 1;
@@ -41,6 +43,8 @@ export interface MeshOptions {
   peers: Readonly<Record<number, MeshPeer>>;
   /** What connecting may take, until all three parties are connected to each other. */
   deadlineMs: number;
+  /** Where peers meet that do not reach each other; without it there are direct connections only. */
+  relay?: RelayFallback;
   /** Deadline of each `receive`. */
   idleTimeoutMs?: number;
   /** Largest frame, either way. */
@@ -51,12 +55,19 @@ export interface MeshOptions {
   signal?: AbortSignal;
 }
 
+export interface MeshChannels extends AttemptChannels {
+  /** The way to each peer. */
+  paths: ReadonlyMap<PartyIndex, LinkPath>;
+}
+
+type Reached = Established & { path: LinkPath };
+
 /**
  * Connects this party to the two others. Resolves when all three are connected to each other.
  * @throws PEER_TIMEOUT (a peer did not come), CHANNEL_AUTH (who came did not hold the registered key),
  *   RUN_ABORTED (the signal), or the code with which a peer ended the attempt. Nothing stays open then.
  */
-export async function connectMesh(options: MeshOptions): Promise<AttemptChannels> {
+export async function connectMesh(options: MeshOptions): Promise<MeshChannels> {
   const { partyIndex, deadlineMs } = options;
   checkOptions(options);
   const peers = partyIndices.filter((peer) => peer !== partyIndex);
@@ -64,6 +75,7 @@ export async function connectMesh(options: MeshOptions): Promise<AttemptChannels
   const maxFrameBytes = options.maxFrameBytes ?? defaultMaxFrameBytes;
   const transport = new LinkedTransport(partyIndex, peers, { idleTimeoutMs, maxFrameBytes });
   const pairSecrets = new Map<PartyIndex, Uint8Array>();
+  const paths = new Map<PartyIndex, LinkPath>();
   const deadline = performance.now() + deadlineMs;
   const delayLine = options.delayMs ? new DelayLine(options.delayMs) : undefined;
   const stop = new AbortController();
@@ -74,8 +86,9 @@ export async function connectMesh(options: MeshOptions): Promise<AttemptChannels
 
   const link = async (peer: PartyIndex) => {
     const reach = peer > partyIndex ? dial : accept;
-    const { channel, pairSecret } = await reach(options, peer, deadline, stop.signal, delayLine);
+    const { channel, pairSecret, path } = await reach(options, peer, deadline, stop.signal, delayLine);
     pairSecrets.set(peer, pairSecret);
+    paths.set(peer, path);
     transport.attach(peer, channel);
   };
   try {
@@ -95,7 +108,7 @@ export async function connectMesh(options: MeshOptions): Promise<AttemptChannels
   }
   transport.onFailure = undefined;
   Object.assign(transport.stats, { framesSent: 0, bytesSent: 0, bytesReceived: 0, waitingMs: 0 });
-  return { transport, pairSecrets };
+  return { transport, pairSecrets, paths };
 }
 
 /** Waits for all; the first failure, or an abort from outside, stops the others and is the one thrown. */
@@ -115,9 +128,9 @@ function dial(
   deadline: number,
   signal: AbortSignal,
   delayLine?: DelayLine,
-) {
+): Promise<Reached> {
   const { host, port, publicKey } = options.peers[peer]!;
-  return dialPeer({
+  const dialling = {
     host,
     port,
     contextId: options.contextId,
@@ -129,7 +142,8 @@ function dial(
     delayLine,
     deadline,
     signal,
-  });
+  };
+  return reachPeer(dialling, options.relay);
 }
 
 function accept(
@@ -138,19 +152,21 @@ function accept(
   deadline: number,
   signal: AbortSignal,
   delayLine?: DelayLine,
-) {
+): Promise<Reached> {
+  const { relay, partyIndex, listener } = options;
+  const arrived = new AbortController();
   let end = () => {};
-  const arrival = new Promise<{ channel: Channel; pairSecret: Uint8Array }>((resolve, reject) => {
+  const arrival = new Promise<Reached>((resolve, reject) => {
     let refused = 0;
-    const unexpect = options.listener.expect({
+    const unexpect = listener.expect({
       contextId: options.contextId,
       from: peer,
-      to: options.partyIndex,
+      to: partyIndex,
       staticPrivateKey: options.staticPrivateKey,
       peerPublicKey: options.peers[peer]!.publicKey,
       maxFrameBytes: options.maxFrameBytes,
       delayLine,
-      onChannel: (channel, pairSecret) => resolve({ channel, pairSecret }),
+      onChannel: (channel, pairSecret, path) => resolve({ channel, pairSecret, path }),
       onRefused: () => {
         refused += 1;
       },
@@ -161,11 +177,17 @@ function accept(
       if (refused > 0) reject(new SymbolonError("CHANNEL_AUTH", claimed));
       else reject(new SymbolonError("PEER_TIMEOUT", `party ${peer} did not connect in time`));
     };
+    if (relay !== undefined) {
+      const meeting = { relay, partyIndex, peer, deadline, signal: arrived.signal };
+      // When nobody comes there either, the deadline says so.
+      awaitAtRelay(listener, meeting, relay.directMs).catch(() => {});
+    }
     const timer = setTimeout(expire, Math.max(1, deadline - performance.now()));
     signal.addEventListener("abort", give);
     end = () => {
       clearTimeout(timer);
       unexpect();
+      arrived.abort();
       signal.removeEventListener("abort", give);
     };
     if (signal.aborted) give();

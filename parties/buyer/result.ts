@@ -79,6 +79,8 @@ export interface ResultFile {
     bytesSent: number;
     openings: Record<string, number>;
     declared: { rounds: number; bytes: number; openings: Record<string, number> };
+    /** How each two parties were connected, by their points, such as "1-2". */
+    links: Record<string, "direct" | "relay" | "unknown">;
   };
   receipts: { fund: string; attest: string | null; settle: string | null };
 }
@@ -321,6 +323,12 @@ async function resultFile(
       bytesSent: measurements.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
       openings: measurements[0].openings,
       declared: { rounds, bytes, openings },
+      links: Object.fromEntries(
+        (["1-2", "1-3", "2-3"] as const).map((name) => {
+          const [one, other] = name.split("-") as ["1" | "2", "2" | "3"];
+          return [name, measurements[Number(one) - 1]!.links[other] ?? "unknown"];
+        }),
+      ),
     },
     receipts: {
       fund: job.funded.txHash,

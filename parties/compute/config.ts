@@ -35,6 +35,10 @@ export const nodeConfigSchema = z.strictObject({
       host: z.string().min(1).default("127.0.0.1"),
       /** 0 asks the system for a free port. */
       port: z.coerce.number().int().min(0).max(65535).default(9600),
+      /** Whether peers are met through the bridge: where they cannot be reached, never, or always. */
+      relay: z.enum(["auto", "never", "always"]).default("auto"),
+      /** How long a direct connection is tried before the relay is tried as well. */
+      directMs: count.default(5_000),
     })
     .prefault({}),
   /** Port on 127.0.0.1 for /healthz and /readyz; none by default. */

@@ -4,7 +4,7 @@
  */
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { ResultPart } from "../../algorithms/manifest.ts";
-import type { BridgeClient } from "../../bridge/client.ts";
+import { type BridgeClient, meshRelayPath } from "../../bridge/client.ts";
 import type { AttestationMessage } from "../../contracts/eip712.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { JiffOperations } from "../../mpc/jiff-program.ts";
@@ -16,7 +16,12 @@ import { type ProgressListener, Session } from "../../mpc/session/session.ts";
 import { attemptContext } from "../../mpc/transport/attempt.ts";
 import { connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
 import { extendByVectors } from "../../mpc/transport/jiff-vectors.ts";
-import { connectMesh, type MeshListener, type MeshPeer } from "../../mpc/transport/mesh.ts";
+import {
+  connectMesh,
+  type MeshListener,
+  type MeshPeer,
+  type RelayFallback,
+} from "../../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
@@ -67,7 +72,7 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
   const { job, shape, plan, point } = verified;
   const kernel = await createKernel(plan.fieldBits);
   const dataKernel = shape.fieldBits === plan.fieldBits ? kernel : await createKernel(shape.fieldBits);
-  const shares = await options.verifier.openInputs(verified, dataKernel, signal);
+  const shares = await openInputs(verified, options, dataKernel);
   const contextId = attemptContext({
     chainId: deployment.chainId,
     escrow: deployment.jobEscrow,
@@ -75,12 +80,13 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
     attempt: options.attempt,
   });
   options.onProgress("connecting", 0, 1);
-  const { transport, pairSecrets } = await connectMesh({
+  const { transport, pairSecrets, paths } = await connectMesh({
     listener: options.listener,
     contextId,
     partyIndex: point,
     staticPrivateKey: options.keys.channelKey.privateKey.reveal(),
     peers: meshPeers(verified),
+    relay: relayFallback(verified, options),
     deadlineMs: config.limits.connectMs,
     idleTimeoutMs: config.limits.roundMs,
     signal,
@@ -101,7 +107,9 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
     // itself: a bridge that restarts under a long training must not end it.
     if (verified.algorithm.engine === "jiff") jiff.onFailure((error) => transport.close(error));
     const computed = await compute(verified, options, party, jiff, { kernel: dataKernel, shares });
-    const result = await deliver(verified, options, party, computed);
+    const links = Object.fromEntries(paths);
+    const measurement = { ...computed.measurement, links };
+    const result = await deliver(verified, options, party, { ...computed, measurement });
     await farewell(party);
     return result;
   } catch (thrown) {
@@ -116,6 +124,23 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
   }
 }
 
+async function openInputs(
+  verified: VerifiedJob,
+  { verifier, signal }: RunOptions,
+  kernel: Kernel,
+): Promise<FieldArray[]> {
+  const shares: FieldArray[] = [];
+  for (const input of verified.inputs) {
+    const { rows, columns } = input.context;
+    const whole = kernel.allocate(rows * columns);
+    for await (const { first, values } of verifier.readInput(verified, input, kernel, signal)) {
+      kernel.copy(kernel.slice(whole, first * columns, values.length), values);
+    }
+    shares.push(whole);
+  }
+  return shares;
+}
+
 /** This party's shares of all inputs, in the field of the data. */
 interface OpenedInputs {
   kernel: Kernel;
@@ -125,7 +150,7 @@ interface OpenedInputs {
 interface Computed {
   /** Bytes of this party's share of the whole result. */
   share: Uint8Array;
-  measurement: RunMeasurement;
+  measurement: Omit<RunMeasurement, "links">;
 }
 
 async function compute(
@@ -228,7 +253,7 @@ async function deliver(
   verified: VerifiedJob,
   options: RunOptions,
   party: Party,
-  { share, measurement }: Computed,
+  { share, measurement }: { share: Uint8Array; measurement: RunMeasurement },
 ): Promise<RunResult> {
   const { job, point, inputRoot, payoutRoot } = verified;
   const { deployment } = options.config;
@@ -281,9 +306,8 @@ async function joinJiff(
   options: RunOptions,
   pairSecrets: ReadonlyMap<PartyIndex, Uint8Array>,
 ): Promise<JiffSession> {
-  const { bridge, config, keys, signal, attempt } = options;
+  const { bridge, config, keys, signal } = options;
   const { job, members, point, plan } = verified;
-  const { chainId, jobEscrow } = config.deployment;
   const until = performance.now() + config.limits.connectMs;
   while ((await bridge.job(job.job.toString(), { signal })).state === "Funded") {
     if (performance.now() > until) {
@@ -298,7 +322,7 @@ async function joinJiff(
   return connectJiff({
     relayUrl: bridge.url,
     relayPath,
-    computationId: `${chainId}-${jobEscrow.toLowerCase()}-${job.job}-${attempt}`,
+    computationId: computationId(verified, options),
     partyIndex: point,
     secretKey: keys.jiffKey.privateKey.reveal(),
     publicKeys,
@@ -307,6 +331,24 @@ async function joinJiff(
     timeoutMs: config.limits.connectMs,
     signal,
   });
+}
+
+/** Names the attempt toward the bridge's relays. */
+function computationId({ job }: VerifiedJob, { config, attempt }: RunOptions): string {
+  const { chainId, jobEscrow } = config.deployment;
+  return `${chainId}-${jobEscrow.toLowerCase()}-${job.job}-${attempt}`;
+}
+
+function relayFallback(verified: VerifiedJob, options: RunOptions): RelayFallback | undefined {
+  const { bridge, config, keys } = options;
+  const { relay, directMs } = config.mesh;
+  if (relay === "never") return undefined;
+  return {
+    url: `${bridge.url}${meshRelayPath}`,
+    computationId: computationId(verified, options),
+    secretKey: keys.jiffKey.privateKey.reveal(),
+    directMs: relay === "always" ? 0 : directMs,
+  };
 }
 
 function meshPeers({ members, point }: VerifiedJob): Record<number, MeshPeer> {

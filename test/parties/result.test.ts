@@ -21,7 +21,14 @@ beforeAll(async () => {
   for (const bits of fieldBits) kernels.set(bits, await createKernel(bits));
 });
 
-const measurement = { rounds: 7, framesSent: 14, bytesSent: 1234, openings: { coin: 128 }, seconds: 0.25 };
+const measurement = {
+  rounds: 7,
+  framesSent: 14,
+  bytesSent: 1234,
+  openings: { coin: 128 },
+  seconds: 0.25,
+  links: { 2: "direct" as const, 3: "relay" as const },
+};
 const origin = { jobId: 5n, attempt: 1, operator: `0x${"ab".repeat(20)}`, point: 2 as const };
 const salt = new Uint8Array(32).fill(9);
 const hash = (byte: string) => `0x${byte.repeat(32)}`;

@@ -23,7 +23,14 @@ const shape: JobShape = {
   fracBits: 16,
   inputs: [{ rows: 4, columns: 2, hasLabel: false, weight: 4 }],
 };
-const measurement = { rounds: 1, framesSent: 1, bytesSent: 1, openings: {}, seconds: 0.1 };
+const measurement = {
+  rounds: 1,
+  framesSent: 1,
+  bytesSent: 1,
+  openings: {},
+  seconds: 0.1,
+  links: { 2: "direct" as const, 3: "relay" as const },
+};
 /** sum and variance of two columns, at the fractional bits of the plan. */
 const values = { sum: [1.5, -2.25], squares: [0.5, 0.125] };
 

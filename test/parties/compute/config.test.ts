@@ -48,7 +48,7 @@ describe("the node's configuration", () => {
       OTHER: "1",
     });
     expect(changed.bridgeUrl).toBe("http://10.0.0.1");
-    expect(changed.mesh).toEqual({ host: "127.0.0.1", port: 7000 });
+    expect(changed.mesh).toEqual({ host: "127.0.0.1", port: 7000, relay: "auto", directMs: 5000 });
     expect(changed.limits.maxJobs).toBe(9);
     expect(changed.algorithms).toEqual([hash.toLowerCase()]);
   });

@@ -59,6 +59,22 @@ describe("a job", () => {
     expect(await market.jobState(job)).toBe("Settled");
   });
 
+  test("goes through the relay where two nodes cannot reach each other, and the result says so", async () => {
+    await world.start(1, {}, { directMs: 200 });
+    // Not at the port that is registered.
+    await world.start(2, {}, { directMs: 200, port: 0 });
+    await world.start(3, {}, { directMs: 200 });
+    const { client, fund } = await fundJob();
+    const job = await fund();
+    await client.waitForResult(job).catch((error) => {
+      throw new Error(`${error}\n${world.logged.join("")}`);
+    });
+    const { decoded, file } = await client.result(job);
+    const got = decoded.model.columns as Record<string, Record<string, number>>;
+    expect(got[columns[0]!]!.sum).toBeCloseTo(plainStatistics(0).sum, 1);
+    expect(file.run.links).toEqual({ "1-2": "relay", "1-3": "direct", "2-3": "direct" });
+  });
+
   test("is given up at once when the bridge's copy of a share was altered, and the buyer is refunded", async () => {
     const { offers, client, market, address, fund } = await fundJob();
     // Party 2's share of the second data set; the first byte of its seal is the version.

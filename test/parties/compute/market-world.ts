@@ -146,13 +146,18 @@ export class MarketWorld {
     };
   }
 
-  async start(point: PartyIndex, limits: NodeConfigInput["limits"] = {}): Promise<RunningNode> {
+  async start(
+    point: PartyIndex,
+    limits: NodeConfigInput["limits"] = {},
+    mesh: NodeConfigInput["mesh"] = {},
+  ): Promise<RunningNode> {
     const logger = createNodeLogger("debug", {
       write: (line: string) => {
         this.logged.push(line);
       },
     });
-    const node = await startNode(this.config(point, limits), { logger });
+    const config = this.config(point, limits);
+    const node = await startNode({ ...config, mesh: { ...config.mesh, ...mesh } }, { logger });
     this.nodes.set(point, node);
     return node;
   }
