@@ -4,7 +4,7 @@
  */
 import { findAlgorithm } from "../algorithms/catalog.ts";
 import { fit } from "../algorithms/logistic-regression.ts";
-import { standardise, workFracBits } from "../algorithms/standardise.ts";
+import { standardise } from "../algorithms/standardise.ts";
 import type { Session } from "../mpc/session/session.ts";
 import type { Tensor } from "../mpc/session/tensor.ts";
 import { breastCancer, type LabelledData, syntheticData, uniform } from "./data.ts";
@@ -39,6 +39,7 @@ export interface Workload {
   readonly fromSellers?: boolean;
 }
 
+const workFracBits = 20;
 /** Training of a job lasts as long as the algorithm's default says; its range and distance choose the field. */
 const jobEpochs = findAlgorithm("logistic-regression").parameters.parse({}).epochs as number;
 
