@@ -87,13 +87,26 @@ async function replace(path: string, content: Uint8Array | string): Promise<void
   await rename(temporary, path);
 }
 
+/** What is used of the compiler. Its own declarations are global ones and clash with those of Node. */
+interface Compiler {
+  main(
+    args: readonly string[],
+    files: {
+      readFile(name: string): string | null;
+      writeFile(name: string, contents: Uint8Array | string): void;
+      listFiles(): string[];
+    },
+  ): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+}
+
 async function compile(source: string): Promise<Uint8Array> {
   // Loaded here only: the compiler is 10 MB, and a run with compiled kernels does not need it.
-  const { default: asc } = await import("assemblyscript/asc");
+  const compiler: string = "assemblyscript/asc";
+  const { default: asc } = (await import(compiler)) as { default: Compiler };
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(["kernel.ts", "--outFile", "kernel.wasm", ...options], {
-    readFile: (name: string) => (name === "kernel.ts" ? source : null),
-    writeFile: (_name: string, contents: Uint8Array | string) => {
+    readFile: (name) => (name === "kernel.ts" ? source : null),
+    writeFile: (_name, contents) => {
       if (typeof contents !== "string") binary = contents;
     },
     listFiles: () => [],
