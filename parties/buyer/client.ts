@@ -7,7 +7,8 @@ import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { recipients } from "../seller/client.ts";
-import { prepareDataSet } from "../seller/prepare.ts";
+import type { PrepareOptions } from "../seller/prepare.ts";
+import { withSealedFiles } from "../seller/sealed-files.ts";
 import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
 import { fetchResult, type JobResult } from "./result.ts";
 
@@ -55,14 +56,14 @@ export class BuyerClient {
   /**
    * Seals the validation data to the operators, then pays. `durationSec` is the time from now in which the
    * operators must be done; after it the money can go back.
-   * @throws FUNDS_MISSING, CONTRACT_REVERTED and the codes of `prepareDataSet`
+   * @throws FUNDS_MISSING, CONTRACT_REVERTED and the codes of `shareDataSet`
    */
   async fund(proposal: JobProposal, durationSec: number, kernel?: Kernel): Promise<FundedOrder> {
     const { bridge, market, buyer, resultKey } = this.#connection;
     const { algorithm, parameters, schema, weights, validation } = proposal;
     const spec = specOf(algorithm, parameters, proposal.schemaHash, weights, validation, schema);
     if (validation !== undefined) {
-      const prepared = await prepareDataSet({
+      const options: PrepareOptions = {
         table: validation,
         schema,
         operators: recipients(proposal.operators),
@@ -70,9 +71,15 @@ export class BuyerClient {
         chainId: market.deployment.chainId,
         registry: market.deployment.jobEscrow,
         ...(kernel && { kernel }),
-      });
-      for (const sealed of prepared.sealed) await bridge.uploadBlob(sealed);
-      const { nonce, rows, columns, ciphertextHashes } = prepared;
+      };
+      const { nonce, rows, columns, ciphertextHashes } = await withSealedFiles(
+        options,
+        undefined,
+        async (shared, sealed) => {
+          for (const file of sealed) await bridge.uploadBlob(file);
+          return shared;
+        },
+      );
       spec.validation = { nonce, rows, columns, ciphertextHashes };
     }
     await this.#checkFunds(proposal.amountWei);

@@ -13,13 +13,13 @@ import type { Deployment } from "../../contracts/deployment.ts";
 import type { Job, MarketReader, Offer, Operator } from "../../contracts/market-reader.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
-import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
+import { createKernel, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { type DataSetSchema, parseSchema } from "../data/schema.ts";
-import { ciphertextHash, decodeShare } from "../data-set.ts";
+import { type ShareBlock, shareBlocks, shareBytes } from "../data-set.ts";
 import { jobShape } from "../job-shape.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { payoutPlan } from "../payout-plan.ts";
-import { type InputSealContext, seal, sealedBytes, unseal } from "../sealing.ts";
+import { type InputSealContext, seal, sealedBytes, unsealChunks } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
 import type { SealedStore } from "./sealed-store.ts";
 
@@ -64,8 +64,6 @@ export interface VerifierOptions {
 
 /** Largest schema document. */
 const maxSchemaBytes = 16 * 1024 * 1024;
-/** A share's header, see `data-set.ts`. */
-const shareHeaderBytes = 16;
 
 export class JobVerifier {
   readonly #options: VerifierOptions;
@@ -75,7 +73,7 @@ export class JobVerifier {
   }
 
   /**
-   * Checks a job. Reads inputs and opens them, in memory only.
+   * Checks a job. Reads the inputs and opens them block by block, in memory only.
    * @param nowSec the chain's time
    * @throws the code with which this party refuses the job; BRIDGE_UNREACHABLE and NOT_FOUND may pass
    */
@@ -83,12 +81,8 @@ export class JobVerifier {
     const verified = await this.check(job, nowSec, signal);
     const kernel = await createKernel(verified.shape.fieldBits);
     for (const input of verified.inputs) {
-      const region = kernel.beginRegion();
-      try {
-        await this.#openInto(kernel, verified, input, signal);
-      } finally {
-        kernel.endRegion(region);
-      }
+      // Reading to the end is the check.
+      for await (const _ of this.readInput(verified, input, kernel, signal));
     }
     await this.#checkResultKey(verified);
     return verified;
@@ -136,35 +130,22 @@ export class JobVerifier {
   }
 
   /**
-   * This party's shares of all inputs, in the order of `verified.inputs`.
-   * @throws COMMITMENT_MISMATCH, SEAL_INVALID, FIELD_ENCODING as `verify`
+   * This party's share of one input, block by block, from its sealed bytes on the disk; they are fetched when
+   * they are not there.
+   * @throws NOT_FOUND, COMMITMENT_MISMATCH, SEAL_INVALID, FIELD_ENCODING, LIMIT_EXCEEDED, STORAGE_FULL,
+   * BRIDGE_UNREACHABLE; before the last block is read, or instead of it
    */
-  async openInputs(verified: VerifiedJob, kernel: Kernel, signal?: AbortSignal): Promise<FieldArray[]> {
-    const shares: FieldArray[] = [];
-    for (const input of verified.inputs) {
-      shares.push(await this.#openInto(kernel, verified, input, signal));
-    }
-    return shares;
-  }
-
-  async #openInto(
-    kernel: Kernel,
+  async *readInput(
     { shape, point }: VerifiedJob,
-    { name, ciphertext, context }: JobInput,
+    { ciphertext, context }: JobInput,
+    kernel: Kernel,
     signal?: AbortSignal,
-  ): Promise<FieldArray> {
+  ): AsyncGenerator<ShareBlock> {
+    const { keys, sealed } = this.#options;
     const { rows, columns } = context;
-    const maxBytes = sealedBytes(inputBytes(rows, columns, shape));
-    const sealed = await this.#options.sealed.fetch(ciphertext, maxBytes, signal);
-    if (ciphertextHash(sealed) !== ciphertext) {
-      throw new SymbolonError("COMMITMENT_MISMATCH", `${name}: the bytes are not those that were committed`);
-    }
-    const share = await unseal(this.#options.keys.sealKey.privateKey, context, sealed);
-    try {
-      return decodeShare(kernel, share, { rows, cols: columns, fracBits: shape.fracBits, point });
-    } finally {
-      share.fill(0);
-    }
+    await sealed.fetch(ciphertext, sealedBytes(inputBytes(rows, columns, shape)), signal);
+    const bytes = unsealChunks(keys.sealKey.privateKey, context, sealed.read(ciphertext));
+    yield* shareBlocks(kernel, bytes, { rows, cols: columns, fracBits: shape.fracBits, point });
   }
 
   async #checkAlgorithm(job: Job, spec: JobSpec) {
@@ -281,7 +262,7 @@ export class JobVerifier {
 }
 
 function inputBytes(rows: number, columns: number, shape: JobShape): number {
-  return shareHeaderBytes + rows * columns * fieldSpecs[shape.fieldBits].elementBytes;
+  return shareBytes(fieldSpecs[shape.fieldBits], rows, columns);
 }
 
 /** The registered keys must be the ones in this node's key file, or it can neither open nor sign. */

@@ -43,8 +43,9 @@ export class Conformer {
   #wrongLabelLine: number | undefined;
 
   /** @throws CSV_COLUMN_MISSING, CSV_COLUMN_EXTRA */
-  constructor({ columns, file }: Pick<Table, "columns" | "file">, schema: DataSetSchema) {
-    requireColumns(columns, file, schema);
+  constructor(table: Pick<Table, "columns" | "file">, schema: DataSetSchema) {
+    checkColumns(table, schema);
+    const { columns, file } = table;
     this.#schema = schema;
     this.#stride = columns.length;
     this.#sources = schema.columns.map(({ name }) => columns.indexOf(name));
@@ -116,7 +117,11 @@ export class Conformer {
   }
 }
 
-function requireColumns(columns: readonly string[], file: string, schema: DataSetSchema): void {
+/** Checks the names of a table's columns. @throws CSV_COLUMN_MISSING, CSV_COLUMN_EXTRA */
+export function checkColumns(
+  { columns, file }: Pick<Table, "columns" | "file">,
+  schema: DataSetSchema,
+): void {
   const wanted = sharedColumns(schema);
   const missing = wanted.filter((name) => !columns.includes(name));
   const extra = columns.filter((name) => !wanted.includes(name));

@@ -5,17 +5,22 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { Table } from "../data/csv.ts";
+import type { RowSource } from "../data/rows.ts";
 import { type DataSetSchema, schemaJson } from "../data/schema.ts";
-import { type PreparedDataSet, prepareDataSet, type SealRecipient } from "./prepare.ts";
+import type { PrepareOptions, SealRecipient, SharedDataSet } from "./prepare.ts";
+import { withSealedFiles } from "./sealed-files.ts";
 
 export interface OfferRequest {
-  table: Table;
+  /** A table in memory, or rows that are read block by block. */
+  table: Table | RowSource;
   schema: DataSetSchema;
   /** The three operators that will hold the shares; a data set cannot change them later. */
   operatorSet: string;
   /** Price of one use. */
   priceWei: bigint;
   kernel?: Kernel;
+  /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
+  scratch?: string;
   onStep?: (step: "sharing" | "uploading" | "publishing") => void;
 }
 
@@ -28,13 +33,13 @@ export interface PublishedDataSet {
   rows: number;
   columns: number;
   ciphertextHashes: [string, string, string];
-  preview: PreparedDataSet["preview"];
+  preview: SharedDataSet["preview"];
 }
 
 /**
  * Shares a table to the operators' keys as the chain has them, stores the sealed shares and the schema at the
  * bridge, and publishes the offer from `seller`'s account. Nothing that leaves this process shows a cell.
- * @throws the codes of `prepareDataSet`; STATE_INVALID when an operator is leaving; BRIDGE_UNREACHABLE;
+ * @throws the codes of `shareDataSet`; STORAGE_FULL; STATE_INVALID when an operator is leaving; BRIDGE_UNREACHABLE;
  * CONTRACT_REVERTED, FUNDS_MISSING
  */
 export async function publishDataSet(
@@ -45,7 +50,7 @@ export async function publishDataSet(
   const { deployment } = market;
   const operators = await operatorsOfSet(market, request.operatorSet);
   request.onStep?.("sharing");
-  const prepared = await prepareDataSet({
+  const options: PrepareOptions = {
     table: request.table,
     schema: request.schema,
     operators: recipients(operators),
@@ -53,12 +58,15 @@ export async function publishDataSet(
     chainId: deployment.chainId,
     registry: deployment.offerRegistry,
     ...(request.kernel === undefined ? {} : { kernel: request.kernel }),
+  };
+  const shared = await withSealedFiles(options, request.scratch, async (made, sealed) => {
+    request.onStep?.("uploading");
+    await bridge.uploadBlob(new TextEncoder().encode(schemaJson(request.schema)));
+    for (const file of sealed) await bridge.uploadBlob(file);
+    return made;
   });
-  request.onStep?.("uploading");
-  await bridge.uploadBlob(new TextEncoder().encode(schemaJson(request.schema)));
-  for (const sealed of prepared.sealed) await bridge.uploadBlob(sealed);
   request.onStep?.("publishing");
-  const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = prepared;
+  const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = shared;
   const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
   const { receipt, offer, dataRoot } = await market.publishOffer({
     operatorSet: request.operatorSet,
