@@ -235,7 +235,9 @@ describe("a hostile relay", () => {
   ];
 
   test.each(attacks)("that %s ends the attempt with %s on every party", async (_, code, hook) => {
-    const outcomes = await attacked(hook, () => ({ idleTimeoutMs: 400 }));
+    const outcomes = await attacked(hook, () => ({
+      idleTimeoutMs: code === "PEER_TIMEOUT" ? 400 : 5_000,
+    }));
     const transports = transportsOf(outcomes);
     const run = async (transport: (typeof transports)[number]) => {
       const peers = [1, 2, 3].filter((peer) => peer !== transport.partyIndex) as PartyIndex[];
