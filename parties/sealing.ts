@@ -7,16 +7,16 @@
  * its bytes: in a seller's offer, or in an attestation.
  *
  * Format: version (1 byte, 1), encapsulated key (32), length of the plaintext (8, big-endian), then the
- * plaintext in chunks of 4 MiB, the last one shorter or, of an empty plaintext, empty; each chunk with its
+ * plaintext in chunks of 64 KiB, the last one shorter or, of an empty plaintext, empty; each chunk with its
  * 16-byte tag. The nonce counts the chunks; the associated data of each holds context, total length, number of
  * the chunk and whether it is the last, so that chunks cannot be dropped, added, exchanged or cut.
  */
-import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";
-import { DhkemX25519HkdfSha256 } from "@hpke/dhkem-x25519";
+import { CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
 import { AbiCoder, getBytes } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
 import { ExactReader } from "./exact-reader.ts";
+import { NodeAes256Gcm } from "./hpke-aead.ts";
 import { Secret } from "./secret.ts";
 
 /** Whose input share is sealed to whom. Addresses and hashes are 0x-hexadecimal. */
@@ -51,8 +51,8 @@ export interface ResultSealContext {
 
 export type SealContext = InputSealContext | ResultSealContext;
 
-/** Plaintext bytes of a chunk: large enough to amortise a call, small enough to pass through in memory. */
-export const chunkBytes = 4 * 1024 * 1024;
+/** Plaintext bytes of a chunk: large enough to amortise a call, small enough for the cache and for memory that is used again. */
+export const chunkBytes = 64 * 1024;
 
 const version = 1;
 const encapsulatedBytes = 32;
@@ -66,7 +66,7 @@ type RecipientContext = Awaited<ReturnType<CipherSuite["createRecipientContext"]
 export const hpkeSuite = new CipherSuite({
   kem: new DhkemX25519HkdfSha256(),
   kdf: new HkdfSha256(),
-  aead: new Aes256Gcm(),
+  aead: new NodeAes256Gcm(),
 });
 
 /** HPKE's `info`: keeps seals of different purposes apart even if their contexts encoded alike. */
