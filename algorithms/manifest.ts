@@ -76,6 +76,8 @@ export interface Manifest {
   /** Labels of everything that is opened to the parties, and why it is safe. */
   readonly openings: Readonly<Record<string, string>>;
   readonly privacy: string;
+  /** What error bounds are counted against where that is not exact arithmetic on the shared inputs. */
+  readonly errorBasis?: string;
 }
 
 interface AlgorithmBase<P extends Record<string, unknown>> {
@@ -102,6 +104,11 @@ export interface SessionAlgorithm<P extends Record<string, unknown> = Record<str
   readonly engine: "session";
   /** Left out where the program works in the format of its inputs. */
   readonly accuracy?: Accuracy;
+  /**
+   * For each parameter that decides how large values grow, smaller values to try, nearest first: from these a
+   * refusal says what would fit.
+   */
+  narrower?(parameters: P): Readonly<Record<string, readonly unknown[]>>;
   run<D>(session: Session<D>, inputs: JobInputs<D>, shape: JobShape, parameters: P): Promise<ResultPart<D>[]>;
 }
 

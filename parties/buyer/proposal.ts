@@ -5,9 +5,9 @@
  */
 
 import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
+import { planOrAdvise } from "../../algorithms/fit-advice.ts";
 import type { JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
-import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
@@ -71,7 +71,7 @@ export async function proposeJob(
   if (order.validation !== undefined) conform(order.validation, schema);
   const draft = specOf(algorithm, parameters, hash, weights, order.validation, schema);
   const shape = jobShape(draft, schema, offers);
-  const plan = await planJob(algorithm, shape, parameters);
+  const plan = await planOrAdvise(algorithm, shape, parameters);
   const identity = await identify(algorithm.manifest);
   const operators = await operatorsOfSet(market, operatorSet);
   const amountWei = await market.quote({

@@ -7,6 +7,7 @@ import { findAlgorithm, identify, parseParameters } from "../../algorithms/catal
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, DecodedResult, JobShape, Plan, PlannedPart } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
+import { type RangeReport, rangeReport } from "../../algorithms/range-report.ts";
 import type { BridgeClient, JobView } from "../../bridge/client.ts";
 import type { Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
@@ -68,6 +69,8 @@ export interface ResultFile {
    * over clipped values, and a model expects its raw features to be clipped too.
    */
   inputs: { outOfRange: "clip" | "refuse"; bounds: Record<string, [number, number]> };
+  /** Fields, formats, bits, distances and worst-case errors of the run, as they were planned. */
+  ranges: RangeReport;
   model: Record<string, unknown>;
   metrics: Record<string, unknown>;
   privacy: { epsilon: number | null; delta: number | null; rho: number | null };
@@ -308,6 +311,7 @@ async function resultFile(
       outOfRange: finished.schema.outOfRange,
       bounds: Object.fromEntries(finished.schema.columns.map(({ name, min, max }) => [name, [min, max]])),
     },
+    ranges: rangeReport(algorithm, shape, plan),
     model: decoded.model,
     metrics: decoded.metrics,
     // No algorithm of this version adds noise.

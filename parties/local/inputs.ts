@@ -3,8 +3,8 @@
  * they share, the buyer's validation rows.
  */
 import { findAlgorithm, parseParameters } from "../../algorithms/catalog.ts";
+import { planOrAdvise } from "../../algorithms/fit-advice.ts";
 import type { Algorithm } from "../../algorithms/manifest.ts";
-import { planJob } from "../../algorithms/planner.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { FieldBits } from "../../mpc/vector/index.ts";
 import { specOf } from "../buyer/proposal.ts";
@@ -157,5 +157,5 @@ async function plan(
   const columns = sharedColumns(schema).length;
   const offers = tables.map(({ rows }) => ({ schemaHash: hash, rows, columns }));
   const spec = specOf(algorithm, parameters, hash, weights, validation, schema);
-  await planJob(algorithm, jobShape(spec, schema, offers), parameters);
+  await planOrAdvise(algorithm, jobShape(spec, schema, offers), parameters);
 }

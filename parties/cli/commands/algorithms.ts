@@ -2,7 +2,10 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import type { Algorithm, JobShape } from "../../../algorithms/manifest.ts";
+import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { command, group, wholeNumber } from "../command.ts";
+import { rangeLines, rangeTable } from "../describe-ranges.ts";
+import { fieldOption } from "../field-option.ts";
 import { parseJsonOption } from "../json-option.ts";
 import { type Output, showBytes } from "../output.ts";
 
@@ -38,7 +41,8 @@ interface Sizes {
   sellers: number;
   validationRows?: number;
   params?: string;
-  fieldBits: string;
+  field?: FieldBits;
+  fracBits?: number;
 }
 
 function show(output: Output): Command {
@@ -65,21 +69,31 @@ function show(output: Output): Command {
       new Option("--validation-rows <number>", "the buyer's own rows").argParser(wholeNumber(1, 2 ** 30)),
     )
     .option("--params <json>", "parameters, or @FILE")
+    .addOption(fieldOption())
     .addOption(
-      new Option("--field-bits <number>", "exponent of the field's modulus")
-        .choices(["61", "89", "107", "127"])
-        .default("127"),
+      new Option(
+        "--frac-bits <number>",
+        "fractional bits of the shared data (default: those of a schema that names none)",
+      ).argParser(wholeNumber(1, 40)),
     )
     .action(async (id: string, options: Sizes) => {
       const { findAlgorithm, identify, parseParameters } = await import("../../../algorithms/catalog.ts");
-      const { planJob } = await import("../../../algorithms/planner.ts");
+      const { planOrAdvise } = await import("../../../algorithms/fit-advice.ts");
+      const { rangeReport } = await import("../../../algorithms/range-report.ts");
       const { defaultFracBits } = await import("../../data/schema.ts");
+      const { dataFieldBits } = await import("../../data/field.ts");
       const algorithm = findAlgorithm(id);
       const { manifest } = algorithm;
       const parameters = parseParameters(algorithm, await parseJsonOption(options.params, "--params"));
       const { hash } = await identify(manifest);
-      const shape = exampleShape(algorithm, options, defaultFracBits);
-      const { fieldBits, declaration, parts } = await planJob(algorithm, shape, parameters);
+      const { inputs: dataSets, ...others } = exampleInputs(algorithm, options);
+      const fracBits = options.fracBits ?? defaultFracBits;
+      const largest = Math.max(...dataSets.map(({ rows, columns }) => rows * columns));
+      const fieldBits = options.field ?? dataFieldBits(largest, fracBits);
+      const shape: JobShape = { fieldBits, fracBits, inputs: dataSets, ...others };
+      const plan = await planOrAdvise(algorithm, shape, parameters);
+      const { declaration, parts } = plan;
+      const ranges = rangeReport(algorithm, shape, plan);
       const limits = z.toJSONSchema(algorithm.parameters, { io: "input" }) as {
         properties?: Record<string, Record<string, unknown>>;
       };
@@ -88,7 +102,7 @@ function show(output: Output): Command {
         hash,
         engine: algorithm.engine,
         parameters: limits.properties ?? {},
-        run: { shape, parameters, fieldBits, declaration, result: parts },
+        run: { shape, parameters, declaration, ranges, result: parts },
       };
       output.result(document, () => {
         const { bold } = output.colors;
@@ -121,15 +135,20 @@ function show(output: Output): Command {
           ...Object.entries(declaration.openings).map(
             ([label, count]) => `  opened                ${count} ${label}`,
           ),
-          `  statistical distance  ${declaration.statisticalDistance === 0 ? "0" : `2^${Math.log2(declaration.statisticalDistance).toFixed(1)}`} (limit 2^-40)`,
-          `  widest masked value   ${declaration.worstBits} bits in a field of ${fieldBits}${declaration.worstStep === "" ? "" : `, in step "${declaration.worstStep}"`}`,
+          "",
+          bold("Its ranges, worst cases"),
+          ...rangeLines(ranges).map((line) => `  ${line}`),
+          ...(ranges.steps.length > 0 ? [rangeTable(ranges, output)] : []),
         ].join("\n");
       });
     });
 }
 
 /** Data sets of the given sizes: rows dealt out evenly, or alike where there is no label and so no row to pool. */
-function exampleShape({ manifest, engine }: Algorithm, sizes: Sizes, fracBits: number): JobShape {
+function exampleInputs(
+  { manifest, engine }: Algorithm,
+  sizes: Sizes,
+): Pick<JobShape, "inputs" | "validation"> {
   const { label } = manifest.input;
   const hasLabel = label === "required";
   const alike = label === "none";
@@ -141,8 +160,6 @@ function exampleShape({ manifest, engine }: Algorithm, sizes: Sizes, fracBits: n
     input(alike ? rows : Math.max(1, upTo(i + 1) - upTo(i))),
   );
   return {
-    fieldBits: Number(sizes.fieldBits) as JobShape["fieldBits"],
-    fracBits,
     inputs,
     ...(sizes.validationRows === undefined ? {} : { validation: input(sizes.validationRows) }),
   };

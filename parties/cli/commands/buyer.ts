@@ -1,10 +1,12 @@
 /** `symbolon buyer`: find data sets, pay for a job, follow it, read its result, accept it or get the money back. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { JobSummary } from "../../../bridge/client.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
 import { command, group, parseId, parseWei, wholeNumber } from "../command.ts";
+import { rangeLines } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { parseJsonOption } from "../json-option.ts";
@@ -159,6 +161,7 @@ function run(output: Output): Command {
             offers: offers.map((o) => o.offer),
             amountWei,
             plan,
+            ranges: rangeReport(proposal.algorithm, proposal.shape, plan),
           },
           () => "nothing was paid",
         );
@@ -205,19 +208,15 @@ function parseWeights(text: string): number[] {
   });
 }
 
-function describeProposal({ plan, amountWei, identity, offers, shape }: JobProposal, output: Output): void {
-  const { rounds, bytes, openings, statisticalDistance, worstBits } = plan.declaration;
+function describeProposal(proposal: JobProposal, output: Output): void {
+  const { algorithm, plan, amountWei, identity, offers, shape } = proposal;
+  const { rounds, bytes, openings } = plan.declaration;
   const rows = shape.inputs.reduce((sum, input) => sum + input.rows, 0);
   output.note(
     `${identity.id} ${identity.version} over ${offers.length} ${offers.length === 1 ? "offer" : "offers"}, ${rows} rows, costs ${showEther(amountWei)}`,
   );
   output.note(`${rounds} rounds, ${showBytes(bytes)} between the parties; ${openedWords(openings)}`);
-  if (worstBits > 0) {
-    const distance = statisticalDistance === 0 ? "0" : `2^${Math.log2(statisticalDistance).toFixed(1)}`;
-    output.note(
-      `ranges fit: at most ${worstBits} bits in a field of ${plan.fieldBits}, statistical distance ${distance}`,
-    );
-  }
+  for (const line of rangeLines(rangeReport(algorithm, shape, plan))) output.note(line);
 }
 
 function openedWords(openings: Record<string, number>): string {

@@ -1,8 +1,10 @@
 /** `symbolon local`: one real paid job on this machine over the user's own files. */
 import type { Command } from "commander";
+import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import type { JobResult, ResultFile } from "../../buyer/result.ts";
 import { collect, command } from "../command.ts";
+import { rangeLines } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { fieldOption } from "../field-option.ts";
@@ -85,10 +87,12 @@ async function runWithProgress(
                 if (cells > 0) onStep(`  ${column}: ${cells} clipped to the schema's bounds`);
               }
             },
-            proposed: ({ amountWei, plan }) =>
+            proposed: ({ algorithm, shape, amountWei, plan }) => {
               onStep(
                 `the job costs ${showEther(amountWei)}; ${plan.declaration.rounds} rounds, ${showBytes(plan.declaration.bytes)} between the parties`,
-              ),
+              );
+              for (const line of rangeLines(rangeReport(algorithm, shape, plan))) onStep(`  ${line}`);
+            },
             funded: (job) => onStep(`the buyer funded job ${job}`),
             view: (view) => {
               if (view.progress !== null)
