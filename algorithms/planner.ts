@@ -3,11 +3,10 @@
  * follows from the job's shape, its parameters and the algorithm alone, so the buyer and the three parties
  * come to the same plan by themselves.
  */
-import { addCost, addOpenings, type Declaration, type StepRange } from "../mpc/cost.ts";
+import { type Declaration, declareCost, noCost, type StepRange } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { convertAllCost, convertDistance } from "../mpc/protocols/convert.ts";
-import { inputCheckCost } from "../mpc/protocols/input-check.ts";
-import { maskedValuesLabel } from "../mpc/protocols/masked-opening.ts";
+import { inputCheckCost, inputCheckProtocol } from "../mpc/protocols/input-check.ts";
 import { PlanBackend } from "../mpc/session/plan.ts";
 import { checkStatisticalDistance, Session, statisticalLimit } from "../mpc/session/session.ts";
 import { type FieldBits, fieldBits, fieldSpecs } from "../mpc/vector/index.ts";
@@ -136,14 +135,14 @@ function withInputs(program: Plan, shape: JobShape): Plan {
     inputs.map(({ rows, columns, hasLabel }) => ({ rows, cols: columns, hasLabel })),
     spec,
   );
-  const { declaration } = program;
-  let cost = addCost(declaration, check.cost);
-  let openings = addOpenings(check.openings, declaration.openings);
-  let { statisticalDistance, steps } = declaration;
-  if (program.fieldBits !== shape.fieldBits) {
+  const converts = program.fieldBits !== shape.fieldBits;
+  const before = { [inputCheckProtocol]: noCost, ...(converts ? { convert: noCost } : {}) };
+  const { protocols } = program.declaration;
+  const declaration = { ...program.declaration, protocols: { ...before, ...protocols } };
+  declareCost(declaration, inputCheckProtocol, check);
+  if (converts) {
     const values = inputs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-    cost = addCost(cost, convertAllCost(values, spec.elementBytes));
-    openings = addOpenings(openings, { [maskedValuesLabel]: values });
+    declareCost(declaration, "convert", convertAllCost(values, spec.elementBytes));
     const conversion: StepRange = {
       name: "conversion of the inputs",
       bits: shape.fracBits,
@@ -151,10 +150,10 @@ function withInputs(program: Plan, shape: JobShape): Plan {
       statisticalDistance: convertDistance(values, shape.fracBits, shape.fieldBits),
       error: 0,
     };
-    statisticalDistance += conversion.statisticalDistance;
-    steps = [conversion, ...steps];
+    declaration.statisticalDistance += conversion.statisticalDistance;
+    declaration.steps = [conversion, ...declaration.steps];
   }
-  return { ...program, declaration: { ...declaration, ...cost, openings, statisticalDistance, steps } };
+  return { ...program, declaration };
 }
 
 function checkedInputs({ inputs, validation }: JobShape): InputShape[] {

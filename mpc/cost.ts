@@ -5,21 +5,27 @@
  * compared by tests and written into every result.
  */
 
-/** Cost of one operation. Bytes are payload bytes over all three parties and links; frames likewise. */
+/** Everything that is opened to the parties, by label: how many values. */
+export type Openings = Record<string, number>;
+
+/** Declared cost of one operation. Bytes are payload bytes over all three parties and links; frames likewise. */
 export interface Cost {
   rounds: number;
   frames: number;
   bytes: number;
+  openings: Openings;
 }
 
-export const noCost: Cost = { rounds: 0, frames: 0, bytes: 0 };
+export const noCost: Cost = { rounds: 0, frames: 0, bytes: 0, openings: {} };
 
 export function addCost(a: Cost, b: Cost): Cost {
-  return { rounds: a.rounds + b.rounds, frames: a.frames + b.frames, bytes: a.bytes + b.bytes };
+  return {
+    rounds: a.rounds + b.rounds,
+    frames: a.frames + b.frames,
+    bytes: a.bytes + b.bytes,
+    openings: addOpenings(a.openings, b.openings),
+  };
 }
-
-/** Everything that is opened to the parties, by label: how many values. */
-export type Openings = Record<string, number>;
 
 export function addOpenings(a: Openings, b: Openings): Openings {
   const sum = { ...a };
@@ -42,11 +48,12 @@ export interface StepRange {
 }
 
 /** What a session predicts of a run, from shapes and public bounds alone. */
-export interface Declaration {
-  rounds: number;
-  frames: number;
-  bytes: number;
-  openings: Openings;
+export interface Declaration extends Cost {
+  /**
+   * The same for each protocol. A round that several protocols share is a round of each, so their rounds may add
+   * up to more than the total.
+   */
+  protocols: Record<string, Cost>;
   /** Sum of the statistical distances of all masked openings of the run. */
   statisticalDistance: number;
   /** The largest bit length that a masked value needs, and the step that needs it. */
@@ -61,11 +68,19 @@ export const emptyDeclaration = (): Declaration => ({
   frames: 0,
   bytes: 0,
   openings: {},
+  protocols: {},
   statisticalDistance: 0,
   worstBits: 0,
   worstStep: "",
   steps: [],
 });
+
+/** Adds the cost of an operation of this protocol. */
+export function declareCost(declaration: Declaration, protocol: string, cost: Cost): void {
+  const { protocols } = declaration;
+  protocols[protocol] = addCost(protocols[protocol] ?? noCost, cost);
+  Object.assign(declaration, addCost(declaration, cost));
+}
 
 /** What one party measured, of one protocol or of everything. */
 export interface Measurement {

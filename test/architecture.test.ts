@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorCodes, errorKinds } from "../mpc/errors.ts";
+import { protocolCostTable } from "../mpc/protocols/cost-table.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -122,5 +123,11 @@ describe("docs/errors.md", () => {
       meaning,
     ]);
     expect(documented).toEqual(expected);
+  });
+});
+
+describe("docs/protocols.md", () => {
+  it("has the table of declared costs that `npm run docs` writes", () => {
+    expect(text("docs/protocols.md")).toContain(protocolCostTable());
   });
 });

@@ -88,7 +88,7 @@ export async function and(party: Party, a: BitShares, b: BitShares): Promise<Bit
 
 /** Declared cost of `and`. */
 export function andCost(words: number): Cost {
-  return { rounds: 1, frames: 3, bytes: 12 * words };
+  return { rounds: 1, frames: 3, bytes: 12 * words, openings: {} };
 }
 
 /**
@@ -127,6 +127,6 @@ export async function openBits(
 }
 
 /** Declared cost of `openBits`. */
-export function openBitsCost(words: number): Cost {
-  return { rounds: 1, frames: 6, bytes: 24 * words };
+export function openBitsCost(words: number, label: string, count: number): Cost {
+  return { rounds: 1, frames: 6, bytes: 24 * words, openings: { [label]: count } };
 }

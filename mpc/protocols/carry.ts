@@ -148,7 +148,7 @@ export async function shareBlocks(
 
 /** Declared cost of `shareBlocks`. */
 export function shareBlocksCost(shape: CarryShape): Cost {
-  return { rounds: 1, frames: 2, bytes: 8 * inputWords(shape) };
+  return { rounds: 1, frames: 2, bytes: 8 * inputWords(shape), openings: {} };
 }
 
 /**

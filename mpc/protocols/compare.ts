@@ -200,7 +200,7 @@ export function compareOpenedCost(n: number, request: CompareRequest, elementByt
   return [
     findOutcomesCost(n, request),
     dealOutcomesCost(outcomes, elementBytes),
-    { rounds: 1, frames: 2, bytes: 2 * outcomes * elementBytes },
+    { rounds: 1, frames: 2, bytes: 2 * outcomes * elementBytes, openings: {} },
   ].reduce(addCost);
 }
 
@@ -233,7 +233,7 @@ export async function gateOpened(
 /** Declared cost of `gateOpened`. */
 export function gateOpenedCost(n: number, request: CompareRequest, elementBytes: number): Cost {
   const outcomes = n * request.thresholds.length;
-  const gates: Cost = { rounds: 0, frames: 1, bytes: 2 * outcomes * elementBytes };
+  const gates: Cost = { rounds: 0, frames: 1, bytes: 2 * outcomes * elementBytes, openings: {} };
   return [findOutcomesCost(n, request), gates, dealOutcomesCost(outcomes, elementBytes)].reduce(addCost);
 }
 
@@ -375,8 +375,9 @@ function blindedDifferences(
 }
 
 function findOutcomesCost(n: number, request: CompareRequest): Cost {
-  const width = n * (comparedBits(request) + 1) * request.thresholds.length;
-  return { rounds: 1, frames: 2, bytes: 2 * width };
+  const outcomes = n * request.thresholds.length;
+  const bytes = 2 * outcomes * (comparedBits(request) + 1);
+  return { rounds: 1, frames: 2, bytes, openings: { [maskedBitsLabel]: outcomes } };
 }
 
 /**
@@ -407,7 +408,7 @@ async function dealOutcomes(party: Party, roles: Roles, split: SplitOutcomes): P
 }
 
 function dealOutcomesCost(outcomes: number, elementBytes: number): Cost {
-  return { rounds: 1, frames: 1, bytes: outcomes * elementBytes };
+  return { rounds: 1, frames: 1, bytes: outcomes * elementBytes, openings: {} };
 }
 
 /** Sends and receives one pair sum that is a round by itself. */

@@ -1,51 +1,65 @@
-import type { Cost } from "../cost.ts";
+import { addCost, type Cost } from "../cost.ts";
 import { fieldSpecs } from "../vector/index.ts";
-import { compareCost, compareOpenedCost, comparisonDealtBytes, gateOpenedCost } from "./compare.ts";
+import { andCost, openBitsCost, wordsFor } from "./bits.ts";
+import {
+  compareCost,
+  compareOpenedCost,
+  comparisonDealtBytes,
+  gateOpenedCost,
+  maskedBitsLabel,
+} from "./compare.ts";
+import { convertCost } from "./convert.ts";
 import { inputCheckCost } from "./input-check.ts";
-import { openMaskedCost } from "./masked-opening.ts";
+import { maskedValuesLabel, openMaskedCost } from "./masked-opening.ts";
 import { reduceDegreeCost } from "./multiply.ts";
 import { openCost } from "./open.ts";
 
 /** The protocols' declared costs as a table for the documentation, at sizes where rounding does not show. */
 export function protocolCostTable(): string {
   const spec = fieldSpecs[127];
+  const { elementBytes } = spec;
   const n = 1024;
   const request = { thresholds: [0n], bitLength: 40, coarseBits: 0 };
   const dealt = comparisonDealtBytes(n, request);
   const withDeal = (cost: Cost): Cost => ({ ...cost, bytes: cost.bytes + dealt });
-  const rows: [string, Cost, string][] = [
-    ["open", openCost(n, spec.elementBytes), "the value"],
-    ["multiply, inner and matrix products (an output)", reduceDegreeCost(n, spec.elementBytes), "nothing"],
-    ["multiply and truncate", openMaskedCost(n, 2, spec.elementBytes), "masked value, to two parties"],
-    ["truncate", openMaskedCost(n, 1, spec.elementBytes), "masked value, to two parties"],
+  const rows: [name: string, Cost][] = [
+    ["open", openCost(n, elementBytes, "value")],
+    ["multiply, inner and matrix products (an output)", reduceDegreeCost(n, elementBytes)],
+    ["multiply and truncate", openMaskedCost(n, 2, elementBytes)],
+    ["truncate", openMaskedCost(n, 1, elementBytes)],
+    ["convert to another field", convertCost(n, elementBytes)],
+    ["compare, 40 bits, exact", compareCost(n, request, elementBytes)],
+    ["compare the opening of a truncation, 40 bits", withDeal(compareOpenedCost(n, request, elementBytes))],
     [
-      "compare, 40 bits, exact",
-      compareCost(n, request, spec.elementBytes),
-      "masked value, to two parties; masked bit, to the third",
+      "gate by the opening of a truncation, 40 bits, and truncate",
+      withDeal(addCost(gateOpenedCost(n, request, elementBytes), openMaskedCost(n, 2, elementBytes))),
     ],
-    [
-      "compare the opening of a truncation, 40 bits",
-      withDeal(compareOpenedCost(n, request, spec.elementBytes)),
-      "masked bit, to one party",
-    ],
-    [
-      "gate by the opening of a truncation, 40 bits, without the last product",
-      withDeal(gateOpenedCost(n, request, spec.elementBytes)),
-      "masked bit, to one party",
-    ],
-    [
-      "input check (a value)",
-      inputCheckCost([{ rows: n, cols: 1, hasLabel: false }], spec).cost,
-      "random combinations and parities, known when all is well",
-    ],
+    ["and of two shared bits", andCost(wordsFor(n))],
+    ["open a shared bit", openBitsCost(wordsFor(n), "bit", n)],
+    ["check an input (a value)", inputCheckCost([{ rows: n, cols: 1, hasLabel: false }], spec)],
   ];
-  const lines = rows.map(
-    ([name, { rounds, bytes }, opened]) => `| ${name} | ${rounds} | ${(bytes / n).toFixed(1)} | ${opened} |`,
-  );
   return [
-    "| protocol | rounds | bytes a value, all links | opened |",
-    "|---|---|---|---|",
-    ...lines,
+    "| protocol | rounds | frames | bytes a value, all links | opened, for each value |",
+    "|---|---|---|---|---|",
+    ...rows.map(
+      ([name, { rounds, frames, bytes, openings }]) =>
+        `| ${name} | ${rounds} | ${frames} | ${(bytes / n).toFixed(1)} | ${opened(openings, n)} |`,
+    ),
     "",
   ].join("\n");
+}
+
+/** Who sees what, where it is not everybody. */
+const audience: Readonly<Record<string, string>> = {
+  [maskedValuesLabel]: "to two parties",
+  [maskedBitsLabel]: "to the third",
+};
+
+function opened(openings: Cost["openings"], n: number): string {
+  const parts = Object.entries(openings).map(([label, values]) => {
+    const seen = audience[label] === undefined ? label : `${label} ${audience[label]}`;
+    if (values < n) return `${values} in all: ${seen}`;
+    return values === n ? seen : `${values / n} ${seen}`;
+  });
+  return parts.length === 0 ? "nothing" : parts.join("; ");
 }

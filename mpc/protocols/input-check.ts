@@ -7,7 +7,7 @@
  * Adversary: any data owner; compute parties passive.
  */
 import { createCipheriv } from "node:crypto";
-import { addCost, type Cost, type Openings } from "../cost.ts";
+import { addCost, type Cost } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
 import type { FieldArray, FieldSpec } from "../vector/index.ts";
@@ -281,18 +281,19 @@ function parity(chosen: Uint32Array, bits?: Uint32Array): boolean {
   return (sum & 1) === 1;
 }
 
-/** Declared cost and openings of `checkInputs`. */
+/** Declared cost of `checkInputs`. */
 export function inputCheckCost(
   inputs: readonly { rows: number; cols: number; hasLabel: boolean }[],
   spec: FieldSpec,
-): { cost: Cost; openings: Openings } {
+): Cost {
   const { elementBytes } = spec;
   const labelled = inputs.filter((input) => input.hasLabel).length;
-  let cost = addCost(openBitsCost(coinWords), openCost(inputs.length, elementBytes));
-  const openings: Openings = { coin: 32 * coinWords, "input consistency": inputs.length };
+  const steps = [
+    openBitsCost(coinWords, "coin", 32 * coinWords),
+    openCost(inputs.length, elementBytes, "input consistency"),
+  ];
   if (labelled > 0) {
-    cost = addCost(cost, addCost(reduceDegreeCost(labelled, elementBytes), openCost(labelled, elementBytes)));
-    openings["input labels"] = labelled;
+    steps.push(reduceDegreeCost(labelled, elementBytes), openCost(labelled, elementBytes, "input labels"));
   }
   const values = inputs.reduce(
     (sum, { rows, cols, hasLabel }) => sum + rows * (cols - (hasLabel ? 1 : 0)),
@@ -301,15 +302,12 @@ export function inputCheckCost(
   for (let at = 0; at < values; at += rangeBlock) {
     const n = Math.min(rangeBlock, values - at);
     const shape = rangeCarry(spec, n);
-    const steps = [
+    steps.push(
       openMaskedCost(n, 1, elementBytes, blockDealing(shape.carryBits).byteLength(n)),
       shareBlocksCost(shape),
       carryTreeCost(shape),
-      openBitsCost(2),
-    ];
-    cost = steps.reduce(addCost, cost);
-    openings["input range"] = (openings["input range"] ?? 0) + parities;
-    openings[maskedValuesLabel] = (openings[maskedValuesLabel] ?? 0) + n;
+      openBitsCost(2, "input range", parities),
+    );
   }
-  return { cost, openings };
+  return steps.reduce(addCost);
 }

@@ -219,7 +219,8 @@ export function freeMaskedOpening(party: Party, opening: MaskedOpening): void {
 
 /** Declared cost of `openMasked`; `dealtBytes` is the dealing's `byteLength(n)`. */
 export function openMaskedCost(n: number, degree: 1 | 2, elementBytes: number, dealtBytes = 0): Cost {
+  const openings = { [maskedValuesLabel]: n };
   return degree === 2
-    ? { rounds: 1, frames: 4, bytes: 4 * n * elementBytes + dealtBytes }
-    : { rounds: 1, frames: dealtBytes > 0 ? 3 : 2, bytes: 2 * n * elementBytes + dealtBytes };
+    ? { rounds: 1, frames: 4, bytes: 4 * n * elementBytes + dealtBytes, openings }
+    : { rounds: 1, frames: dealtBytes > 0 ? 3 : 2, bytes: 2 * n * elementBytes + dealtBytes, openings };
 }

@@ -49,5 +49,5 @@ export async function reduceDegree(party: Party, d: FieldArray): Promise<FieldAr
 
 /** Declared cost of `reduceDegree`. */
 export function reduceDegreeCost(n: number, elementBytes: number): Cost {
-  return { rounds: 1, frames: 3, bytes: 3 * n * elementBytes };
+  return { rounds: 1, frames: 3, bytes: 3 * n * elementBytes, openings: {} };
 }

@@ -47,6 +47,6 @@ export async function open(party: Party, a: FieldArray, label: string): Promise<
 }
 
 /** Declared cost of `open`. */
-export function openCost(n: number, elementBytes: number): Cost {
-  return { rounds: 1, frames: 6, bytes: 6 * n * elementBytes };
+export function openCost(n: number, elementBytes: number, label: string): Cost {
+  return { rounds: 1, frames: 6, bytes: 6 * n * elementBytes, openings: { [label]: n } };
 }

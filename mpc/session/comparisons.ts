@@ -4,7 +4,6 @@ import {
   compareCost,
   comparisonDealtBytes,
   gateOpenedCost,
-  maskedBitsLabel,
 } from "../protocols/compare.ts";
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
@@ -32,8 +31,7 @@ export async function atLeastEach<D>(
   const n = rows * cols;
   const bitLength = ledger.masked("compare", a.bound, a.fracBits, 0, n);
   const request = requestFor(thresholds, a.fracBits, bitLength, resolutionBits);
-  ledger.cost(compareCost(n, request, elementBytes));
-  ledger.opening(maskedBitsLabel, n * thresholds.length);
+  ledger.cost("compare", compareCost(n, request, elementBytes));
   const bits = await backend.compare(a.data, n, request);
   const error = bitError(a.error, thresholds, a.fracBits, request);
   return splitBits(session, bits, rows, cols, thresholds.length, error);
@@ -67,7 +65,7 @@ export async function piecewise<D>(a: Tensor<D>, f: PiecewiseLinear): Promise<Te
   const { ledger, elementBytes, backend } = session;
   const bitLength = ledger.masked("compare", a.bound, fracBits, 0, size);
   const request = requestFor(froms(f), fracBits, bitLength, f.resolutionBits);
-  ledger.cost(openMaskedCost(size, 1, elementBytes, comparisonDealtBytes(size, request)));
+  ledger.cost("compare", openMaskedCost(size, 1, elementBytes, comparisonDealtBytes(size, request)));
   const prepared = preparePieces(session, f, request, size, fracBits);
   const data = await backend.piecewise(a.data, size, prepared);
   const error = piecewiseError(f, prepared, { bound: a.bound, error: a.error, fracBits, rounding: 0 });
@@ -86,7 +84,7 @@ export async function piecewiseOfProduct<D>(
   const shift = rawFracBits - fracBits;
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
   const request = requestFor(froms(f), rawFracBits, bitLength, f.resolutionBits);
-  ledger.cost(openMaskedCost(n, 2, elementBytes, comparisonDealtBytes(n, request)));
+  ledger.cost("multiply and truncate", openMaskedCost(n, 2, elementBytes, comparisonDealtBytes(n, request)));
   const prepared = preparePieces(session, f, request, n, fracBits);
   const data = await backend.productPiecewise(terms, n, { shift, bitLength }, prepared);
   const rounding = truncationError(fracBits);
@@ -110,15 +108,14 @@ function preparePieces<D>(
     slope: encode(slope, shift),
     constant: encode(constant, fracBits + shift),
   }));
-  ledger.cost(gateOpenedCost(n, request, elementBytes));
-  ledger.opening(maskedBitsLabel, n * pieces.length);
+  ledger.cost("compare", gateOpenedCost(n, request, elementBytes));
   if (shift === 0) {
     ledger.fits("piecewise", bound, fracBits);
-    ledger.cost(reduceDegreeCost(n, elementBytes));
+    ledger.cost("multiply", reduceDegreeCost(n, elementBytes));
     return { request, gates, truncation: undefined };
   }
   const bitLength = ledger.masked("piecewise", bound, fracBits + shift, shift, n);
-  ledger.cost(openMaskedCost(n, 2, elementBytes));
+  ledger.cost("multiply and truncate", openMaskedCost(n, 2, elementBytes));
   return { request, gates, truncation: { shift, bitLength } };
 }
 

@@ -1,6 +1,5 @@
-import { addCost, type Cost, type Declaration, emptyDeclaration, type StepRange } from "../cost.ts";
+import { type Cost, type Declaration, declareCost, emptyDeclaration, type StepRange } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
-import { maskedValuesLabel } from "../protocols/masked-opening.ts";
 import type { FieldBits } from "../vector/index.ts";
 
 /** Upper limit of the summed statistical distance of one job: 2^-40. */
@@ -22,6 +21,8 @@ export class Ledger {
   #number: number | undefined;
   /** The worst error of earlier repetitions of the step. */
   #errorBefore = 0;
+  /** While tasks share rounds: the rounds in which each protocol takes part. */
+  #sharedRounds: Map<string, Set<number>> | undefined;
 
   constructor(fieldBits: FieldBits) {
     this.#fieldBits = fieldBits;
@@ -37,13 +38,18 @@ export class Ledger {
     this.#errorBefore = this.#step?.error ?? this.#steps.get(name)?.error ?? 0;
   }
 
-  cost(cost: Cost): void {
-    Object.assign(this.declaration, addCost(this.declaration, cost));
-  }
-
-  opening(label: string, values: number): void {
-    const { openings } = this.declaration;
-    openings[label] = (openings[label] ?? 0) + values;
+  /** Adds the cost of an operation; `protocol` is what its rounds are counted as when they are measured. */
+  cost(protocol: string, cost: Cost): void {
+    const { declaration } = this;
+    if (this.#sharedRounds === undefined) {
+      declareCost(declaration, protocol, cost);
+      return;
+    }
+    const taken = this.#sharedRounds.get(protocol) ?? new Set();
+    this.#sharedRounds.set(protocol, taken);
+    for (let i = 0; i < cost.rounds; i++) taken.add(declaration.rounds + i);
+    declareCost(declaration, protocol, { ...cost, rounds: 0 });
+    declaration.rounds += cost.rounds;
   }
 
   /**
@@ -53,6 +59,8 @@ export class Ledger {
   fork(tasks: number): { enter(task: number): void; join(): void } {
     const { declaration } = this;
     const base = declaration.rounds;
+    const outermost = this.#sharedRounds === undefined;
+    this.#sharedRounds ??= new Map();
     const place = () => ({ step: this.#step, name: this.#name, number: this.#number });
     const goTo = ({ step, name, number }: ReturnType<typeof place>): void => {
       this.#step = step;
@@ -78,6 +86,10 @@ export class Ledger {
         leave();
         declaration.rounds = base + Math.max(0, ...branches.map(({ rounds }) => rounds));
         goTo(start);
+        if (!outermost) return;
+        for (const [protocol, { size }] of this.#sharedRounds!)
+          declaration.protocols[protocol].rounds += size;
+        this.#sharedRounds = undefined;
       },
     };
   }
@@ -91,7 +103,6 @@ export class Ledger {
     const distance = count * 2 ** (bitLength + 1 - (this.#fieldBits - 2));
     this.declaration.statisticalDistance += distance;
     this.#current.statisticalDistance += distance;
-    this.opening(maskedValuesLabel, count);
     return bitLength;
   }
 

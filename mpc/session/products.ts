@@ -64,12 +64,12 @@ export async function evaluate<D>(product: PreparedProduct<D>): Promise<Tensor<D
   ledger.result(error);
   if (shift === 0) {
     ledger.fits("product", bound, rawFracBits);
-    ledger.cost(reduceDegreeCost(n, elementBytes));
+    ledger.cost("multiply", reduceDegreeCost(n, elementBytes));
     const data = await backend.product(terms, n, undefined);
     return new Tensor(session, data, rows, cols, fracBits, bound, error);
   }
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
-  ledger.cost(openMaskedCost(n, 2, elementBytes));
+  ledger.cost("multiply and truncate", openMaskedCost(n, 2, elementBytes));
   const data = await backend.product(terms, n, { shift, bitLength });
   return new Tensor(session, data, rows, cols, fracBits, roundedBound(bound, fracBits), error);
 }

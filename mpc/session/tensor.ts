@@ -277,7 +277,7 @@ export class Tensor<D> {
     if (shift <= 0) return this.widen(fracBits);
     const { ledger, elementBytes, backend } = this.session;
     const bitLength = ledger.masked("truncate", this.bound, this.fracBits, shift, this.size);
-    ledger.cost(openMaskedCost(this.size, 1, elementBytes));
+    ledger.cost("truncate", openMaskedCost(this.size, 1, elementBytes));
     const data = await backend.truncate(this.data, this.size, { shift, bitLength });
     const error = this.error + truncationError(fracBits);
     ledger.result(error);
@@ -354,8 +354,7 @@ export class Tensor<D> {
   /** Opens to all three parties. The label stands in the manifest. */
   async open(label: string): Promise<Float64Array> {
     const { ledger, elementBytes, backend } = this.session;
-    ledger.cost(openCost(this.size, elementBytes));
-    ledger.opening(label, this.size);
+    ledger.cost("open", openCost(this.size, elementBytes, label));
     const raw = await backend.open(this.data, this.size, label);
     return Float64Array.from(raw, (x) => x / 2 ** this.fracBits);
   }

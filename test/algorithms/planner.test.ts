@@ -68,7 +68,7 @@ describe("the declaration", () => {
       inputCheckCost(
         Array.from({ length: 2 }, () => ({ rows: 1000, cols: 1, hasLabel: false })),
         fieldSpecs[bits],
-      ).cost;
+      );
     const conversion = convertAllCost(values, fieldSpecs[89].elementBytes);
     expect(converted.declaration.bytes - checks(89).bytes - conversion.bytes).toBe(
       same.declaration.bytes - checks(107).bytes,

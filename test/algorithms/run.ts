@@ -11,6 +11,7 @@ import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { Session } from "../../mpc/session/session.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
+import { expectDeclared } from "../mpc/measured-cost.ts";
 import { deal, type Parties, reveal, threeParties, together } from "../mpc/three-parties.ts";
 
 export interface Matrix {
@@ -114,12 +115,7 @@ export async function runTwice(
   );
 
   const measured = parties.map((p, i) => costSince(before[i], p.meter.measurement()));
-  for (const m of measured) {
-    expect(m.rounds).toBe(plan.declaration.rounds);
-    expect(m.openings).toEqual(plan.declaration.openings);
-  }
-  expect(measured.reduce((sum, m) => sum + m.bytesSent, 0)).toBe(plan.declaration.bytes);
-  expect(measured.reduce((sum, m) => sum + m.framesSent, 0)).toBe(plan.declaration.frames);
+  expectDeclared(measured, plan.declaration);
   expect(Object.keys(openingsOf(algorithm.manifest))).toEqual(
     expect.arrayContaining(Object.keys(plan.declaration.openings)),
   );

@@ -1,9 +1,9 @@
 /** Changing the field: three parties, every pair of fields, values at the edge of the range. */
 import { beforeAll, describe, expect, it } from "vitest";
+import { costSince } from "../../../mpc/cost.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { Party } from "../../../mpc/party.ts";
 import { convert, convertCost, convertDistance } from "../../../mpc/protocols/convert.ts";
-import { maskedValuesLabel } from "../../../mpc/protocols/masked-opening.ts";
 import { open } from "../../../mpc/protocols/open.ts";
 import { partyIndices } from "../../../mpc/transport/transport.ts";
 import {
@@ -14,6 +14,7 @@ import {
   fieldSpecs,
   type Kernel,
 } from "../../../mpc/vector/index.ts";
+import { expectDeclared } from "../measured-cost.ts";
 import { deal, type Parties, randomSigned, reveal, threeParties, together } from "../three-parties.ts";
 
 const pairs = fieldBits.flatMap((from) => fieldBits.map((to) => [from, to] as [FieldBits, FieldBits]));
@@ -49,13 +50,9 @@ describe.each(pairs)("from 2^%i - 1 to 2^%i - 1", (from, to) => {
         convert(party, targets[i]!, { values: shares[i]!, bitLength }),
       );
       expect(reveal(targets, out)).toEqual(x);
-      const after = targets.map(({ meter }) => meter.measurement());
+      const after = targets.map(({ meter }, i) => costSince(before[i]!, meter.measurement()));
       const declared = convertCost(x.length, fieldSpecs[from].elementBytes);
-      const sum = (key: "bytesSent" | "framesSent"): number =>
-        after.reduce((total, m, i) => total + m[key] - before[i]![key], 0);
-      expect(after.map((m, i) => m.rounds - before[i]!.rounds)).toEqual([1, 1, 1]);
-      expect({ rounds: 1, bytes: sum("bytesSent"), frames: sum("framesSent") }).toEqual(declared);
-      for (const m of after) expect(m.openings).toEqual({ [maskedValuesLabel]: x.length });
+      expectDeclared(after, { ...declared, protocols: { convert: declared } });
     }
   });
 

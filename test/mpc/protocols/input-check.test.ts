@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { checkInputs, inputCheckCost } from "../../../mpc/protocols/input-check.ts";
+import { checkInputs, inputCheckCost, inputCheckProtocol } from "../../../mpc/protocols/input-check.ts";
 import { createKernel, type FieldBits, fieldBits, fieldSpecs } from "../../../mpc/vector/index.ts";
+import { expectDeclared } from "../measured-cost.ts";
 import { deal, type Parties, threeParties, together } from "../three-parties.ts";
 
 const one = 1n << 16n;
@@ -41,12 +42,9 @@ async function run(
 describe.each(fieldBits.map((bits) => [bits]))("input checks over p = 2^%i - 1", (bits: FieldBits) => {
   it("accept values at both bounds, at the declared cost", async () => {
     const parties = await run(bits, () => {});
-    const { cost, openings } = inputCheckCost(inputs(), fieldSpecs[bits]);
+    const cost = inputCheckCost(inputs(), fieldSpecs[bits]);
     const measured = parties.map((p) => p.meter.measurement());
-    expect(measured[0].openings).toEqual(openings);
-    expect(measured.map((m) => m.rounds)).toEqual([cost.rounds, cost.rounds, cost.rounds]);
-    expect(measured.reduce((sum, m) => sum + m.bytesSent, 0)).toBe(cost.bytes);
-    expect(measured.reduce((sum, m) => sum + m.framesSent, 0)).toBe(cost.frames);
+    expectDeclared(measured, { ...cost, protocols: { [inputCheckProtocol]: cost } });
   });
 
   const { modulus } = fieldSpecs[bits];

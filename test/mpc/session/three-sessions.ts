@@ -5,6 +5,7 @@ import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { SecureBackend } from "../../../mpc/session/secure.ts";
 import { Session, type Tensor } from "../../../mpc/session/session.ts";
 import { createKernel, type FieldBits } from "../../../mpc/vector/index.ts";
+import { expectDeclared } from "../measured-cost.ts";
 import { deal, reveal, threeParties, together } from "../three-parties.ts";
 
 export interface Secret {
@@ -68,10 +69,6 @@ export async function runEverywhere(inputs: readonly Secret[], program: Program,
   expect([out[0].rows, out[0].cols, out[0].fracBits]).toEqual([shape.rows, shape.cols, shape.fracBits]);
 
   const measured = parties.map((p) => p.meter.measurement());
-  const { rounds, bytes, frames, openings } = planned.declaration;
-  expect(measured.map((m) => m.rounds)).toEqual([rounds, rounds, rounds]);
-  expect(measured.reduce((sum, m) => sum + m.bytesSent, 0)).toBe(bytes);
-  expect(measured.reduce((sum, m) => sum + m.framesSent, 0)).toBe(frames);
-  expect(measured[0].openings).toEqual(openings);
+  expectDeclared(measured, planned.declaration);
   return { secure, plain, declaration: planned.declaration };
 }
