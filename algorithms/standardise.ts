@@ -1,4 +1,4 @@
-import { inverseSqrt } from "../mpc/functions/reciprocal.ts";
+import { inverseSqrt } from "../mpc/functions/square-root.ts";
 import type { Tensor } from "../mpc/session/tensor.ts";
 
 /** Columns whose variance, times n over `squaresDivisor(n)`, is below this power of two give 0 instead of a division: they are constant, or nearly. */

@@ -70,5 +70,5 @@ export async function runEverywhere(inputs: readonly Secret[], program: Program,
 
   const measured = parties.map((p) => p.meter.measurement());
   expectDeclared(measured, planned.declaration);
-  return { secure, plain, declaration: planned.declaration };
+  return { secure, plain, declaration: planned.declaration, error: shape.error };
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { inverseSqrt, reciprocal } from "../../../mpc/functions/reciprocal.ts";
 import {
   type SigmoidName,
   sigmoid,
@@ -8,14 +7,7 @@ import {
   sigmoidPresets,
 } from "../../../mpc/functions/sigmoid.ts";
 import { runEverywhere, type Secret } from "../session/three-sessions.ts";
-
-const column = (values: number[], fracBits: number, bound?: number): Secret => ({
-  rows: values.length,
-  cols: 1,
-  values,
-  fracBits,
-  bound,
-});
+import { column } from "./values.ts";
 
 const exact = (x: number): number => 1 / (1 + Math.exp(-x));
 const grid = Array.from({ length: 2001 }, (_, i) => (i - 1000) / 80);
@@ -52,39 +44,6 @@ describe.each(Object.keys(sigmoidPresets) as SigmoidName[])("the sigmoid %s", (n
     const { secure, plain } = await runEverywhere([X, w], (_, [x, v]) => sigmoidOfProduct(x, v, name));
     secure.forEach((p, i) => {
       expect(Math.abs(p - plain[i])).toBeLessThan(0.0006 + 4 * 2 ** -20);
-    });
-  });
-});
-
-describe("inverse square root", () => {
-  const range = { minExponent: -22, maxExponent: 2 };
-
-  it("has a small relative error over its whole range, powers of four and their neighbours included", async () => {
-    const powers = Array.from({ length: 12 }, (_, j) => 4 ** (j - 11));
-    const values = powers.flatMap((p) => [p, p * 1.0001, p * 1.7, p * 2, p * 3.9]).filter((v) => v < 4);
-    const { secure } = await runEverywhere([column(values, 40, 4)], (_, [v]) => inverseSqrt(v, range, 24));
-    secure.forEach((y, i) => {
-      const truth = 1 / Math.sqrt(values[i]);
-      expect(Math.abs(y - truth)).toBeLessThan(truth * (2 ** -18 + 2 ** -40 / values[i]) + 2 ** -22);
-    });
-  });
-
-  it("gives 0 for 0 and for what is below the range: nothing is divided by zero", async () => {
-    const { secure } = await runEverywhere([column([0, 2 ** -23, 2 ** -40], 40, 4)], (_, [v]) =>
-      inverseSqrt(v, range, 24),
-    );
-    for (const y of secure) expect(Math.abs(y)).toBeLessThan(2 ** -20);
-  });
-});
-
-describe("reciprocal", () => {
-  it("has a small relative error over its whole range, and gives 0 for 0", async () => {
-    const range = { minExponent: -8, maxExponent: 10 };
-    const values = [2 ** -8, 0.005, 0.3, 0.5, 0.999, 1, 1.001, 3, 100, 511, 512, 1023, 0];
-    const { secure } = await runEverywhere([column(values, 30, 1024)], (_, [v]) => reciprocal(v, range, 24));
-    values.forEach((v, i) => {
-      const truth = v === 0 ? 0 : 1 / v;
-      expect(Math.abs(secure[i] - truth)).toBeLessThan(truth * 2 ** -18 + 2 ** -22);
     });
   });
 });
