@@ -79,7 +79,9 @@ export function rolesOf(operation: number): Roles {
  *
  * Degree 2: the parties' summands l_i d_i go from the helper to both openers and between the openers: 4 n
  * elements. They are hidden by a zero sharing: each opener adds what it has in common with the helper, and the
- * helper subtracts both; what the openers have in common would hide nothing from them. Degree 1: the openers exchange their shares of c: 2 n elements.
+ * helper subtracts both; what the openers have in common would hide nothing from them. Degree 1: the openers
+ * exchange their shares of c: 2 n elements.
+ *
  * An opener learns c only: with degree 2 the summands are uniform but for their sum, with degree 1 the line
  * through its own share and c determines the other opener's share.
  */
