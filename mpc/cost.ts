@@ -144,7 +144,8 @@ export class CostMeter {
 
   /** The time since the last call was spent for `cost`, waiting for so long. */
   settle(cost: ProtocolCost, waitingMs: number): void {
-    const localMs = this.#elapsed() - waitingMs;
+    // The transport reads the clock itself: rounding must not make a time negative.
+    const localMs = Math.max(0, this.#elapsed() - waitingMs);
     for (const account of [cost, this.#total]) {
       account.localMs += localMs;
       account.waitingMs += waitingMs;

@@ -22,27 +22,11 @@
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
-import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
 import { type FieldBits, fieldSpecs } from "../mpc/vector/index.ts";
-
-const count = z.int().nonnegative();
-
-/** What a run cost one party: the checks of the inputs and the program, as the plan declares them together. */
-export const measurementSchema = z.strictObject({
-  rounds: count,
-  framesSent: count,
-  /** Payload bytes that this party sent. */
-  bytesSent: count,
-  /** How many values were opened to the parties, by label. */
-  openings: z.record(z.string(), count),
-  seconds: z.number().nonnegative(),
-  /** How each peer was reached, by its point. */
-  links: z.partialRecord(z.enum(["1", "2", "3"]), z.enum(["direct", "relay"])),
-});
-export type RunMeasurement = z.infer<typeof measurementSchema>;
+import { measurementSchema, type RunMeasurement } from "./run-cost.ts";
 
 export interface ResultPayload {
   /** 32 bytes. */

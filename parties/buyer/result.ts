@@ -19,13 +19,8 @@ import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
 import { columnScales, jobShape } from "../job-shape.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { payoutEntries } from "../payout-plan.ts";
-import {
-  decodeResultPayload,
-  partyResultRoot,
-  type ResultPayload,
-  type RunMeasurement,
-  resultRoot,
-} from "../result.ts";
+import { decodeResultPayload, partyResultRoot, type ResultPayload, resultRoot } from "../result.ts";
+import { type RunMeasurement, type RunReport, runReport } from "../run-cost.ts";
 import { sealedBytes, unseal } from "../sealing.ts";
 import { fetchSchema } from "./proposal.ts";
 
@@ -75,16 +70,7 @@ export interface ResultFile {
   metrics: Record<string, unknown>;
   privacy: { epsilon: number | null; delta: number | null; rho: number | null };
   payouts: { party: "seller" | "operator"; address: string; amountWei: string }[];
-  /** Rounds and seconds of the slowest party; payload bytes sent by all three; what the plan declared. */
-  run: {
-    seconds: number;
-    rounds: number;
-    bytesSent: number;
-    openings: Record<string, number>;
-    declared: { rounds: number; bytes: number; openings: Record<string, number> };
-    /** How each two parties were connected, by their points, such as "1-2". */
-    links: Record<string, "direct" | "relay" | "unknown">;
-  };
+  run: RunReport;
   receipts: { fund: string; attest: string | null; settle: string | null };
 }
 
@@ -300,7 +286,6 @@ async function resultFile(
     offers,
     operators: operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
   });
-  const { rounds, bytes, openings } = plan.declaration;
   return {
     job: String(job.job),
     algorithm: { id: algorithm.manifest.id, version: algorithm.manifest.version, hash: job.algorithm },
@@ -321,19 +306,7 @@ async function resultFile(
       address: account,
       amountWei: String(amountWei),
     })),
-    run: {
-      seconds: Math.max(...measurements.map(({ seconds }) => seconds)),
-      rounds: Math.max(...measurements.map((measured) => measured.rounds)),
-      bytesSent: measurements.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
-      openings: measurements[0].openings,
-      declared: { rounds, bytes, openings },
-      links: Object.fromEntries(
-        (["1-2", "1-3", "2-3"] as const).map((name) => {
-          const [one, other] = name.split("-") as ["1" | "2", "2" | "3"];
-          return [name, measurements[Number(one) - 1]!.links[other] ?? "unknown"];
-        }),
-      ),
-    },
+    run: runReport(plan.declaration, measurements),
     receipts: {
       fund: job.funded.txHash,
       attest: events.find(({ type }) => type === "JobAttested")?.txHash ?? null,

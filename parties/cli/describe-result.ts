@@ -18,11 +18,26 @@ export function describeResult(file: ResultFile, output: Output): string {
       : []),
     ...describeMetrics(file.metrics),
     `${run.rounds} rounds, ${showBytes(run.bytesSent)} between the parties, ${run.seconds.toFixed(2)} s of computing`,
+    describeCost(run, output),
     ...file.payouts.map(
       ({ party, address, amountWei }) =>
         `${party} ${address} ${file.receipts.settle === null ? "will be" : "is"} paid ${showEther(BigInt(amountWei))}`,
     ),
   ].join("\n");
+}
+
+/** What each protocol cost; the openings stand in the JSON. */
+function describeCost({ protocols }: ResultFile["run"], output: Output): string {
+  return output.table(
+    ["protocol", "rounds", "sent", "computing", "waiting"],
+    protocols.map(({ protocol, rounds, bytesSent, localMs, waitingMs }) => [
+      protocol,
+      String(rounds),
+      showBytes(bytesSent),
+      `${localMs.toFixed(1)} ms`,
+      `${waitingMs.toFixed(1)} ms`,
+    ]),
+  );
 }
 
 function describeMetrics({ rows, over, ...metrics }: Record<string, unknown>): string[] {

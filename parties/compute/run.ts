@@ -6,6 +6,7 @@ import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { ResultPart } from "../../algorithms/manifest.ts";
 import { type BridgeClient, meshRelayPath } from "../../bridge/client.ts";
 import type { AttestationMessage } from "../../contracts/eip712.ts";
+import { costSince, type RunCost } from "../../mpc/cost.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { JiffOperations } from "../../mpc/jiff-program.ts";
 import { Party } from "../../mpc/party.ts";
@@ -26,13 +27,8 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import type { OperatorKeys } from "../keys.ts";
-import {
-  encodeResultPayload,
-  partyResultRoot,
-  type RunMeasurement,
-  resultRoot,
-  resultSalt,
-} from "../result.ts";
+import { encodeResultPayload, partyResultRoot, resultRoot, resultSalt } from "../result.ts";
+import { deviation, type RunMeasurement } from "../run-cost.ts";
 import { seal } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
 import { parseEndpoint } from "./endpoint.ts";
@@ -190,24 +186,15 @@ async function compute(
     });
   }
   const seconds = (performance.now() - startedMs) / 1000;
-  const after = party.meter.measurement();
-  // What went before, the agreement on the run, opens nothing.
-  const { openings } = after;
-  const rounds = after.rounds - before.rounds;
-  checkDeclared(verified, rounds, openings, jiff);
+  const cost = costSince(before, party.meter.measurement());
+  checkDeclared(verified, cost, jiff);
   const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
   if (values.length !== elements) {
     throw new SymbolonError("INTERNAL", `the result has ${values.length} elements, the plan ${elements}`);
   }
   return {
     share: encodeShare(kernel, values, { rows: elements, cols: 1, fracBits: 0, point }),
-    measurement: {
-      rounds,
-      framesSent: after.framesSent - before.framesSent,
-      bytesSent: after.bytesSent - before.bytesSent,
-      openings,
-      seconds,
-    },
+    measurement: { ...cost, seconds },
   };
 }
 
@@ -227,17 +214,10 @@ async function checkedShares(
 }
 
 /** Nothing may be opened that was not declared, and a run that went another way than planned is no result. */
-function checkDeclared(
-  { plan }: VerifiedJob,
-  rounds: number,
-  openings: Readonly<Record<string, number>>,
-  jiff: JiffSession,
-): void {
-  const { declaration } = plan;
-  const labels = new Set([...Object.keys(openings), ...Object.keys(declaration.openings)]);
-  const strayed = [...labels].find((label) => openings[label] !== declaration.openings[label]);
-  if (strayed !== undefined || rounds !== declaration.rounds) {
-    throw new SymbolonError("INTERNAL", `the run is not the declared one: ${strayed ?? `${rounds} rounds`}`);
+function checkDeclared({ plan }: VerifiedJob, cost: RunCost, jiff: JiffSession): void {
+  const strayed = deviation(cost, plan.declaration);
+  if (strayed !== undefined) {
+    throw new SymbolonError("INTERNAL", `the run is not the declared one (${strayed})`);
   }
   const none: JiffOperations = { shares: 0, openings: 0, products: 0, messagesSent: 0 };
   const declared = plan.jiff ?? none;

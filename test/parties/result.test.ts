@@ -21,11 +21,18 @@ beforeAll(async () => {
   for (const bits of fieldBits) kernels.set(bits, await createKernel(bits));
 });
 
-const measurement = {
+const cost = {
   rounds: 7,
   framesSent: 14,
   bytesSent: 1234,
+  bytesReceived: 1230,
   openings: { coin: 128 },
+  localMs: 200.5,
+  waitingMs: 40,
+};
+const measurement = {
+  ...cost,
+  protocols: { "check inputs": cost },
   seconds: 0.25,
   links: { 2: "direct" as const, 3: "relay" as const },
 };
@@ -77,6 +84,8 @@ describe("the payload", () => {
   test("takes no measurement with other fields: it is shown to people", () => {
     const extra = { ...measurement, share: 1 } as never;
     expect(() => encodeResultPayload({ salt, measurement: extra, share: new Uint8Array() })).toThrow();
+    const hidden = { ...measurement, protocols: { "\u001b[2Jcompare": cost } };
+    expect(() => encodeResultPayload({ salt, measurement: hidden, share: new Uint8Array() })).toThrow();
   });
 });
 

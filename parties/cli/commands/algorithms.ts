@@ -135,6 +135,14 @@ function show(output: Output): Command {
           ...Object.entries(declaration.openings).map(
             ([label, count]) => `  opened                ${count} ${label}`,
           ),
+          output.table(
+            ["protocol", "rounds", "bytes"],
+            Object.entries(declaration.protocols).map(([name, { rounds, bytes }]) => [
+              name,
+              String(rounds),
+              showBytes(bytes),
+            ]),
+          ),
           "",
           bold("Its ranges, worst cases"),
           ...rangeLines(ranges).map((line) => `  ${line}`),

@@ -27,7 +27,11 @@ const measurement = {
   rounds: 1,
   framesSent: 1,
   bytesSent: 1,
+  bytesReceived: 1,
   openings: {},
+  localMs: 1,
+  waitingMs: 1,
+  protocols: {},
   seconds: 0.1,
   links: { 2: "direct" as const, 3: "relay" as const },
 };

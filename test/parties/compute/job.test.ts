@@ -42,7 +42,7 @@ describe("a job", () => {
     await client.waitForResult(job).catch((error) => {
       throw new Error(`${error}\n${world.logged.join("")}`);
     });
-    const { decoded, measurements } = await client.result(job);
+    const { decoded, measurements, file } = await client.result(job);
     const got = decoded.model.columns as Record<string, Record<string, number>>;
     for (const [index, name] of columns.entries()) {
       const expected = plainStatistics(index);
@@ -55,6 +55,14 @@ describe("a job", () => {
       proposal.plan.declaration.bytes,
     );
     expect(measurements[0].openings).toEqual(proposal.plan.declaration.openings);
+    // The result file says it protocol by protocol, as declared.
+    for (const { rounds, bytesSent, openings, declared } of [file.run, ...file.run.protocols]) {
+      expect({ rounds, bytes: bytesSent, openings }).toEqual(declared);
+    }
+    expect(file.run.protocols.map(({ protocol }) => protocol)).toEqual(
+      Object.keys(proposal.plan.declaration.protocols),
+    );
+    expect(file.run.parties).toHaveLength(3);
     await client.accept(job);
     expect(await market.jobState(job)).toBe("Settled");
   });
