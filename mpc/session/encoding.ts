@@ -21,6 +21,11 @@ export function factorExponent(factor: number, significantBits = factorBits): nu
   return Math.max(0, needed);
 }
 
+/** The absolute value of what a public number is encoded as, which may be larger than its own. */
+export function encodedSize(value: number, fracBits: number): number {
+  return Math.abs(Number(encode(value, fracBits)) / 2 ** fracBits);
+}
+
 /** How far an encoded public number is from what it stands for. */
 export function encodingError(value: number, fracBits: number): number {
   return Math.abs(value - Number(encode(value, fracBits)) / 2 ** fracBits);

@@ -7,6 +7,7 @@ import { reduceDegreeCost } from "../protocols/multiply.ts";
 import type { ProductTerm } from "./backend.ts";
 import {
   encode,
+  encodedSize,
   encodingError,
   factorExponent,
   roundedBound,
@@ -96,7 +97,7 @@ export async function sumOfProducts<D>(
       scale: encode(s.scale, exponent),
     }),
   );
-  const computed = list.reduce((sum, s) => sum + s.a.bound * s.b.bound * Math.abs(s.scale), 0);
+  const computed = list.reduce((sum, s) => sum + s.a.bound * s.b.bound * encodedSize(s.scale, exponent), 0);
   const bound = Math.min(computed, provenBound ?? computed);
   const error = list.reduce((sum, s) => sum + productError(s.a, s.b, 1, s.scale, exponent), 0);
   return evaluate({ session, terms, rows, cols, bound, error, rawFracBits, fracBits });
@@ -161,7 +162,7 @@ function prepare<D>(
   const exponent = factorExponent(scale, options.scaleBits);
   const rawFracBits = rawBits(operation, a, b, exponent, fracBits);
   const terms = [termOf(encode(scale, exponent))];
-  const computed = inner * a.bound * b.bound * Math.abs(scale);
+  const computed = inner * a.bound * b.bound * encodedSize(scale, exponent);
   let bound = Math.min(computed, options.bound ?? computed);
   const spread = productError(a, b, inner, scale, exponent, bound);
   let error = Math.min(spread, options.error ?? spread);
@@ -170,7 +171,7 @@ function prepare<D>(
       throw shapeError("plus", `${tensor.rows}x${tensor.cols} to ${rows}x${cols}`);
     const encoded = encode(factor, rawFracBits - tensor.fracBits);
     terms.push({ kind: "linear", a: tensor.data, rows, cols, scale: encoded });
-    bound += tensor.bound * Math.abs(factor);
+    bound += tensor.bound * encodedSize(factor, rawFracBits - tensor.fracBits);
     const factorError = encodingError(factor, rawFracBits - tensor.fracBits);
     error +=
       timesBound(tensor.error, Math.abs(factor)) + timesBound(tensor.bound + tensor.error, factorError);

@@ -6,7 +6,7 @@
 import type { Declaration } from "../cost.ts";
 import { type FieldBits, fieldSpecs } from "../vector/index.ts";
 import type { Backend } from "./backend.ts";
-import { encode, encodingError } from "./encoding.ts";
+import { encode, encodedSize, encodingError } from "./encoding.ts";
 import { Ledger } from "./ledger.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -63,7 +63,15 @@ export class Session<D> {
   /** A public matrix with all elements `value`. */
   constant(value: number, rows: number, cols: number, fracBits: number): Tensor<D> {
     const data = this.backend.constant(encode(value, fracBits), rows * cols);
-    return new Tensor(this, data, rows, cols, fracBits, Math.abs(value), encodingError(value, fracBits));
+    return new Tensor(
+      this,
+      data,
+      rows,
+      cols,
+      fracBits,
+      encodedSize(value, fracBits),
+      encodingError(value, fracBits),
+    );
   }
 
   /**

@@ -3,6 +3,7 @@ import { openCost } from "../protocols/open.ts";
 import { atLeastEach, type PiecewiseLinear, piecewise, piecewiseOfProduct } from "./comparisons.ts";
 import {
   encode,
+  encodedSize,
   encodingError,
   factorExponent,
   roundedBound,
@@ -83,7 +84,7 @@ export class Tensor<D> {
     const { backend } = this.session;
     if (typeof b === "number") {
       return this.#with(backend.addConstant(this.data, encode(b, this.fracBits)), {
-        bound: this.bound + Math.abs(b),
+        bound: this.bound + encodedSize(b, this.fracBits),
         error: this.error + encodingError(b, this.fracBits),
       });
     }
@@ -228,7 +229,7 @@ export class Tensor<D> {
     const data = this.session.backend.scale(this.data, encode(factor, exponent));
     const raw = {
       fracBits: this.fracBits + exponent,
-      bound: this.bound * Math.abs(factor),
+      bound: this.bound * encodedSize(factor, exponent),
       error:
         timesBound(this.error, Math.abs(factor)) +
         timesBound(this.bound + this.error, encodingError(factor, exponent)),
