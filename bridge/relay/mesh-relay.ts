@@ -22,7 +22,7 @@ import { KeyChallenge } from "./key-proof.ts";
 export interface MeshRelayLimits {
   /** Connections at a time, paired or not. */
   maxSockets: number;
-  /** Largest message. */
+  /** Largest message; parties write up to 256 KiB at once. */
   maxMessageBytes: number;
   /** What may wait for a party that reads slowly, before its peer is no longer read. */
   maxBufferedBytes: number;

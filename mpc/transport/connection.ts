@@ -15,9 +15,10 @@ import type { Duplex } from "node:stream";
 import { SymbolonError } from "../errors.ts";
 
 const readBufferBytes = 256 * 1024;
-const blockBytes = 64 * 1024;
-/** Blocks that are kept for the next frames, at most. */
-const spareBlocks = 512;
+/** The most that is written at once. Each write wakes the peer: with 64 KB a frame of 123 KB took a third longer. */
+export const blockBytes = 256 * 1024;
+/** Blocks that are kept for the next frames, at most: 32 MB. */
+const spareBlocks = 128;
 /** See `release`. */
 const releaseFromBytes = 16 * 1024;
 

@@ -6,12 +6,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createWebSocketStream, WebSocket } from "ws";
 import { SymbolonError, toSymbolonError } from "../errors.ts";
-import { Connection } from "./connection.ts";
+import { blockBytes, Connection } from "./connection.ts";
 import { proveKey } from "./jiff-proof.ts";
 import type { PartyIndex } from "./transport.ts";
 
-/** Largest message from the relay; it passes on what a peer's connection writes at once. */
-const maxMessageBytes = 256 * 1024;
 /** Before the two are joined: the relay says a challenge and that the peer is there. */
 const maxWordBytes = 256;
 const pauseMs = 250;
@@ -65,7 +63,8 @@ function meetOnce({ relay, partyIndex, peer, deadline, signal }: MeetingOptions)
   signal.throwIfAborted();
   const socket = new WebSocket(relay.url.replace(/^http/, "ws"), {
     perMessageDeflate: false,
-    maxPayload: maxMessageBytes,
+    // The relay passes on what a peer's connection writes at once.
+    maxPayload: blockBytes,
     followRedirects: false,
     handshakeTimeout: answerTimeoutMs,
   });
