@@ -18,9 +18,9 @@
  */
 import { createHash } from "node:crypto";
 import { SymbolonError } from "../mpc/errors.ts";
-import { randomBytes } from "../mpc/random.ts";
+import { randomStream } from "../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../mpc/transport/transport.ts";
-import type { FieldArray, FieldSpec, Kernel } from "../mpc/vector/index.ts";
+import { type FieldArray, type FieldSpec, type Kernel, randomBlock } from "../mpc/vector/index.ts";
 import { ExactReader } from "./exact-reader.ts";
 
 /** Shape and format of a shared matrix. */
@@ -83,6 +83,7 @@ type Three = [Uint8Array, Uint8Array, Uint8Array];
 export class MatrixSharer {
   readonly #kernel: Kernel;
   readonly #format: MatrixFormat;
+  readonly #random = randomStream();
   #row = 0;
 
   /** @throws SHAPE_MISMATCH for an impossible shape */
@@ -114,7 +115,12 @@ export class MatrixSharer {
       const share = kernel.allocate(length);
       const slope = kernel.allocate(length);
       kernel.fromNumbers(share, matrix, fracBits);
-      kernel.fromRandomBytes(slope, randomBytes(kernel.randomByteLength(length)));
+      for (let at = 0; at < length; at += randomBlock) {
+        const piece = kernel.slice(slope, at, Math.min(randomBlock, length - at));
+        const bytes = this.#random(kernel.randomByteLength(piece.length));
+        kernel.fromRandomBytes(piece, bytes);
+        bytes.fill(0);
+      }
       const shares = partyIndices.map(() => {
         kernel.add(share, share, slope);
         return kernel.encode(share);

@@ -2,7 +2,7 @@
  * AES-256-GCM for HPKE through node:crypto. The library's own goes through WebCrypto, which copies each chunk
  * twice into fresh memory, and to another thread and back: more work than the cipher itself.
  */
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { type AeadEncryptionContext, AeadId, type AeadInterface } from "@hpke/core";
 
 const algorithm = "aes-256-gcm";
@@ -17,21 +17,23 @@ export class NodeAes256Gcm implements AeadInterface {
   readonly tagSize = tagSize;
 
   createEncryptionContext(key: Bytes): AeadEncryptionContext {
-    return new Context(Buffer.from(view(key)));
+    // A key as bytes would be made into an object again for every chunk.
+    return new Context(createSecretKey(view(key)));
   }
 }
 
 class Context implements AeadEncryptionContext {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
 
-  constructor(key: Buffer) {
+  constructor(key: KeyObject) {
     this.#key = key;
   }
 
   async seal(nonce: Bytes, data: Bytes, associated: Bytes): Promise<ArrayBuffer> {
     const plaintext = view(data);
     const cipher = createCipheriv(algorithm, this.#key, view(nonce)).setAAD(view(associated));
-    const sealed = new Uint8Array(plaintext.length + tagSize);
+    // A buffer of its own, not cleared: all of it is written.
+    const sealed = Buffer.allocUnsafeSlow(plaintext.length + tagSize);
     sealed.set(cipher.update(plaintext));
     cipher.final();
     sealed.set(cipher.getAuthTag(), plaintext.length);

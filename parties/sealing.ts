@@ -106,7 +106,7 @@ export class Sealer {
   readonly #binding: Uint8Array;
   readonly #length: number;
   readonly #context: SenderContext;
-  readonly #chunk: Uint8Array;
+  readonly #chunk: Uint8Array<ArrayBuffer>;
   #inChunk = 0;
   #taken = 0;
   #chunks = 0;
@@ -157,7 +157,9 @@ export class Sealer {
   async #sealChunk(): Promise<Uint8Array> {
     const chunk = this.#chunk.subarray(0, this.#inChunk);
     const data = associatedData(this.#binding, this.#length, this.#chunks);
-    const sealed = new Uint8Array(await this.#context.seal(chunk, data));
+    // The library copies a view, and a whole buffer not.
+    const whole = this.#inChunk === this.#chunk.length;
+    const sealed = new Uint8Array(await this.#context.seal(whole ? this.#chunk.buffer : chunk, data));
     chunk.fill(0);
     this.#chunks += 1;
     this.#inChunk = 0;
