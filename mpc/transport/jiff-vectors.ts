@@ -9,22 +9,29 @@ import type { Session, Tensor } from "../session/session.ts";
 import type { FieldArray } from "../vector/index.ts";
 import { applyVectorExtension } from "./jiff.ts";
 
-/** Shape and public bound of what is lifted; JIFF knows neither. */
-export interface LiftedShape {
-  readonly rows: number;
-  readonly cols: number;
+/** Format and public bound of what is lifted; JIFF knows neither. */
+export interface LiftedFormat {
+  /** A share of the integer v stands for v / 2^fracBits. */
   readonly fracBits: number;
-  /** Absolute values are at most this. */
+  /** Absolute values are at most this, in units of the values and not of the integers. */
   readonly bound: number;
 }
+
+/** One share becomes a [1, 1] tensor, a list of them a column, a list of rows a matrix. */
+export type Liftable = SecretShare | readonly SecretShare[] | readonly (readonly SecretShare[])[];
 
 export interface JiffWithVectors extends JiffHandle {
   /** The vector engine. */
   readonly vectors: Session<FieldArray>;
-  /** JIFF shares of raw integers x * 2^fracBits, row-major, as a tensor. Waits for shares still in the making. */
-  lift(shares: readonly SecretShare[], shape: LiftedShape): Promise<Tensor<FieldArray>>;
-  /** The elements of a tensor as JIFF shares of raw integers x * 2^fracBits. */
+  /**
+   * JIFF shares of integers x * 2^fracBits as a tensor. Waits for shares still in the making.
+   * @throws SHAPE_MISMATCH when the rows differ in length; STATE_INVALID for a share of another instance or degree
+   */
+  lift(shares: Liftable, format: LiftedFormat): Promise<Tensor<FieldArray>>;
+  /** The elements of a tensor, row after row, as JIFF shares of integers x * 2^tensor.fracBits. */
   lower(tensor: Tensor<FieldArray>): SecretShare[];
+  /** The same as a list of rows. */
+  lowerRows(tensor: Tensor<FieldArray>): SecretShare[][];
 }
 
 /** Extends a JIFF instance by the vector engine of the same attempt. */
@@ -38,16 +45,37 @@ export function extendByVectors(
   }
   const handle = applyVectorExtension(jiff, session);
   const { lift: liftValues, sharesFromValues } = handle;
+  const lower = (tensor: Tensor<FieldArray>) => sharesFromValues(kernel.toBigints(tensor.data));
   return Object.assign(handle as JiffHandle, {
     vectors: session,
-    async lift(shares: readonly SecretShare[], { rows, cols, fracBits, bound }: LiftedShape) {
-      if (shares.length !== rows * cols) {
-        throw new SymbolonError("SHAPE_MISMATCH", `${shares.length} shares are no ${rows}x${cols} matrix`);
+    async lift(shares: Liftable, { fracBits, bound }: LiftedFormat) {
+      const rows = rowsOf(shares);
+      const cols = rows[0]?.length ?? 0;
+      if (cols === 0 || rows.some((row) => row.length !== cols)) {
+        throw new SymbolonError(
+          "SHAPE_MISMATCH",
+          "shares that are lifted form a list, or rows of one length",
+        );
       }
-      const data = kernel.allocate(shares.length);
-      kernel.fromBigints(data, await liftValues(shares));
-      return session.input(data, rows, cols, fracBits, bound);
+      const values = await liftValues(rows.flat());
+      const data = kernel.allocate(values.length);
+      kernel.fromBigints(data, values);
+      return session.input(data, rows.length, cols, fracBits, bound);
     },
-    lower: (tensor: Tensor<FieldArray>) => sharesFromValues(kernel.toBigints(tensor.data)),
+    lower,
+    lowerRows(tensor: Tensor<FieldArray>) {
+      const shares = lower(tensor);
+      return Array.from({ length: tensor.rows }, (_, i) =>
+        shares.slice(i * tensor.cols, (i + 1) * tensor.cols),
+      );
+    },
   });
+}
+
+const isList = (shares: Liftable | readonly SecretShare[]): shares is readonly SecretShare[] =>
+  Array.isArray(shares);
+
+function rowsOf(shares: Liftable): readonly (readonly SecretShare[])[] {
+  if (!isList(shares)) return [[shares as SecretShare]];
+  return shares.map((row) => (isList(row) ? row : [row]));
 }

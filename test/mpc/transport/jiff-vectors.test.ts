@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { JiffNumber } from "../../../mpc/jiff-program.ts";
+import { relu } from "../../../mpc/functions/relu.ts";
+import type { JiffNumber, SecretShare } from "../../../mpc/jiff-program.ts";
 import { Party } from "../../../mpc/party.ts";
 import { SecureBackend } from "../../../mpc/session/secure.ts";
 import { Session } from "../../../mpc/session/session.ts";
@@ -40,7 +41,7 @@ describe("JIFF shares and vectors", () => {
       handles.map(async (jiff, i) => {
         // Party 1 puts in 1.5, party 2 puts in 2.25, with 16 fractional bits.
         const { 1: a, 2: b } = jiff.share([1.5, 2.25, 0][i]! * 65536);
-        const column = { rows: 2, cols: 1, fracBits: 16, bound: 8 };
+        const column = { fracBits: 16, bound: 8 };
         const left = await jiff.lift([a!, b!.ssub(a!)], column);
         const right = await jiff.lift([b!, b!], column);
         return Array.from(await (await left.multiply(right)).open("test"));
@@ -69,23 +70,73 @@ describe("JIFF shares and vectors", () => {
     ]);
   });
 
-  test("there and back changes nothing", async () => {
+  test("there and back changes nothing: one share, a list, rows", async () => {
+    const format = { fracBits: 0, bound: 20000 };
     const results = await Promise.all(
       handles.map(async (jiff, i) => {
-        const { 3: c } = jiff.share([0, 0, 12345][i]!);
-        const vector = await jiff.lift([c!], { rows: 1, cols: 1, fracBits: 0, bound: 20000 });
-        const again = await jiff.lift(jiff.lower(vector), { rows: 1, cols: 1, fracBits: 0, bound: 20000 });
-        return Array.from(await again.open("test"));
+        const shared = jiff.share([7, 11, 12345][i]!);
+        const [a, b, c] = [shared[1]!, shared[2]!.cmult(-1), shared[3]!];
+        const scalar = await jiff.lift(c, format);
+        const column = await jiff.lift([a, b, c], format);
+        const rows = [
+          [a, b, c],
+          [c, a, b],
+        ];
+        const matrix = await jiff.lift(rows, format);
+        const back = [
+          await jiff.lift(jiff.lower(scalar), format),
+          await jiff.lift(jiff.lower(column), format),
+          await jiff.lift(jiff.lowerRows(matrix), format),
+        ];
+        const opened = [];
+        for (const tensor of back) opened.push(Array.from(await tensor.open("test")));
+        return { shapes: back.map(({ rows, cols }) => [rows, cols]), opened };
       }),
     );
-    expect(results).toEqual([[12345], [12345], [12345]]);
+    for (const { shapes, opened } of results) {
+      expect(shapes).toEqual([
+        [1, 1],
+        [3, 1],
+        [2, 3],
+      ]);
+      expect(opened).toEqual([[12345], [7, -11, 12345], [7, -11, 12345, 12345, 7, -11]]);
+    }
   });
 
-  test("a shape that does not fit is refused", async () => {
-    const [jiff] = handles;
-    const shares = jiff!.lower(jiff!.vectors.constant(1, 2, 2, 0));
-    await expect(jiff!.lift(shares, { rows: 3, cols: 1, fracBits: 0, bound: 1 })).rejects.toMatchObject({
-      code: "SHAPE_MISMATCH",
-    });
+  test("a matrix goes from JIFF through the vector engine and back with its fixed point", async () => {
+    const unit = 2 ** 12;
+    const results = await Promise.all(
+      handles.map(async (jiff, i) => {
+        const shared = jiff.share([1.5, 2.25, 3][i]! * unit);
+        const [a, b, c] = [shared[1]!, shared[2]!.cmult(-1), shared[3]!];
+        const X = await jiff.lift(
+          [
+            [a, b],
+            [b, c],
+          ],
+          { fracBits: 12, bound: 3 },
+        );
+        const positive = await relu(await X.matmul(X));
+        const [[first], [, last]] = jiff.lowerRows(positive) as [SecretShare[], SecretShare[]];
+        const opened = await Promise.all([first!.sadd(last!).open(), jiff.lower(positive)[1]!.open()]);
+        return { fracBits: positive.fracBits, opened: opened.map((x) => signed(x) / unit) };
+      }),
+    );
+    // X X = [[7.3125, -10.125], [-10.125, 14.0625]].
+    for (const { fracBits, opened } of results) {
+      expect(fracBits).toBe(12);
+      expect(Math.abs(opened[0]! - 21.375)).toBeLessThan(3 / unit);
+      expect(opened[1]).toBe(0);
+    }
+  });
+
+  test("shapes that do not fit are refused, and shares of another instance", async () => {
+    const [jiff, other] = handles as [JiffWithVectors, JiffWithVectors];
+    const format = { fracBits: 0, bound: 1 };
+    const shares = jiff.lower(jiff.vectors.constant(1, 2, 2, 0));
+    for (const ragged of [[], [[]], [shares.slice(0, 2), shares.slice(2, 3)], [shares, []]]) {
+      await expect(jiff.lift(ragged, format)).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+    }
+    await expect(other.lift(shares, format)).rejects.toMatchObject({ code: "STATE_INVALID" });
   });
 });
