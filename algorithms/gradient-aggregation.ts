@@ -45,7 +45,8 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
   async run<D>(session: Session<D>, { inputs }: JobInputs<D>, shape: JobShape): Promise<ResultPart<D>[]> {
     session.step("weighted mean");
     const total = shape.inputs.reduce((sum, s) => sum + s.weight, 0);
-    const weighted = inputs
+    const updates = await Promise.all(inputs.map((input) => input.tensor()));
+    const weighted = updates
       .map((u, i) => u.timesInteger(Math.round((shape.inputs[i].weight / total) * 2 ** weightBits)))
       .reduce((sum, u) => sum.add(u));
     // A sum of values in [-1, 1] whose weights add up to 1, up to their rounding, which is all of its error.
@@ -53,7 +54,7 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
       .timesPowerOfTwo(-weightBits)
       .assume(1 + inputs.length * 2 ** -weightBits)
       .assumeError(inputs.length * 2 ** -(weightBits + 1));
-    return [{ name: "update", tensor: await mean.truncate(inputs[0].fracBits) }];
+    return [{ name: "update", tensor: await mean.truncate(shape.fracBits) }];
   },
 
   decode(values, { shape, columns: [{ center, halfRange }] }: DecodeContext): DecodedResult {

@@ -2,7 +2,11 @@ import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type SigmoidName, sigmoidOfProduct, sigmoidPresets } from "../mpc/functions/sigmoid.ts";
 import { maskedBitsLabel } from "../mpc/protocols/compare.ts";
+import { matmul } from "../mpc/session/products.ts";
 import type { Session } from "../mpc/session/session.ts";
+import { mapBlocks, Table } from "../mpc/session/table.ts";
+import { rowProducts } from "../mpc/session/table-products.ts";
+import { takeRows } from "../mpc/session/take-rows.ts";
 import { stackColumns, stackRows, type Tensor } from "../mpc/session/tensor.ts";
 import { halves } from "./fit-advice.ts";
 import type {
@@ -99,13 +103,11 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     p: Parameters,
   ): Promise<ResultPart<D>[]> {
     const { fracBits } = session;
-    const data = stackRows(inputs).widen(fracBits);
+    const data = Table.stack(inputs);
     const n = data.rows;
     const d = data.cols - 1;
-    const features = data.sliceColumns(0, d);
-    const labels = data.sliceColumns(d, 1);
-
-    const { X, mean, inverseDeviation } = await standardise(features);
+    const { X, mean, inverseDeviation } = await standardise(data, d);
+    const labels = await mapBlocks(data, (block) => block.sliceColumns(d, 1).widen(fracBits));
     const weights = await fit(X, labels, p);
 
     session.step("weights in scaled units");
@@ -115,8 +117,7 @@ export const logisticRegression: SessionAlgorithm<Parameters> = {
     const intercept = weights.sliceRows(d, 1).subtract(shift);
 
     session.step("accuracy");
-    const held = validation === undefined ? data : validation.widen(fracBits);
-    const correct = await countCorrect(held, scaled, intercept);
+    const correct = await countCorrect(validation ?? data, scaled, intercept);
     session.progress("training", epochBatches(n, p) * p.epochs, epochBatches(n, p) * p.epochs);
     return [
       { name: "weights", tensor: scaled },
@@ -146,9 +147,10 @@ function epochBatches(n: number, { batchSize }: Parameters): number {
 
 /**
  * Gradient descent on standardised X[n, d] and labels[n, 1] -> weights[d + 1, 1], the intercept last, in
- * standardised units. Exported for tests that compare weights in these units.
+ * standardised units. Gives X back when its rows are in the order of the batches. Exported for tests that compare
+ * weights in these units.
  */
-export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Promise<Tensor<D>> {
+export async function fit<D>(X: Table<D>, labels: Tensor<D>, p: Parameters): Promise<Tensor<D>> {
   const { session } = X;
   const n = X.rows;
   const d = X.cols;
@@ -156,8 +158,10 @@ export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Pr
   const batch = Math.min(p.batchSize, n);
   const perEpoch = epochBatches(n, p);
   const order = batchOrder(n, batch, perEpoch, p.seed);
-  const ones = session.constant(1, n, 1, fracBits);
-  const rows = stackColumns([X, ones], order);
+  const rows = await takeRows(X, order, batch, d + 1, (piece) =>
+    stackColumns([piece, session.constant(1, piece.rows, 1, fracBits)]),
+  );
+  await X.free();
   const targets = labels.takeRows(order);
   // Over all rows the squares of a standardised column sum to at most n, and a row occurs at most once in a
   // batch, so by Cauchy-Schwarz the batch mean of |x e| is at most sqrt(n / batch) for |e| <= 1.
@@ -177,7 +181,7 @@ export async function fit<D>(X: Tensor<D>, labels: Tensor<D>, p: Parameters): Pr
     const start = (step % perEpoch) * batch;
     [weights, velocity] = await session.scope(async (): Promise<[Tensor<D>, Tensor<D>]> => {
       session.step("training step", step + 1);
-      const xs = rows.sliceRows(start, batch);
+      const xs = await rows.read(start, batch);
       // The errors of one step from exact weights; what becomes of them in the next is the drift's matter.
       const before = weights.assumeError(0);
       const predicted = await sigmoidOfProduct(xs, before, p.sigmoid);
@@ -256,24 +260,21 @@ class Drift {
 }
 
 /** How many rows of [m, d + 1], the label last, the model gives to the right side of 0. */
-async function countCorrect<D>(
-  held: Tensor<D>,
-  weights: Tensor<D>,
-  intercept: Tensor<D>,
-): Promise<Tensor<D>> {
+async function countCorrect<D>(held: Table<D>, weights: Tensor<D>, intercept: Tensor<D>): Promise<Tensor<D>> {
   const d = held.cols - 1;
-  const labels = held.sliceColumns(d, 1);
-  const product = await held.sliceColumns(0, d).matmul(weights.transpose());
-  const positive = await product.add(intercept).atLeast(0);
+  const { fracBits } = weights;
+  const column = weights.transpose();
+  const positive = await rowProducts(
+    held,
+    (block) => matmul(block.sliceColumns(0, d).widen(fracBits), column, {}),
+    (product) => product.add(intercept).atLeast(0),
+  );
+  const labels = await mapBlocks(held, (block) => block.sliceColumns(d, 1).widen(fracBits));
   // Right: both 1 or both 0, which is 1 - bit - label + 2 bit label.
   const both = await positive.transposedMatmul(labels, {
     fracBits: labels.fracBits,
     bound: held.rows,
   });
   const sums = positive.sumRows().widen(labels.fracBits).add(labels.sumRows());
-  // A count of rows, whose rounding is far below one.
-  return sums
-    .subtract(both.timesInteger(2))
-    .subtractFrom(held.rows)
-    .assume(held.rows + 0.5);
+  return sums.subtract(both.timesInteger(2)).subtractFrom(held.rows);
 }

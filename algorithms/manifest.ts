@@ -10,6 +10,7 @@ import type { Declaration } from "../mpc/cost.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { JiffHandle, JiffOperations, SecretShare } from "../mpc/jiff-program.ts";
 import type { Session, Tensor } from "../mpc/session/session.ts";
+import type { Table } from "../mpc/session/table.ts";
 import type { FieldBits } from "../mpc/vector/index.ts";
 
 /** Shape and format of one input matrix; public. Columns include the label, which is last. */
@@ -35,8 +36,8 @@ export interface JobShape {
 
 /** Secret inputs: values scaled to [-1, 1] by the schema's public bounds, labels 0 or 1. */
 export interface JobInputs<D> {
-  readonly inputs: readonly Tensor<D>[];
-  readonly validation?: Tensor<D>;
+  readonly inputs: readonly Table<D>[];
+  readonly validation?: Table<D>;
 }
 
 /** A named part of the result. The parts and their shapes depend on the job's shape alone. */

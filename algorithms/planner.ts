@@ -110,7 +110,12 @@ async function planProgram(
   const format = { fieldBits: field, fracBits: workFracBits };
   if (algorithm.engine === "jiff") return { ...format, ...algorithm.plan(shape, field, parameters) };
   const session = new Session(new PlanBackend(), field, undefined, workFracBits);
-  const parts = await algorithm.run(session, wrapInputs(session, shape, nothing), shape, parameters);
+  const parts = await algorithm.run(
+    session,
+    wrapInputs(session, shape, (_, { rows, columns }) => session.backend.storeOf(null, rows, columns)),
+    shape,
+    parameters,
+  );
   return {
     ...format,
     declaration: session.declaration,
@@ -125,16 +130,12 @@ async function planProgram(
   };
 }
 
-const nothing = (): null => null;
-
 /** The plan of a program with what goes before it. */
 function withInputs(program: Plan, shape: JobShape): Plan {
   const inputs = checkedInputs(shape);
   const spec = fieldSpecs[shape.fieldBits];
-  const check = inputCheckCost(
-    inputs.map(({ rows, columns, hasLabel }) => ({ rows, cols: columns, hasLabel })),
-    spec,
-  );
+  const shapes = inputs.map(({ rows, columns, hasLabel }) => ({ rows, cols: columns, hasLabel }));
+  const check = inputCheckCost(shapes, spec);
   const converts = program.fieldBits !== shape.fieldBits;
   const before = { [inputCheckProtocol]: noCost, ...(converts ? { convert: noCost } : {}) };
   const { protocols } = program.declaration;
@@ -142,7 +143,7 @@ function withInputs(program: Plan, shape: JobShape): Plan {
   declareCost(declaration, inputCheckProtocol, check);
   if (converts) {
     const values = inputs.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
-    declareCost(declaration, "convert", convertAllCost(values, spec.elementBytes));
+    declareCost(declaration, "convert", convertAllCost(shapes, spec.elementBytes));
     const conversion: StepRange = {
       name: "conversion of the inputs",
       bits: shape.fracBits,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { Session } from "../mpc/session/session.ts";
-import { stackRows, type Tensor } from "../mpc/session/tensor.ts";
+import { Table } from "../mpc/session/table.ts";
 import type {
   DecodeContext,
   DecodedResult,
@@ -10,7 +10,7 @@ import type {
   ResultPart,
   SessionAlgorithm,
 } from "./manifest.ts";
-import { centre, meanSquares, squaresDivisor } from "./standardise.ts";
+import { columnMeans, columnSums, meanSquares, squaresDivisor } from "./standardise.ts";
 
 const parameters = z.strictObject({});
 type Parameters = z.infer<typeof parameters>;
@@ -37,15 +37,12 @@ export const statistics: SessionAlgorithm<Parameters> = {
     }
   },
 
-  async run<D>(session: Session<D>, { inputs }: JobInputs<D>): Promise<ResultPart<D>[]> {
-    const X = stackRows(inputs);
-    const parts: ResultPart<D>[] = [{ name: "sum", tensor: X.sumRows() }];
-    if (X.rows > 1) {
-      const [squares] = await session.scope(async (): Promise<Tensor<D>[]> => {
-        const { centred } = await centre(X.widen(session.fracBits));
-        return [await meanSquares(centred)];
-      });
-      parts.push({ name: "squares", tensor: squares });
+  async run<D>(_session: Session<D>, { inputs }: JobInputs<D>): Promise<ResultPart<D>[]> {
+    const table = Table.stack(inputs);
+    const parts: ResultPart<D>[] = [{ name: "sum", tensor: await columnSums(table, table.cols) }];
+    if (table.rows > 1) {
+      const mean = await columnMeans(table, table.cols);
+      parts.push({ name: "squares", tensor: await meanSquares(table, mean) });
     }
     return parts;
   },

@@ -6,6 +6,7 @@ import { findAlgorithm } from "../algorithms/catalog.ts";
 import { fit } from "../algorithms/logistic-regression.ts";
 import { standardise } from "../algorithms/standardise.ts";
 import type { Session } from "../mpc/session/session.ts";
+import { tableOf } from "../mpc/session/table.ts";
 import type { Tensor } from "../mpc/session/tensor.ts";
 import { breastCancer, type LabelledData, syntheticData, uniform } from "./data.ts";
 
@@ -57,7 +58,7 @@ function training(
   };
   const train = <D>([X, labels]: readonly Tensor<D>[], count: number) => {
     const defaults = findAlgorithm("logistic-regression").parameters.parse({});
-    return fit(X, labels, { ...defaults, sigmoid: "clamped-5", batchSize, epochs: count });
+    return fit(tableOf(X), labels, { ...defaults, sigmoid: "clamped-5", batchSize, epochs: count });
   };
   const batch = Math.min(batchSize, rows);
   const steps = Math.ceil(rows / batch) * epochs;
@@ -84,7 +85,7 @@ function standardisation(name: string, rows: number, columns: number): Workload 
     name,
     about: `standardisation of ${rows} x ${columns} values up to 1`,
     inputs: [values("table", rows, columns, workFracBits, 1)],
-    run: async (_session, [table]) => [(await standardise(table)).X],
+    run: async (_session, [table]) => [await (await standardise(tableOf(table), table.cols)).X.tensor()],
     steps: 1,
     // Uniform values of at most 1 have a deviation of 0.58, so theirs grow little.
     tolerance: 2 ** -10,

@@ -38,7 +38,7 @@ export const bridgeConfigSchema = z.strictObject({
   corsOrigins: z.array(z.string()).default([]),
   blobs: z
     .strictObject({
-      maxBytes: count.default(512 * mebibyte),
+      maxBytes: count.default(2560 * mebibyte),
       quotaBytes: count.default(20 * 1024 * mebibyte),
       /** When the quota is reached, blobs that no offer or job names go after this time. */
       keepUnneededSec: countOrZero.default(24 * 3600),

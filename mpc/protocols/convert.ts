@@ -1,6 +1,7 @@
 import { addCost, type Cost, noCost } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
+import { type RowStore, rowBlocks } from "../tables/row-store.ts";
 import type { FieldArray, FieldBits } from "../vector/index.ts";
 import { freeMaskedOpening, openMasked, openMaskedCost } from "./masked-opening.ts";
 
@@ -64,43 +65,35 @@ export async function convert(
   return value;
 }
 
-/** Values converted at once; bounds the memory of masks and openings. */
+/** Values converted at once, in whole rows; bounds the memory, whatever the size of the matrices. */
 const block = 1 << 17;
 
-/** `convert` for several arrays together: as many rounds as all their values fill blocks of 2^17. */
+/** `convert` for several matrices together, each into one of `out`: a round for each block of 2^17 values. */
 export async function convertAll(
   from: Party,
   to: Party,
-  arrays: readonly FieldArray[],
+  matrices: readonly RowStore<FieldArray>[],
+  out: readonly RowStore<FieldArray>[],
   bitLength: number,
-): Promise<FieldArray[]> {
-  const out = arrays.map(({ length }) => to.kernel.allocate(length));
-  const total = arrays.reduce((sum, { length }) => sum + length, 0);
-  for (let at = 0; at < total; at += block) {
-    const values = from.kernel.allocate(Math.min(block, total - at));
-    for (const { array, start, offset, length } of overlaps(arrays, at, values.length)) {
-      const piece = from.kernel.slice(arrays[array], start, length);
-      from.kernel.copy(from.kernel.slice(values, offset, length), piece);
+): Promise<void> {
+  for (const ranges of rowBlocks(matrices, block)) {
+    const pieces = ranges.map((range) => ({ ...range, length: range.rows * matrices[range.matrix].cols }));
+    const values = from.kernel.allocate(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const { matrix, first, rows, length } of pieces) {
+      const piece = await matrices[matrix].read(first, rows);
+      from.kernel.copy(from.kernel.slice(values, at, length), piece);
+      matrices[matrix].release(piece);
+      at += length;
     }
     const converted = await convert(from, to, { values, bitLength });
-    for (const { array, start, offset, length } of overlaps(arrays, at, values.length)) {
-      const piece = to.kernel.slice(converted, offset, length);
-      to.kernel.copy(to.kernel.slice(out[array], start, length), piece);
-    }
     from.kernel.free(values);
+    at = 0;
+    for (const { matrix, rows, length } of pieces) {
+      await out[matrix].append(to.kernel.slice(converted, at, length), rows);
+      at += length;
+    }
     to.kernel.free(converted);
-  }
-  return out;
-}
-
-/** Where elements at, ..., at + count - 1 of arrays laid end to end lie in each of them. */
-function* overlaps(arrays: readonly FieldArray[], at: number, count: number) {
-  let begin = 0;
-  for (const [array, { length: whole }] of arrays.entries()) {
-    const first = Math.max(at, begin);
-    const last = Math.min(at + count, begin + whole);
-    if (first < last) yield { array, start: first - begin, offset: first - at, length: last - first };
-    begin += whole;
   }
 }
 
@@ -109,11 +102,15 @@ export function convertCost(n: number, elementBytes: number): Cost {
   return openMaskedCost(n, 1, elementBytes);
 }
 
-/** Declared cost of `convertAll` for n values in all. */
-export function convertAllCost(n: number, elementBytes: number): Cost {
+/** Declared cost of `convertAll` for matrices of given shapes. */
+export function convertAllCost(
+  shapes: readonly { readonly rows: number; readonly cols: number }[],
+  elementBytes: number,
+): Cost {
   let cost = noCost;
-  for (let at = 0; at < n; at += block) {
-    cost = addCost(cost, convertCost(Math.min(block, n - at), elementBytes));
+  for (const ranges of rowBlocks(shapes, block)) {
+    const n = ranges.reduce((sum, { matrix, rows }) => sum + rows * shapes[matrix].cols, 0);
+    cost = addCost(cost, convertCost(n, elementBytes));
   }
   return cost;
 }

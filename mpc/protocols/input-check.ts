@@ -10,6 +10,7 @@ import { createCipheriv } from "node:crypto";
 import { addCost, type Cost } from "../cost.ts";
 import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
+import { type RowRange, type RowStore, rowBlocks } from "../tables/row-store.ts";
 import type { FieldArray, FieldSpec } from "../vector/index.ts";
 import {
   type BitShares,
@@ -39,9 +40,7 @@ import { open, openCost } from "./open.ts";
 export interface CheckedInput {
   /** For error messages: whose it is. */
   readonly name: string;
-  readonly shares: FieldArray;
-  readonly rows: number;
-  readonly cols: number;
+  readonly shares: RowStore<FieldArray>;
   readonly hasLabel: boolean;
   readonly fracBits: number;
 }
@@ -61,7 +60,7 @@ export const inputCheckProtocol = "check inputs";
 /** Wrong inputs pass with probability 2^-40. */
 const parities = 40;
 const coinWords = 4;
-/** Values checked at once; bounds the memory of the bit planes. */
+/** Values checked at once, in whole rows; bounds the memory, whatever the size of the inputs. */
 const rangeBlock = 1 << 17;
 
 /**
@@ -75,13 +74,12 @@ export async function checkInputs(unnamed: Party, inputs: readonly CheckedInput[
   await checkConsistency(party, inputs, coefficients);
   const labelled = inputs.filter((input) => input.hasLabel);
   if (labelled.length > 0) await checkLabels(party, labelled, coefficients);
-  const values = withoutLabels(party, inputs);
   const one = 1n << BigInt(inputs[0].fracBits);
-  for (let at = 0; at < values.length; at += rangeBlock) {
-    const block = party.kernel.slice(values, at, Math.min(rangeBlock, values.length - at));
-    await checkRange(party, block, -one, one, coefficients);
+  for (const block of rowBlocks(inputs.map(featureShape), rangeBlock)) {
+    const values = await featuresOf(party, inputs, block);
+    await checkRange(party, values, -one, one, coefficients);
+    party.kernel.free(values);
   }
-  party.kernel.free(values);
 }
 
 /** Expands the coin into public coefficients. */
@@ -118,11 +116,14 @@ async function checkConsistency(
     excluded,
     value: party.pairVector(excluded, "mask", party.nextOperation, inputs.length),
   }));
-  inputs.forEach(({ shares }, i) => {
-    const rho = publicVector(party, coefficients, shares.length);
-    kernel.dot(kernel.slice(combined, i, 1), shares, rho);
-    kernel.free(rho);
-  });
+  kernel.fill(combined, 0n);
+  for (const [i, { shares }] of inputs.entries()) {
+    await addUp(party, kernel.slice(combined, i, 1), shares, (block, rows) => {
+      const rho = publicVector(party, coefficients, rows * shares.cols);
+      kernel.multiply(rho, rho, block);
+      return rho;
+    });
+  }
   for (const { excluded, value } of mask) {
     kernel.multiplyAdd(combined, value, party.embed(excluded), combined);
     kernel.free(value);
@@ -138,20 +139,25 @@ async function checkLabels(
 ): Promise<void> {
   const { kernel } = party;
   const local = kernel.allocate(inputs.length);
-  inputs.forEach(({ shares, rows, cols, fracBits }, i) => {
-    const labels = kernel.allocate(rows);
-    kernel.gather(
-      labels,
-      shares,
-      Uint32Array.from({ length: rows }, (_, r) => r * cols + cols - 1),
-    );
-    const product = kernel.allocate(rows);
-    kernel.addScalar(product, labels, -(1n << BigInt(fracBits)));
-    kernel.multiply(product, product, labels);
-    const rho = publicVector(party, coefficients, rows);
-    kernel.dot(kernel.slice(local, i, 1), product, rho);
-    for (const a of [labels, product, rho]) kernel.free(a);
-  });
+  kernel.fill(local, 0n);
+  for (const [i, { shares, fracBits }] of inputs.entries()) {
+    const { cols } = shares;
+    await addUp(party, kernel.slice(local, i, 1), shares, (block, rows) => {
+      const labels = kernel.allocate(rows);
+      kernel.copyRows(
+        { array: labels, cols: 1, column: 0 },
+        { array: block, cols, column: cols - 1 },
+        1,
+        naturals(rows),
+      );
+      const product = publicVector(party, coefficients, rows);
+      kernel.multiply(product, product, labels);
+      kernel.addScalar(labels, labels, -(1n << BigInt(fracBits)));
+      kernel.multiply(product, product, labels);
+      kernel.free(labels);
+      return product;
+    });
+  }
   const reduced = await reduceDegree(party, local);
   const opened = kernel.toBigints(await open(party, reduced, "input labels"));
   const wrong = opened.findIndex((x) => x !== 0n);
@@ -165,17 +171,60 @@ async function checkLabels(
   kernel.free(reduced);
 }
 
-function withoutLabels(party: Party, inputs: readonly CheckedInput[]): FieldArray {
-  const { kernel } = party;
-  const width = ({ cols, hasLabel }: CheckedInput): number => cols - (hasLabel ? 1 : 0);
-  const out = kernel.allocate(inputs.reduce((sum, input) => sum + input.rows * width(input), 0));
+/** Adds to `sum` what `summands` makes of each block of rows; frees the summands. */
+async function addUp(
+  { kernel }: Party,
+  sum: FieldArray,
+  shares: RowStore<FieldArray>,
+  summands: (block: FieldArray, rows: number) => FieldArray,
+): Promise<void> {
+  const part = kernel.allocate(1);
+  for (const [{ first, rows }] of rowBlocks([shares], rangeBlock)) {
+    const block = await shares.read(first, rows);
+    const values = summands(block, rows);
+    kernel.sum(part, values);
+    kernel.add(sum, sum, part);
+    kernel.free(values);
+    shares.release(block);
+  }
+  kernel.free(part);
+}
+
+/** Rows and columns of an input without its label. */
+const featureShape = ({ shares: { rows, cols }, hasLabel }: ShapedInput) => ({
+  rows,
+  cols: cols - (hasLabel ? 1 : 0),
+});
+
+type ShapedInput = {
+  readonly shares: { readonly rows: number; readonly cols: number };
+  readonly hasLabel: boolean;
+};
+
+const naturals = (n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => i);
+
+/** The values of a block of rows of several inputs, without labels. */
+async function featuresOf(
+  { kernel }: Party,
+  inputs: readonly CheckedInput[],
+  block: readonly RowRange[],
+): Promise<FieldArray> {
+  const shapes = inputs.map(featureShape);
+  const out = kernel.allocate(block.reduce((sum, { matrix, rows }) => sum + rows * shapes[matrix].cols, 0));
   let at = 0;
-  for (const input of inputs) {
-    const d = width(input);
-    const indices = new Uint32Array(input.rows * d);
-    for (let i = 0; i < input.rows; i++) for (let j = 0; j < d; j++) indices[i * d + j] = i * input.cols + j;
-    kernel.gather(kernel.slice(out, at, indices.length), input.shares, indices);
-    at += indices.length;
+  for (const { matrix, first, rows } of block) {
+    const { shares } = inputs[matrix];
+    const { cols } = shapes[matrix];
+    const read = await shares.read(first, rows);
+    const array = kernel.slice(out, at, rows * cols);
+    kernel.copyRows(
+      { array, cols, column: 0 },
+      { array: read, cols: shares.cols, column: 0 },
+      cols,
+      naturals(rows),
+    );
+    shares.release(read);
+    at += rows * cols;
   }
   return out;
 }
@@ -295,12 +344,9 @@ export function inputCheckCost(
   if (labelled > 0) {
     steps.push(reduceDegreeCost(labelled, elementBytes), openCost(labelled, elementBytes, "input labels"));
   }
-  const values = inputs.reduce(
-    (sum, { rows, cols, hasLabel }) => sum + rows * (cols - (hasLabel ? 1 : 0)),
-    0,
-  );
-  for (let at = 0; at < values; at += rangeBlock) {
-    const n = Math.min(rangeBlock, values - at);
+  const shapes = inputs.map(({ rows, cols, hasLabel }) => featureShape({ shares: { rows, cols }, hasLabel }));
+  for (const block of rowBlocks(shapes, rangeBlock)) {
+    const n = block.reduce((sum, { matrix, rows }) => sum + rows * shapes[matrix].cols, 0);
     const shape = rangeCarry(spec, n);
     steps.push(
       openMaskedCost(n, 1, elementBytes, blockDealing(shape.carryBits).byteLength(n)),

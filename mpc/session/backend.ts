@@ -4,6 +4,7 @@
  * (`plaintext.ts`) and nothing at all, for predicting costs and ranges (`plan.ts`).
  */
 import type { CompareRequest } from "../protocols/compare.ts";
+import type { RowStore } from "../tables/row-store.ts";
 
 /** One summand of a product; the output has rows * cols elements. */
 export type ProductTerm<D> =
@@ -19,7 +20,9 @@ export type ProductTerm<D> =
   /** a_ij b_i, b [rows, 1] */
   | { kind: "times-column"; a: D; b: D; rows: number; cols: number; scale: bigint }
   /** a itself, linear: added before the truncation */
-  | { kind: "linear"; a: D; rows: number; cols: number; scale: bigint };
+  | { kind: "linear"; a: D; rows: number; cols: number; scale: bigint }
+  /** a is a sum of products already, as `localProduct` makes it */
+  | { kind: "local"; a: D; rows: number; cols: number; scale: 1n };
 
 /** Drop `shift` bits of raw values below 2^bitLength in absolute value. */
 export interface Truncation {
@@ -67,6 +70,13 @@ export interface Backend<D> {
   transpose(a: D, rows: number, cols: number): D;
   sumColumns(a: D, rows: number, cols: number): D;
 
+  /** Room for a matrix of which `recordRows` rows are read together; not freed by a scope. */
+  rowStore(rows: number, cols: number, recordRows: number): Promise<RowStore<D>>;
+  /** A matrix in memory as a store that does not own it. */
+  storeOf(whole: D, rows: number, cols: number): RowStore<D>;
+
+  /** The sum of products before any message, for a term of kind "local". */
+  localProduct(terms: readonly ProductTerm<D>[], length: number): D;
   /** The sum of products, truncated or (shift 0) exactly. */
   product(terms: readonly ProductTerm<D>[], length: number, truncation: Truncation | undefined): Promise<D>;
   /** A function of the truncated sum of products, compared before its truncation. */
@@ -81,7 +91,7 @@ export interface Backend<D> {
   /** Bits [a >= t], threshold after threshold. */
   compare(a: D, length: number, request: CompareRequest): Promise<D>;
   /** Raw values in units of the last place; exact integers except in plaintext. */
-  open(a: D, length: number, label: string): Promise<number[]>;
+  open(a: D, length: number, label: string): Promise<Float64Array>;
 
   /** Runs tasks that do not depend on each other in shared rounds; see `Party.together`. */
   together<T>(tasks: readonly (() => Promise<T>)[], resumed: (task: number) => void): Promise<T[]>;

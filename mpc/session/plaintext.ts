@@ -1,4 +1,5 @@
 import type { CompareRequest } from "../protocols/compare.ts";
+import { checkRows, type RowStore, storeOf } from "../tables/row-store.ts";
 import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 import { inTurn } from "./in-turn.ts";
 
@@ -81,6 +82,27 @@ export class PlaintextBackend implements Backend<Float64Array> {
     return out;
   }
 
+  async rowStore(rows: number, cols: number): Promise<RowStore<Float64Array>> {
+    const whole = new Float64Array(rows * cols);
+    let written = 0;
+    return {
+      ...this.storeOf(whole, rows, cols),
+      append: async (data, count) => {
+        checkRows(written, count, rows);
+        whole.set(data, written * cols);
+        written += count;
+      },
+    };
+  }
+
+  storeOf(whole: Float64Array, rows: number, cols: number): RowStore<Float64Array> {
+    return storeOf(whole, rows, cols, (start, length) => whole.subarray(start, start + length));
+  }
+
+  localProduct(terms: readonly ProductTerm<Float64Array>[], length: number): Float64Array {
+    return sumOfProducts(terms, length);
+  }
+
   async product(
     terms: readonly ProductTerm<Float64Array>[],
     length: number,
@@ -111,8 +133,8 @@ export class PlaintextBackend implements Backend<Float64Array> {
     return atLeast(a, request);
   }
 
-  async open(a: Float64Array): Promise<number[]> {
-    return Array.from(a);
+  async open(a: Float64Array): Promise<Float64Array> {
+    return a.slice();
   }
 
   together = inTurn;
@@ -150,7 +172,7 @@ function sumOfProducts(terms: readonly ProductTerm<Float64Array>[], length: numb
   const out = new Float64Array(length);
   for (const term of terms) {
     const scale = Number(term.scale);
-    if (term.kind === "linear") {
+    if (term.kind === "linear" || term.kind === "local") {
       for (let i = 0; i < length; i++) out[i] += scale * term.a[i];
       continue;
     }

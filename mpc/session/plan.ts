@@ -1,3 +1,4 @@
+import { type RowStore, storeOf } from "../tables/row-store.ts";
 import type { Backend } from "./backend.ts";
 import { inTurn } from "./in-turn.ts";
 
@@ -23,12 +24,18 @@ export class PlanBackend implements Backend<null> {
   assemble = () => null;
   transpose = () => null;
   sumColumns = () => null;
+  rowStore = async (rows: number, cols: number): Promise<RowStore<null>> => this.storeOf(null, rows, cols);
+  storeOf = (_whole: null, rows: number, cols: number): RowStore<null> => ({
+    ...storeOf(null, rows, cols, () => null),
+    append: async () => {},
+  });
+  localProduct = () => null;
   product = async () => null;
   productPiecewise = async () => null;
   piecewise = async () => null;
   truncate = async () => null;
   compare = async () => null;
-  open = async (_a: null, length: number): Promise<number[]> => new Array(length).fill(0);
+  open = async (_a: null, length: number): Promise<Float64Array> => new Float64Array(length);
 
   together = inTurn;
 

@@ -11,6 +11,8 @@ import { freeMaskedOpening } from "../protocols/masked-opening.ts";
 import { reduceDegree } from "../protocols/multiply.ts";
 import { open } from "../protocols/open.ts";
 import { truncate, truncateKeepingOpening, truncationOffset } from "../protocols/truncate.ts";
+import { type RowStore, storeOf } from "../tables/row-store.ts";
+import { Scratch } from "../tables/scratch.ts";
 import type { FieldArray } from "../vector/index.ts";
 import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 
@@ -18,9 +20,12 @@ import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from ".
 export class SecureBackend implements Backend<FieldArray> {
   readonly kind = "three-party";
   readonly party: Party;
+  readonly #scratch: Scratch;
 
-  constructor(party: Party) {
+  /** @param scratch where large tables go; in memory by default */
+  constructor(party: Party, scratch: Scratch = Scratch.inMemory()) {
     this.party = party;
+    this.#scratch = scratch;
   }
 
   constant(value: bigint, length: number): FieldArray {
@@ -104,12 +109,20 @@ export class SecureBackend implements Backend<FieldArray> {
     return out;
   }
 
+  rowStore(rows: number, cols: number, recordRows: number): Promise<RowStore<FieldArray>> {
+    return this.#scratch.rows(this.party.kernel, rows, cols, recordRows);
+  }
+
+  storeOf(whole: FieldArray, rows: number, cols: number): RowStore<FieldArray> {
+    return storeOf(whole, rows, cols, (start, length) => this.party.kernel.slice(whole, start, length));
+  }
+
   async product(
     terms: readonly ProductTerm<FieldArray>[],
     length: number,
     truncation: Truncation | undefined,
   ): Promise<FieldArray> {
-    const values = this.#localProduct(terms, length);
+    const values = this.localProduct(terms, length);
     const out =
       truncation === undefined
         ? await reduceDegree(this.party, values)
@@ -125,7 +138,7 @@ export class SecureBackend implements Backend<FieldArray> {
     pieces: Piecewise,
   ): Promise<FieldArray> {
     const { party } = this;
-    const values = this.#localProduct(terms, length);
+    const values = this.localProduct(terms, length);
     const { value, opening } = await truncateKeepingOpening(
       party,
       { values, degree: 2, ...truncation },
@@ -179,9 +192,9 @@ export class SecureBackend implements Backend<FieldArray> {
     return compare(this.party, a, request);
   }
 
-  async open(a: FieldArray, _length: number, label: string): Promise<number[]> {
+  async open(a: FieldArray, _length: number, label: string): Promise<Float64Array> {
     const opened = await open(this.party, a, label);
-    const values = Array.from(this.party.kernel.toNumbers(opened, 0));
+    const values = this.party.kernel.toNumbers(opened, 0);
     this.party.kernel.free(opened);
     return values;
   }
@@ -200,15 +213,19 @@ export class SecureBackend implements Backend<FieldArray> {
     return result;
   }
 
-  #localProduct(terms: readonly ProductTerm<FieldArray>[], length: number): FieldArray {
+  localProduct(terms: readonly ProductTerm<FieldArray>[], length: number): FieldArray {
     const { kernel } = this.party;
     // A single product is written into place; everything else is added to zeros.
-    const single = terms.length === 1 && terms[0].kind !== "linear";
+    const single = terms.length === 1 && terms[0].kind !== "linear" && terms[0].kind !== "local";
     const out = single ? kernel.allocate(length) : kernel.allocateZeros(length);
     const part = single ? out : kernel.allocate(length);
     for (const term of terms) {
       if (term.kind === "linear") {
         kernel.multiplyAdd(out, term.a, term.scale, out);
+        continue;
+      }
+      if (term.kind === "local") {
+        kernel.add(out, out, term.a);
         continue;
       }
       const { a, b, rows, cols } = term;

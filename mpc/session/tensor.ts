@@ -264,12 +264,17 @@ export class Tensor<D> {
   }
 
   /** The mean of the rows, [1, cols]. */
-  async meanRows(): Promise<Tensor<D>> {
+  meanRows(): Promise<Tensor<D>> {
+    return this.sumRows().over(this.rows, this.bound);
+  }
+
+  /** The mean of `count` values of at most `bound` each, of which this is the sum. */
+  async over(count: number, bound: number): Promise<Tensor<D>> {
     // The factor's error times the mean stays below a quarter of a unit; more bits would only widen the masks.
-    const factorBits = Math.max(1, this.fracBits + 2 + Math.ceil(Math.log2(Math.max(1, this.bound))));
-    const mean = await this.sumRows().multiplyPublic(1 / this.rows, this.fracBits, factorBits);
+    const factorBits = Math.max(1, this.fracBits + 2 + Math.ceil(Math.log2(Math.max(1, bound))));
+    const mean = await this.multiplyPublic(1 / count, this.fracBits, factorBits);
     // A mean is no larger than what it is taken of; the factor and the truncation add their errors.
-    return mean.assume(roundedBound(this.bound * (1 + 2 ** -factorBits), this.fracBits));
+    return mean.assume(roundedBound(bound * (1 + 2 ** -factorBits), this.fracBits));
   }
 
   /** The same values with fewer fractional bits; the error is below 1.5 units in the last place. */
@@ -357,7 +362,8 @@ export class Tensor<D> {
     const { ledger, elementBytes, backend } = this.session;
     ledger.cost("open", openCost(this.size, elementBytes, label));
     const raw = await backend.open(this.data, this.size, label);
-    return Float64Array.from(raw, (x) => x / 2 ** this.fracBits);
+    const unit = 2 ** this.fracBits;
+    return raw.map((x) => x / unit);
   }
 
   #with(

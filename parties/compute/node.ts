@@ -3,6 +3,7 @@
  * operator sets, joins, computes with the two other parties, and attests. The bridge carries messages and
  * ciphertexts; nothing that it says is believed.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { BridgeClient, type Watch } from "../../bridge/client.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
@@ -17,6 +18,7 @@ import { JobDesk } from "./job-desk.ts";
 import { Journal } from "./journal.ts";
 import { createNodeLogger, type Logger } from "./logger.ts";
 import { ResultDelivery } from "./result-delivery.ts";
+import { scratchFolder } from "./run.ts";
 import { SealedStore } from "./sealed-store.ts";
 import { Signatory } from "./signatory.ts";
 import { JobVerifier } from "./verify.ts";
@@ -81,6 +83,8 @@ async function assemble(
   const operator = keys.owner.address;
   const bridge = new BridgeClient({ url: config.bridgeUrl, pollMs: config.pollMs });
   const sealed = await SealedStore.open(join(config.dataDir, "sealed"), bridge);
+  // What attempts of an earlier process left: the keys are gone with it.
+  await rm(join(config.dataDir, scratchFolder), { recursive: true, force: true });
   const journal = new Journal(config.dataDir, deployment, operator);
   const provider = openProvider(config.rpcUrl, deployment.chainId);
   const market = new MarketReader(deployment, provider);

@@ -2,6 +2,7 @@
  * One attempt at a joined job, from the connection to the peers to the roots that this party will attest. Every
  * wait in it has a deadline; whatever goes wrong ends it with a named error, here and at the peers.
  */
+import { join } from "node:path";
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { ResultPart } from "../../algorithms/manifest.ts";
 import { type BridgeClient, meshRelayPath } from "../../bridge/client.ts";
@@ -12,8 +13,11 @@ import type { JiffOperations } from "../../mpc/jiff-program.ts";
 import { Party } from "../../mpc/party.ts";
 import { convertAll } from "../../mpc/protocols/convert.ts";
 import { checkInputs } from "../../mpc/protocols/input-check.ts";
+import { randomId } from "../../mpc/random.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { type ProgressListener, Session } from "../../mpc/session/session.ts";
+import type { RowStore } from "../../mpc/tables/row-store.ts";
+import { Scratch } from "../../mpc/tables/scratch.ts";
 import { attemptContext } from "../../mpc/transport/attempt.ts";
 import { connectJiff, type JiffSession } from "../../mpc/transport/jiff.ts";
 import { extendByVectors } from "../../mpc/transport/jiff-vectors.ts";
@@ -25,7 +29,7 @@ import {
 } from "../../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
-import { encodeShare } from "../data-set.ts";
+import { encodeShare, rowsPerBlock } from "../data-set.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { encodeResultPayload, partyResultRoot, resultRoot, resultSalt } from "../result.ts";
 import { deviation, type RunMeasurement } from "../run-cost.ts";
@@ -63,12 +67,28 @@ export interface RunResult {
  * @throws the error that ended the attempt
  */
 export async function runJob(verified: VerifiedJob, options: RunOptions): Promise<RunResult> {
+  const { limits, dataDir } = options.config;
+  const scratch = await Scratch.open({
+    folder: join(dataDir, scratchFolder, randomId()),
+    memoryBytes: limits.memoryBytes,
+  });
+  try {
+    return await attemptJob(verified, options, scratch);
+  } finally {
+    await scratch.close();
+  }
+}
+
+/** Where rows lie that do not fit the memory, in the node's folder; what a crash leaves there is noise. */
+export const scratchFolder = "scratch";
+
+async function attemptJob(verified: VerifiedJob, options: RunOptions, scratch: Scratch): Promise<RunResult> {
   const { config, signal } = options;
   const { deployment } = config;
   const { job, shape, plan, point } = verified;
   const kernel = await createKernel(plan.fieldBits);
   const dataKernel = shape.fieldBits === plan.fieldBits ? kernel : await createKernel(shape.fieldBits);
-  const shares = await openInputs(verified, options, dataKernel);
+  const shares = await openInputs(verified, options, scratch, dataKernel);
   const contextId = attemptContext({
     chainId: deployment.chainId,
     escrow: deployment.jobEscrow,
@@ -102,7 +122,7 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
     // A JIFF program ends with its session. Vector protocols run over the mesh, which notices a lost peer
     // itself: a bridge that restarts under a long training must not end it.
     if (verified.algorithm.engine === "jiff") jiff.onFailure((error) => transport.close(error));
-    const computed = await compute(verified, options, party, jiff, { kernel: dataKernel, shares });
+    const computed = await compute(verified, options, party, jiff, { kernel: dataKernel, shares, scratch });
     const links = Object.fromEntries(paths);
     const measurement = { ...computed.measurement, links };
     const result = await deliver(verified, options, party, { ...computed, measurement });
@@ -120,27 +140,30 @@ export async function runJob(verified: VerifiedJob, options: RunOptions): Promis
   }
 }
 
+/** Reads this party's shares of all inputs, in the field of the data, into memory or scratch files. */
 async function openInputs(
   verified: VerifiedJob,
   { verifier, signal }: RunOptions,
+  scratch: Scratch,
   kernel: Kernel,
-): Promise<FieldArray[]> {
-  const shares: FieldArray[] = [];
+): Promise<RowStore<FieldArray>[]> {
+  const stores: RowStore<FieldArray>[] = [];
   for (const input of verified.inputs) {
     const { rows, columns } = input.context;
-    const whole = kernel.allocate(rows * columns);
-    for await (const { first, values } of verifier.readInput(verified, input, kernel, signal)) {
-      kernel.copy(kernel.slice(whole, first * columns, values.length), values);
+    const store = await scratch.rows(kernel, rows, columns, rowsPerBlock(columns));
+    for await (const block of verifier.readInput(verified, input, kernel, signal)) {
+      await store.append(block.values, block.rows);
     }
-    shares.push(whole);
+    stores.push(store);
   }
-  return shares;
+  return stores;
 }
 
-/** This party's shares of all inputs, in the field of the data. */
+/** This party's shares of all inputs, in the field of the data, and where the rows of the run may lie. */
 interface OpenedInputs {
   kernel: Kernel;
-  shares: readonly FieldArray[];
+  shares: readonly RowStore<FieldArray>[];
+  scratch: Scratch;
 }
 
 interface Computed {
@@ -158,7 +181,8 @@ async function compute(
 ): Promise<Computed> {
   const { shape, plan, algorithm, parameters, point } = verified;
   const { kernel } = party;
-  const session = new Session(new SecureBackend(party), plan.fieldBits, options.onProgress, plan.fracBits);
+  const backend = new SecureBackend(party, opened.scratch);
+  const session = new Session(backend, plan.fieldBits, options.onProgress, plan.fracBits);
   const handle = extendByVectors(jiff.jiff, session, party);
   // Measured from here on: the plan declares the checks and the program together.
   const before = party.meter.measurement();
@@ -179,8 +203,9 @@ async function compute(
     );
   } else {
     const { inputs } = wrapInputs(session, shape, (which) => shares[which as number]!);
+    const tensors = await Promise.all(inputs.map((input) => input.tensor()));
     values = await jiff.run(async () => {
-      const result = await algorithm.run(handle, inputs.map(handle.lower), shape, parameters);
+      const result = await algorithm.run(handle, tensors.map(handle.lower), shape, parameters);
       const vector = { rows: result.length, cols: 1, fracBits: 0, bound: Number.POSITIVE_INFINITY };
       return (await handle.lift(result, vector)).data;
     });
@@ -202,14 +227,18 @@ async function compute(
 async function checkedShares(
   verified: VerifiedJob,
   party: Party,
-  { kernel, shares }: OpenedInputs,
-): Promise<readonly FieldArray[]> {
+  { kernel, shares, scratch }: OpenedInputs,
+): Promise<readonly RowStore<FieldArray>[]> {
   const { shape } = verified;
   const source = kernel === party.kernel ? party : party.inField(kernel);
   await checkInputs(source, checkedInputs(verified, shares));
   if (source === party) return shares;
-  const converted = await convertAll(source, party, shares, shape.fracBits);
-  for (const share of shares) kernel.free(share);
+  const converted: RowStore<FieldArray>[] = [];
+  for (const { rows, cols } of shares) {
+    converted.push(await scratch.rows(party.kernel, rows, cols, rowsPerBlock(cols)));
+  }
+  await convertAll(source, party, shares, converted, shape.fracBits);
+  for (const share of shares) await share.free();
   return converted;
 }
 
@@ -343,12 +372,10 @@ function meshPeers({ members, point }: VerifiedJob): Record<number, MeshPeer> {
 
 const keyBytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.slice(2), "hex"));
 
-function checkedInputs({ shape, inputs }: VerifiedJob, shares: readonly FieldArray[]) {
-  return inputs.map(({ name, context, hasLabel }, i) => ({
+function checkedInputs({ shape, inputs }: VerifiedJob, shares: readonly RowStore<FieldArray>[]) {
+  return inputs.map(({ name, hasLabel }, i) => ({
     name,
     shares: shares[i]!,
-    rows: context.rows,
-    cols: context.columns,
     hasLabel,
     fracBits: shape.fracBits,
   }));

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { BridgeClient } from "../../bridge/client.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomId } from "../../mpc/random.ts";
-import { asStorageError } from "../storage-error.ts";
+import { asStorageError } from "../../mpc/storage-error.ts";
 
 const hashPattern = /^0x[0-9a-f]{64}$/;
 /** Bytes that are read at once. */

@@ -45,8 +45,12 @@ export async function runInPlaintext(
   const unit = 2 ** shape.fracBits;
   // Rounded as the shares are, so that what differs is the computation alone.
   const raw = (matrix: Float64Array): Float64Array => matrix.map((value) => Math.round(value * unit));
-  const inputs = wrapInputs(session, shape, (input) =>
-    raw(input === "validation" ? matrices.validation! : matrices.inputs[input]!),
+  const inputs = wrapInputs(session, shape, (input, { rows, columns }) =>
+    session.backend.storeOf(
+      raw(input === "validation" ? matrices.validation! : matrices.inputs[input]!),
+      rows,
+      columns,
+    ),
   );
   const parts = await algorithm.run(session, inputs, shape, parameters);
   return Object.fromEntries(

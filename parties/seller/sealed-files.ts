@@ -3,8 +3,8 @@ import { openAsBlob } from "node:fs";
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { asStorageError } from "../../mpc/storage-error.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
-import { asStorageError } from "../storage-error.ts";
 import { type PrepareOptions, type SharedDataSet, shareDataSet } from "./prepare.ts";
 
 /** A sealed share as `BridgeClient.uploadBlob` takes it. */

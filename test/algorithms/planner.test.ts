@@ -69,7 +69,10 @@ describe("the declaration", () => {
         Array.from({ length: 2 }, () => ({ rows: 1000, cols: 1, hasLabel: false })),
         fieldSpecs[bits],
       );
-    const conversion = convertAllCost(values, fieldSpecs[89].elementBytes);
+    const conversion = convertAllCost(
+      Array.from({ length: 2 }, () => ({ rows: 1000, cols: 1 })),
+      fieldSpecs[89].elementBytes,
+    );
     expect(converted.declaration.bytes - checks(89).bytes - conversion.bytes).toBe(
       same.declaration.bytes - checks(107).bytes,
     );

@@ -10,6 +10,7 @@ import { checkInputs } from "../../mpc/protocols/input-check.ts";
 import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { Session } from "../../mpc/session/session.ts";
+import { Scratch } from "../../mpc/tables/scratch.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
 import { expectDeclared } from "../mpc/measured-cost.ts";
 import { deal, type Parties, reveal, threeParties, together } from "../mpc/three-parties.ts";
@@ -37,6 +38,8 @@ export interface RunOptions {
   fieldBits?: FieldBits;
   /** Rounds before the program: which party plays which role depends on the number of the round. */
   roundsBefore?: number;
+  /** Where each party's rows go; in memory by default. */
+  scratch?: readonly Scratch[];
 }
 
 const shapeOf = (m: Matrix): InputShape => ({
@@ -68,7 +71,9 @@ export async function runTwice(
     key === "validation" ? options.validation! : inputs[key];
 
   const clear = new Session(new PlaintextBackend(), plan.fieldBits, undefined, plan.fracBits);
-  const wrapped = wrapInputs(clear, shape, (key) => Float64Array.from(raw(matrix(key))));
+  const wrapped = wrapInputs(clear, shape, (key, { rows, columns }) =>
+    clear.backend.storeOf(Float64Array.from(raw(matrix(key))), rows, columns),
+  );
   const plainParts = await algorithm.run(clear, wrapped, shape, parameters);
   for (const { name, tensor } of plainParts) {
     const largest = Math.max(...Array.from(tensor.data, Math.abs)) / 2 ** tensor.fracBits;
@@ -93,15 +98,27 @@ export async function runTwice(
   }
   const before = parties.map((p) => p.meter.measurement());
   const results = await together(parties, async (party, i) => {
-    const checked = keys.map((key) => {
-      const { rows, columns: cols, hasLabel } = matrix(key);
-      return { name: String(key), shares: shares.get(key)![i], rows, cols, hasLabel, fracBits };
-    });
-    await checkInputs(sources[i], checked);
-    const own = keys.map((key) => shares.get(key)![i]);
-    const arrays = converts ? await convertAll(sources[i], party, own, fracBits) : own;
-    const session = new Session(new SecureBackend(party), plan.fieldBits, undefined, plan.fracBits);
-    const data = wrapInputs(session, shape, (key) => arrays[keys.indexOf(key)]);
+    const scratch = options.scratch?.[i] ?? Scratch.inMemory();
+    const own = await Promise.all(
+      keys.map(async (key) => {
+        const { rows, columns } = matrix(key);
+        const store = await scratch.rows(sources[i].kernel, rows, columns, 7);
+        await store.append(shares.get(key)![i], rows);
+        return store;
+      }),
+    );
+    await checkInputs(
+      sources[i],
+      keys.map((key, j) => ({ name: String(key), shares: own[j], hasLabel: matrix(key).hasLabel, fracBits })),
+    );
+    let stores = own;
+    if (converts) {
+      stores = await Promise.all(own.map(({ rows, cols }) => scratch.rows(party.kernel, rows, cols, 7)));
+      await convertAll(sources[i], party, own, stores, fracBits);
+    }
+    const backend = new SecureBackend(party, scratch);
+    const session = new Session(backend, plan.fieldBits, undefined, plan.fracBits);
+    const data = wrapInputs(session, shape, (key) => stores[keys.indexOf(key)]);
     return algorithm.run(session, data, shape, parameters);
   });
   const secure = Object.fromEntries(

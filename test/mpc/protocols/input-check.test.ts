@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkInputs, inputCheckCost, inputCheckProtocol } from "../../../mpc/protocols/input-check.ts";
+import { storeOf } from "../../../mpc/tables/row-store.ts";
 import { createKernel, type FieldBits, fieldBits, fieldSpecs } from "../../../mpc/vector/index.ts";
 import { expectDeclared } from "../measured-cost.ts";
 import { deal, type Parties, threeParties, together } from "../three-parties.ts";
@@ -33,7 +34,14 @@ async function run(
   await together(parties, (party, i) =>
     checkInputs(
       party,
-      data.map((d, j) => ({ ...d, name: `data set ${j + 1}`, shares: shares[j][i], fracBits: 16 })),
+      data.map(({ rows, cols, hasLabel }, j) => ({
+        name: `data set ${j + 1}`,
+        shares: storeOf(shares[j][i], rows, cols, (start, length) =>
+          party.kernel.slice(shares[j][i], start, length),
+        ),
+        hasLabel,
+        fracBits: 16,
+      })),
     ),
   );
   return parties;

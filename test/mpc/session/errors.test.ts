@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { fit } from "../../../algorithms/logistic-regression.ts";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { Session, type Tensor } from "../../../mpc/session/session.ts";
+import { tableOf } from "../../../mpc/session/table.ts";
 import { createKernel } from "../../../mpc/vector/index.ts";
 import { type Program, runEverywhere, type Secret } from "./three-sessions.ts";
 
@@ -140,7 +141,7 @@ describe("training", () => {
     ["with momentum", { batchSize: rows, learningRate: 0.25, epochs: 4, momentum: 0.5 }],
   ])("%s stays within its stated error", async (_, given) => {
     const p = { l2: 0.01, sigmoid: "clamped-7" as const, seed: 3, ...given };
-    const program: Program = (_session, [x, labels]) => fit(x!, labels!, p);
+    const program: Program = (_session, [x, labels]) => fit(tableOf(x!), labels!, p);
     const bound = Math.max(...X.map(Math.abs));
     const inputs = [secret(X, rows, columns, 16, bound), secret(y, rows, 1, 16, 1)];
     const { secure, plain } = await runEverywhere(inputs, program);

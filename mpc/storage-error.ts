@@ -1,4 +1,4 @@
-import { SymbolonError } from "../mpc/errors.ts";
+import { SymbolonError } from "./errors.ts";
 
 /** What a full disk says, as STORAGE_FULL; any other error as it is. */
 export function asStorageError(error: unknown): unknown {
