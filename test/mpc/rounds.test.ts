@@ -60,6 +60,18 @@ describe("shared rounds", () => {
     expect(parties.map((p) => p.nextOperation)).toEqual([4, 4, 4]);
   });
 
+  it("leave no stream of a past round to be drawn, shared or not", async () => {
+    const parties = await threeParties(61);
+    await powers(parties, [1, 1]);
+    const shares = deal(parties, [2n]);
+    await together(parties, (party, i) => power(party, shares[i], 1));
+    const [party] = parties;
+    for (const operation of [1, 2, 3]) {
+      expect(() => party.pairVector(party.next, "mask", operation, 1)).toThrow(/backwards/);
+    }
+    expect(() => party.pairVector(party.next, "mask", party.nextOperation, 1)).not.toThrow();
+  });
+
   it("nest", async () => {
     const parties = await threeParties(127);
     const shares = values.map((v) => deal(parties, [v]));
@@ -118,6 +130,17 @@ describe("shared rounds", () => {
       ]),
     );
     for (const { reason } of await failures(runs)) expect(reason.code).toBe("INTERNAL");
+  });
+
+  it("are what lets two rounds run at once: without a shared round the second is refused", async () => {
+    const parties = await threeParties(61);
+    const shares = deal(parties, [2n]);
+    const runs = parties.map(async (party, i) => {
+      const first = power(party, shares[i], 1);
+      await expect(power(party, shares[i], 1)).rejects.toMatchObject({ code: "INTERNAL" });
+      return first;
+    });
+    expect(reveal(parties, await Promise.all(runs))).toEqual([4n]);
   });
 
   it("refuse a task that ends without waiting for its round", async () => {

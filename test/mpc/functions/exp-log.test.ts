@@ -74,7 +74,7 @@ describe.each(fields)("over p = 2^%i - 1 with %i and %i places", (field, places,
 
   it("exp cuts off what leaves its range", async () => {
     const values = [-2.1, -3, -100, 1.1, 2, 100];
-    const { secure } = await runEverywhere(
+    const { secure, error } = await runEverywhere(
       [column(values, places, 100)],
       (_, [x]) => exp(x, { min: -2, max: 1 }, out),
       field,
@@ -84,6 +84,10 @@ describe.each(fields)("over p = 2^%i - 1 with %i and %i places", (field, places,
       expect(y).toBeGreaterThan(Math.E - 2 ** -10);
       expect(y).toBeLessThan(Math.exp(1 + 3 / 128) + 2 ** -10);
     }
+    // The bound on the error counts what is cut off.
+    secure.forEach((y, i) => {
+      expect(Math.abs(y - Math.exp(Math.min(values[i], 1)))).toBeLessThanOrEqual(error);
+    });
   });
 
   it("log keeps its error over its range, and counts smaller values as its end", async () => {
