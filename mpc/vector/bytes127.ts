@@ -79,8 +79,8 @@ export interface Bytes127 {
   zeroFlags(x: Uint8Array, y: Uint8Array, n: number, width: number): Uint32Array;
 }
 
-/** Bytes of a scratch array that are worked on at a time; six of them stay in the L2 cache. */
-const sliceBytes = 32768;
+/** Bytes of a scratch array that are worked on at a time; seven of them stay in the L2 cache. */
+const sliceBytes = 65536;
 
 /** Scratch arrays lie apart by more than what is written behind the end of one: eight rows and a vector. */
 const scratchStride = sliceBytes + 2048;
@@ -105,10 +105,12 @@ export function loadBytes127(): Promise<Bytes127> {
 
 class WasmBytes127 implements Bytes127 {
   readonly #memory: Uint8Array;
+  readonly #words: Uint32Array;
   readonly #x: Record<string, Call>;
 
   constructor(memory: Uint8Array, functions: Record<string, Call>) {
     this.#memory = memory;
+    this.#words = new Uint32Array(memory.buffer);
     this.#x = functions;
     functions.init!();
   }
@@ -178,7 +180,7 @@ class WasmBytes127 implements Bytes127 {
     checkLength(name, "rotations", rotations, n);
     checkLength(name, "out", out, n * width);
     const [a, r, w, s, z, rotation, coin] = [0, 1, 2, 3, 4, 5, 6];
-    const perSlice = rowsOf(2 * width);
+    const perSlice = rowsOf(width);
     for (let start = 0; start < n; start += perSlice) {
       const rows = Math.min(perSlice, n - start);
       this.#put(a, aBits, start * m, rows * m);
@@ -191,6 +193,7 @@ class WasmBytes127 implements Bytes127 {
         throw new SymbolonError("SHAPE_MISMATCH", `privateCompare: a rotation exceeds ${m}`);
       this.#x.weights!(scratch(w), scratch(a), scratch(r), scratch(coin), rows, m, isFirst ? 1 : 0);
       this.#x.scaleAndMask!(scratch(w), scratch(w), scratch(s), scratch(z), isFirst ? 0 : 1, rows * width);
+      // Each row twice takes the places of a and r together.
       this.#x.rotate!(scratch(s), scratch(w), scratch(rotation), scratch(a), rows, width);
       this.#take(out, start * width, scratch(s), rows * width);
     }
@@ -247,7 +250,7 @@ class WasmBytes127 implements Bytes127 {
   }
 
   #putWords(at: number, words: Uint32Array, start: number, length: number): void {
-    this.#memory.set(new Uint8Array(words.buffer, words.byteOffset + 4 * start, 4 * length), at);
+    this.#words.set(length === words.length ? words : words.subarray(start, start + length), at / 4);
   }
 
   #take(out: Uint8Array, start: number, from: number, length: number): void {
