@@ -22,6 +22,7 @@ import { randomStream } from "../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../mpc/transport/transport.ts";
 import { type FieldArray, type FieldSpec, type Kernel, randomBlock } from "../mpc/vector/index.ts";
 import { ExactReader } from "./exact-reader.ts";
+import { release } from "./release.ts";
 
 /** Shape and format of a shared matrix. */
 export interface MatrixFormat {
@@ -204,6 +205,7 @@ export async function* shareBlocks(
     try {
       kernel.decode(values, bytes);
       bytes.fill(0);
+      release(bytes);
       yield { first: start / cols, rows: length / cols, values };
     } finally {
       kernel.free(values);

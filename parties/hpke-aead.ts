@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { type AeadEncryptionContext, AeadId, type AeadInterface } from "@hpke/core";
+import { ownsMemory, release } from "./release.ts";
 
 const algorithm = "aes-256-gcm";
 const tagSize = 16;
@@ -34,7 +35,9 @@ class Context implements AeadEncryptionContext {
     const cipher = createCipheriv(algorithm, this.#key, view(nonce)).setAAD(view(associated));
     // A buffer of its own, not cleared: all of it is written.
     const sealed = Buffer.allocUnsafeSlow(plaintext.length + tagSize);
-    sealed.set(cipher.update(plaintext));
+    const ciphertext = cipher.update(plaintext);
+    sealed.set(ciphertext);
+    release(ciphertext);
     cipher.final();
     sealed.set(cipher.getAuthTag(), plaintext.length);
     return sealed.buffer;
@@ -54,6 +57,7 @@ class Context implements AeadEncryptionContext {
       deciphered.fill(0);
       throw error;
     }
+    if (ownsMemory(deciphered)) return deciphered.buffer as ArrayBuffer;
     const plaintext = new Uint8Array(deciphered);
     deciphered.fill(0);
     return plaintext.buffer;

@@ -17,6 +17,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { NodeAes256Gcm } from "./hpke-aead.ts";
+import { ownsMemory } from "./release.ts";
 import { Secret } from "./secret.ts";
 
 /** Whose input share is sealed to whom. Addresses and hashes are 0x-hexadecimal. */
@@ -230,7 +231,9 @@ export async function* unsealChunks(
     if (part === undefined) throw sealInvalid();
     let opened: ArrayBuffer;
     try {
-      opened = await recipient.open(part, associatedData(binding, length, chunk));
+      // The library copies a view, and a whole buffer not.
+      const whole = ownsMemory(part) ? part.buffer : part;
+      opened = await recipient.open(whole, associatedData(binding, length, chunk));
     } catch {
       throw sealInvalid();
     }

@@ -27,7 +27,7 @@ function sealContext(vector: number, rows: number, point: PartyIndex): InputSeal
 
 /** A party's end. */
 export class SellersInbox {
-  readonly #server: Server = createServer({ noDelay: true, highWaterMark: 1024 * 1024 });
+  readonly #server: Server = createServer({ noDelay: true });
   #socket: Socket | undefined;
 
   /** The port that the sellers connect to. */
