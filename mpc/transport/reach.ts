@@ -39,6 +39,7 @@ export async function reachPeer(
   const signal = AbortSignal.any([options.signal, stopRelayed.signal]);
   const relayed = reachThroughRelay({ ...options, signal }, relay, async () => {
     stopDirect.abort();
+    // It may have been about to succeed.
     await dialled.catch(() => {});
   });
   // Neither outlives the other for long: who succeeds stops the other, and both know the deadline.
