@@ -4,10 +4,11 @@ import { type SigmoidName, sigmoidOfProduct, sigmoidPresets } from "../mpc/funct
 import { maskedBitsLabel } from "../mpc/protocols/compare.ts";
 import { matmul } from "../mpc/session/products.ts";
 import type { Session } from "../mpc/session/session.ts";
+import { stackColumns, stackRows } from "../mpc/session/stack.ts";
 import { mapBlocks, Table } from "../mpc/session/table.ts";
 import { rowProducts } from "../mpc/session/table-products.ts";
 import { takeRows } from "../mpc/session/take-rows.ts";
-import { stackColumns, stackRows, type Tensor } from "../mpc/session/tensor.ts";
+import type { Tensor } from "../mpc/session/tensor.ts";
 import { halves } from "./fit-advice.ts";
 import type {
   DecodeContext,

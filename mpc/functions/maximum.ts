@@ -1,5 +1,6 @@
 /** Largest and smallest values, and where they stand. Exact; errors of the arguments are passed on. */
-import { stackRows, type Tensor } from "../session/tensor.ts";
+import { stackRows } from "../session/stack.ts";
+import type { Tensor } from "../session/tensor.ts";
 import { relu } from "./relu.ts";
 
 /** The larger of a and b, element by element. 4 rounds. */

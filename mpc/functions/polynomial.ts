@@ -1,5 +1,6 @@
 import { encode } from "../session/encoding.ts";
-import { stackRows, type Tensor } from "../session/tensor.ts";
+import { stackRows } from "../session/stack.ts";
+import type { Tensor } from "../session/tensor.ts";
 
 /** Places of the encoded coefficients. */
 const coefficientBits = 24;

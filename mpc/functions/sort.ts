@@ -5,7 +5,8 @@
  */
 import { SymbolonError } from "../errors.ts";
 import { mismatch } from "../session/shapes.ts";
-import { stackRows, type Tensor } from "../session/tensor.ts";
+import { stackRows } from "../session/stack.ts";
+import type { Tensor } from "../session/tensor.ts";
 import { relu } from "./relu.ts";
 import { type Layer, mergeExchange, pruned } from "./sorting-network.ts";
 

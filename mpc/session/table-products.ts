@@ -1,8 +1,9 @@
 /** Sums and products over all rows of a table: local work block by block, then the rounds of one operation. */
 import type { ProductTerm } from "./backend.ts";
 import { evaluate, type PreparedProduct } from "./products.ts";
+import { stackRows } from "./stack.ts";
 import { mapBlocks, type Table } from "./table.ts";
-import { stackRows, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Rows of a product that are computed together; its operands are read block by block. */
 const groupRows = 2 ** 17;

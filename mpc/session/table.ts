@@ -5,7 +5,8 @@
 import { checkRows, type RowStore } from "../tables/row-store.ts";
 import type { Session } from "./session.ts";
 import { mismatch } from "./shapes.ts";
-import { stackRows, Tensor } from "./tensor.ts";
+import { stackRows } from "./stack.ts";
+import { Tensor } from "./tensor.ts";
 
 /** Elements of a block: what is computed on at once, and so the memory that an operation on a table takes. */
 const blockElements = 2 ** 17;

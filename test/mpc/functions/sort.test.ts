@@ -4,7 +4,7 @@ import { median, sort, sortBy, topK } from "../../../mpc/functions/sort.ts";
 import { mergeExchange, pruned } from "../../../mpc/functions/sorting-network.ts";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { Session } from "../../../mpc/session/session.ts";
-import { stackColumns } from "../../../mpc/session/tensor.ts";
+import { stackColumns } from "../../../mpc/session/stack.ts";
 import { runEverywhere } from "../session/three-sessions.ts";
 import { column, fixedPoint, matrix, someFields } from "./values.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { checkStatisticalDistance, Session } from "../../../mpc/session/session.ts";
-import { stackColumns } from "../../../mpc/session/tensor.ts";
+import { stackColumns } from "../../../mpc/session/stack.ts";
 import { type Program, runEverywhere, type Secret } from "./three-sessions.ts";
 
 const matrix = (rows: number, cols: number, f: (i: number) => number, fracBits = 16): Secret => ({
@@ -96,6 +96,7 @@ describe("a session", () => {
     ["add", () => tensor(2, 2).add(tensor(2, 3))],
     ["add of unlike fractional bits", () => tensor(2, 2).add(tensor(2, 2, 8))],
     ["matmul", () => tensor(2, 2).matmul(tensor(3, 2))],
+    ["stackColumns of nothing", () => stackColumns([])],
     ["sliceRows", () => tensor(2, 2).sliceRows(1, 2)],
     ["takeRows", () => tensor(2, 2).takeRows([0, 2])],
     ["multiply of a larger one", () => tensor(1, 2).multiply(tensor(2, 2))],

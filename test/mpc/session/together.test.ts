@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { Session } from "../../../mpc/session/session.ts";
-import { stackRows, type Tensor } from "../../../mpc/session/tensor.ts";
+import { stackRows } from "../../../mpc/session/stack.ts";
+import type { Tensor } from "../../../mpc/session/tensor.ts";
 import { runEverywhere, type Secret } from "./three-sessions.ts";
 
 const column: Secret = { rows: 4, cols: 1, fracBits: 16, values: [1.5, -0.25, 3, -2] };
