@@ -9,6 +9,7 @@
  * shares that a product takes determine its operands.
  */
 import type { Party } from "./party.ts";
+import type { CompareRequest } from "./protocols/compare.ts";
 import type { PartyIndex } from "./transport/transport.ts";
 import type { FieldArray, Kernel } from "./vector/index.ts";
 
@@ -20,7 +21,8 @@ export interface StatedTerm {
   readonly rows: number;
   readonly inner?: number;
   readonly cols: number;
-  readonly scale: bigint;
+  /** 1 where it is not given. */
+  readonly scale?: bigint;
 }
 
 /** The two components that a party holds of bits in replicated form. */
@@ -77,7 +79,37 @@ export type Statement =
       readonly operation: number;
       readonly bits: StatedBits;
       readonly value: Uint32Array;
-    };
+    }
+  /** The sum of the openers' `local` bits as replicated shares. */
+  | {
+      readonly relation: "bit sharing";
+      readonly operation: number;
+      readonly local: readonly Uint32Array[];
+      readonly out: StatedBits;
+    }
+  /** The outcomes of a comparison of what an earlier round opened: `planes` of the helper plus those of an opener. */
+  | {
+      readonly relation: "comparison";
+      readonly operation: number;
+      readonly request: CompareRequest;
+      readonly offset: bigint;
+      readonly opened?: FieldArray;
+      readonly firstMask?: FieldArray;
+      readonly secondMask?: FieldArray;
+      readonly planes: Uint32Array;
+    }
+  /** The helper's bits of a comparison as `shares` of degree 1. */
+  | {
+      readonly relation: "dealt bits";
+      readonly operation: number;
+      readonly comparison: number;
+      readonly shares: FieldArray;
+    }
+  /** The outcomes of a comparison as `shares` of degree 1; has no round. */
+  | { readonly relation: "outcomes"; readonly comparison: number; readonly shares: FieldArray }
+  /** An opener's part of a sum, and the shares of degree 1 that the round makes of both parts. */
+  | { readonly relation: "summand"; readonly operation: number; readonly values: FieldArray }
+  | { readonly relation: "sum"; readonly operation: number; readonly shares: FieldArray };
 
 export interface Recorder {
   /** A frame that this party sends. The parts are overwritten later. */

@@ -142,7 +142,9 @@ export async function shareBlocks(
       const received = wordsOf(await party.receive(from, operation, 4 * words));
       components.set(index === second ? helper : first, received);
     }
-    return { next: components.get(party.next)!, previous: components.get(party.previous)! };
+    const out = { next: components.get(party.next)!, previous: components.get(party.previous)! };
+    party.recorder?.state(party.kernel, { relation: "bit sharing", operation, local, out });
+    return out;
   });
 }
 

@@ -191,6 +191,7 @@ export async function compareOpened(
     kernel.free(openers);
   }
   kernel.free(product);
+  party.recorder?.state(kernel, { relation: "outcomes", comparison: split.operation, shares: helpers });
   return helpers;
 }
 
@@ -225,6 +226,16 @@ export async function gateOpened(
   kernel.multiplyAdd(out, gated!, -2n, y);
   kernel.multiply(out, out, helpers);
   kernel.add(out, out, gated!);
+  const shape = { rows: y.length, cols: 1 };
+  party.recorder?.state(kernel, {
+    relation: "local product",
+    product: out,
+    terms: [
+      { kind: "elementwise", a: y, b: helpers, ...shape, scale: 1n },
+      { kind: "elementwise", a: gated!, b: helpers, ...shape, scale: -2n },
+      { kind: "linear", a: gated!, ...shape, scale: 1n },
+    ],
+  });
   kernel.free(helpers);
   kernel.free(gated!);
   return out;
@@ -239,6 +250,8 @@ export function gateOpenedCost(n: number, request: CompareRequest, elementBytes:
 
 /** Outcomes as bit planes, a run of ceil(n / 32) words for each threshold: u at the helper, v at the openers. */
 interface SplitOutcomes {
+  /** The round in which they were found. */
+  readonly operation: number;
   readonly planes: Uint32Array;
   readonly n: number;
   readonly copies: number;
@@ -272,7 +285,12 @@ async function findOutcomes(
   const width = n * (m + 1);
   return party.openingRound("compare", async (operation) => {
     const planes = new Uint32Array(words * copies);
-    const split = { planes, n, copies };
+    const split = { operation, planes, n, copies };
+    const state = (): void =>
+      party.recorder?.state(kernel, {
+        relation: "comparison",
+        ...{ operation, request, offset, opened, firstMask, secondMask, planes },
+      });
     party.countOpening(maskedBitsLabel, n * copies);
     const elementBytes = y === undefined ? 0 : y.length * kernel.spec.elementBytes;
     if (index === helper) {
@@ -285,6 +303,7 @@ async function findOutcomes(
         const found = bytes127.zeroFlags(blinded.subarray(...range), fromSecond.subarray(...range), n, m + 1);
         planes.set(xorWords(found, top!), j * words);
       }
+      state();
       const gated = sum && finishPairSum(party, opening, sum, fromFirst.subarray(width * copies), y!.length);
       return { split, gated };
     }
@@ -303,6 +322,7 @@ async function findOutcomes(
     });
     kernel.free(shifted);
     kernel.free(a);
+    state();
     const blinded = blindedDifferences(party, operation, opening, bits, coins, n);
     if (y === undefined) {
       party.send(helper, operation, [blinded]);
@@ -389,10 +409,15 @@ async function dealOutcomes(party: Party, roles: Roles, split: SplitOutcomes): P
   const { helper, first, second } = roles;
   const { modulus } = kernel.spec;
   const length = split.n * split.copies;
+  const { operation: comparison } = split;
   return party.round("compare", async (operation) => {
-    if (index === second) return party.receiveVector(helper, operation, length);
+    const stated = (shares: FieldArray): FieldArray => {
+      party.recorder?.state(kernel, { relation: "dealt bits", operation, comparison, shares });
+      return shares;
+    };
+    if (index === second) return stated(await party.receiveVector(helper, operation, length));
     const known = party.pairVector(second, "share", operation, length);
-    if (index === first) return known;
+    if (index === first) return stated(known);
     // The line through (0, u) and (first, known): its values at the helper and at the second opener.
     const outcomes = outcomeElements(party, split);
     const other = kernel.allocate(length);
@@ -403,7 +428,7 @@ async function dealOutcomes(party: Party, roles: Roles, split: SplitOutcomes): P
     kernel.multiplyAdd(outcomes, known, slopeCoefficient(helper, first, modulus), outcomes);
     kernel.free(known);
     kernel.free(other);
-    return outcomes;
+    return stated(outcomes);
   });
 }
 

@@ -14,6 +14,7 @@ import type { FieldArray } from "../vector/index.ts";
 import type { Roles } from "./masked-opening.ts";
 
 export interface PairSum {
+  readonly operation: number;
   /** Terms known here, by the party that does not know them. */
   readonly terms: Map<PartyIndex, FieldArray>;
   /** What this party sends: the first opener to the helper, the second to the first. */
@@ -35,7 +36,8 @@ export function beginPairSum(
   const terms = new Map<PartyIndex, FieldArray>();
   const sigma = index === first ? undefined : party.pairVector(first, "zero", operation, length);
   if (sigma !== undefined) terms.set(first, sigma);
-  if (values === undefined) return { terms };
+  if (values === undefined) return { operation, terms };
+  party.recorder?.state(kernel, { relation: "summand", operation, values });
   const rho = party.pairVector(helper, "zero", operation, length);
   if (index === first) kernel.subtract(values, values, rho);
   else {
@@ -44,7 +46,7 @@ export function beginPairSum(
   }
   kernel.free(rho);
   terms.set(index === first ? second : helper, values);
-  return { terms, outgoing: values };
+  return { operation, terms, outgoing: values };
 }
 
 /**
@@ -54,7 +56,7 @@ export function beginPairSum(
 export function finishPairSum(
   party: Party,
   { helper, first, second }: Roles,
-  { terms }: PairSum,
+  { operation, terms }: PairSum,
   bytes: Uint8Array | undefined,
   length: number,
 ): FieldArray {
@@ -68,5 +70,6 @@ export function finishPairSum(
   kernel.multiplyScalar(one, one, party.embed(excluded));
   kernel.multiplyAdd(one, two, party.embed(otherExcluded), one);
   kernel.free(two);
+  party.recorder?.state(kernel, { relation: "sum", operation, shares: one });
   return one;
 }

@@ -176,6 +176,11 @@ export class SecureBackend implements Backend<FieldArray> {
     freeMaskedOpening(party, opening);
     const values = kernel.allocate(n);
     kernel.sumColumns(values, gated, gates.length, n);
+    party.recorder?.state(kernel, {
+      relation: "local product",
+      terms: [{ kind: "sum-columns", a: gated, rows: gates.length, cols: n, scale: 1n }],
+      product: values,
+    });
     const out =
       truncation === undefined
         ? await reduceDegree(party, values)

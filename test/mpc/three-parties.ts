@@ -2,6 +2,7 @@
 
 import { Party } from "../../mpc/party.ts";
 import { randomBytes } from "../../mpc/random.ts";
+import type { Recorder } from "../../mpc/recorder.ts";
 import { isConsistent, reconstructScalar, shareScalar } from "../../mpc/shamir.ts";
 import { createMemoryChannels, type MemoryOptions } from "../../mpc/transport/memory.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
@@ -20,6 +21,7 @@ export async function threeParties(
     kernel?: (bits: FieldBits) => Kernel | Promise<Kernel>;
     /** The secret of a pair, in place of a fresh one. */
     pairSecret?: (i: PartyIndex, j: PartyIndex) => Uint8Array | undefined;
+    recorder?: (index: PartyIndex) => Recorder;
   } = {},
 ): Promise<Parties> {
   const make = options.kernel ?? createReferenceKernel;
@@ -32,7 +34,7 @@ export async function threeParties(
           return [peer, options.pairSecret?.(i, j) ?? fresh] as const;
         }),
       );
-      return new Party(await make(bits), transport, secrets);
+      return new Party(await make(bits), transport, secrets, options.recorder?.(transport.partyIndex));
     }),
   )) as Parties;
 }
