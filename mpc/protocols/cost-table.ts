@@ -9,6 +9,7 @@ import {
   maskedBitsLabel,
 } from "./compare.ts";
 import { convertCost } from "./convert.ts";
+import { floorCost } from "./floor.ts";
 import { inputCheckCost } from "./input-check.ts";
 import { maskedValuesLabel, openMaskedCost } from "./masked-opening.ts";
 import { reduceDegreeCost } from "./multiply.ts";
@@ -27,6 +28,7 @@ export function protocolCostTable(): string {
     ["multiply, inner and matrix products (an output)", reduceDegreeCost(n, elementBytes)],
     ["multiply and truncate", openMaskedCost(n, 2, elementBytes)],
     ["truncate", openMaskedCost(n, 1, elementBytes)],
+    ["truncate exactly, 20 bits", floorCost(n, 20, elementBytes)],
     ["convert to another field", convertCost(n, elementBytes)],
     ["compare, 40 bits, exact", compareCost(n, request, elementBytes)],
     ["compare the opening of a truncation, 40 bits", withDeal(compareOpenedCost(n, request, elementBytes))],

@@ -88,6 +88,8 @@ export interface Backend<D> {
   ): Promise<D>;
   piecewise(a: D, length: number, pieces: Piecewise): Promise<D>;
   truncate(a: D, length: number, truncation: Truncation): Promise<D>;
+  /** Truncation to the next lower integer, exactly. */
+  floor(a: D, length: number, truncation: Truncation): Promise<D>;
   /** Bits [a >= t], threshold after threshold. */
   compare(a: D, length: number, request: CompareRequest): Promise<D>;
   /** Raw values in units of the last place; exact integers except in plaintext. */

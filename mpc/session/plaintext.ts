@@ -125,6 +125,10 @@ export class PlaintextBackend implements Backend<Float64Array> {
     return gatedSum(a, atLeast(a, pieces.request), pieces);
   }
 
+  async floor(a: Float64Array, _length: number, truncation: Truncation): Promise<Float64Array> {
+    return divide(a, truncation.shift).map(Math.floor);
+  }
+
   async truncate(a: Float64Array, _length: number, truncation: Truncation): Promise<Float64Array> {
     return divide(a, truncation.shift);
   }

@@ -34,6 +34,7 @@ export class PlanBackend implements Backend<null> {
   productPiecewise = async () => null;
   piecewise = async () => null;
   truncate = async () => null;
+  floor = async () => null;
   compare = async () => null;
   open = async (_a: null, length: number): Promise<Float64Array> => new Float64Array(length);
 

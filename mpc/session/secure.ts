@@ -7,6 +7,7 @@ import {
   gateOpened,
   openForComparison,
 } from "../protocols/compare.ts";
+import { floor } from "../protocols/floor.ts";
 import { freeMaskedOpening } from "../protocols/masked-opening.ts";
 import { reduceDegree } from "../protocols/multiply.ts";
 import { open } from "../protocols/open.ts";
@@ -187,6 +188,10 @@ export class SecureBackend implements Backend<FieldArray> {
         : await truncate(party, { values, degree: 2, ...truncation });
     for (const a of [y, gated, values]) kernel.free(a);
     return out;
+  }
+
+  floor(a: FieldArray, _length: number, truncation: Truncation): Promise<FieldArray> {
+    return floor(this.party, a, truncation);
   }
 
   truncate(a: FieldArray, _length: number, truncation: Truncation): Promise<FieldArray> {
