@@ -277,5 +277,9 @@ async function countCorrect<D>(held: Table<D>, weights: Tensor<D>, intercept: Te
     bound: held.rows,
   });
   const sums = positive.sumRows().widen(labels.fracBits).add(labels.sumRows());
-  return sums.subtract(both.timesInteger(2)).subtractFrom(held.rows);
+  // A count of rows, whose rounding is far below one.
+  return sums
+    .subtract(both.timesInteger(2))
+    .subtractFrom(held.rows)
+    .assume(held.rows + 0.5);
 }

@@ -1,4 +1,5 @@
 /** How the demo tells what happens: the eight steps of a job, each under its heading, as they happen. */
+import { rangeReport } from "../../algorithms/range-report.ts";
 import type { JobSummary } from "../../bridge/client.ts";
 import type { JobResult } from "../buyer/result.ts";
 import type { Child } from "../local/child-process.ts";
@@ -7,6 +8,7 @@ import type { LocalInputs } from "../local/inputs.ts";
 import type { LocalMarket } from "../local/market.ts";
 import type { JobObserver } from "../local/run-job.ts";
 import type { TamperCheck } from "../local/tamper.ts";
+import { rangeLines } from "./describe-ranges.ts";
 import { type Output, type Progress, showBytes, showEther, showHash } from "./output.ts";
 
 const headings = [
@@ -80,7 +82,7 @@ export class DemoStory {
           txHash,
         );
       },
-      proposed: ({ amountWei, plan, offers, identity, shape }) => {
+      proposed: ({ algorithm, amountWei, plan, offers, identity, shape }) => {
         offers.forEach(({ seller }, i) => {
           this.#roles.set(seller, `seller ${i + 1}`);
         });
@@ -91,9 +93,9 @@ export class DemoStory {
             `metrics over the buyer's own ${shape.validation?.rows} rows, which are shared too`,
         );
         this.#line(
-          `known before paying: ${declaration.rounds} rounds, ${showBytes(declaration.bytes)} between the parties, ` +
-            `statistical distance 2^${Math.log2(declaration.statisticalDistance).toFixed(0)}`,
+          `known before paying: ${declaration.rounds} rounds, ${showBytes(declaration.bytes)} between the parties`,
         );
+        for (const line of rangeLines(rangeReport(algorithm, shape, plan))) this.#line(`  ${line}`);
         this.#line(`price: ${showEther(amountWei)}`);
       },
       funded: (job, txHash) => this.#line(`job ${job} is funded`, txHash),

@@ -11,8 +11,7 @@ import { costSince, type RunCost } from "../../mpc/cost.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { JiffOperations } from "../../mpc/jiff-program.ts";
 import { Party } from "../../mpc/party.ts";
-import { convertAll } from "../../mpc/protocols/convert.ts";
-import { checkInputs } from "../../mpc/protocols/input-check.ts";
+import { admitInputs } from "../../mpc/protocols/admit-inputs.ts";
 import { randomId } from "../../mpc/random.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { type ProgressListener, Session } from "../../mpc/session/session.ts";
@@ -188,7 +187,7 @@ async function compute(
   const before = party.meter.measurement();
   const startedMs = performance.now();
   options.onProgress("checking inputs", 0, 1);
-  const shares = await checkedShares(verified, party, opened);
+  const shares = await admitted(verified, party, opened);
   options.onProgress("computing", 0, 1);
   let values: FieldArray;
   if (algorithm.engine === "session") {
@@ -223,23 +222,16 @@ async function compute(
   };
 }
 
-/** The inputs in the field of the run: a value is converted only after it is known to lie in its range. */
-async function checkedShares(
+/** The inputs in the field of the run, once they have passed their checks. */
+function admitted(
   verified: VerifiedJob,
   party: Party,
   { kernel, shares, scratch }: OpenedInputs,
 ): Promise<readonly RowStore<FieldArray>[]> {
-  const { shape } = verified;
   const source = kernel === party.kernel ? party : party.inField(kernel);
-  await checkInputs(source, checkedInputs(verified, shares));
-  if (source === party) return shares;
-  const converted: RowStore<FieldArray>[] = [];
-  for (const { rows, cols } of shares) {
-    converted.push(await scratch.rows(party.kernel, rows, cols, rowsPerBlock(cols)));
-  }
-  await convertAll(source, party, shares, converted, shape.fracBits);
-  for (const share of shares) await share.free();
-  return converted;
+  return admitInputs(source, party, checkedInputs(verified, shares), (rows, cols) =>
+    scratch.rows(party.kernel, rows, cols, rowsPerBlock(cols)),
+  );
 }
 
 /** Nothing may be opened that was not declared, and a run that went another way than planned is no result. */

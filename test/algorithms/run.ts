@@ -5,8 +5,7 @@ import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { InputShape, JobShape, Plan, SessionAlgorithm } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
 import { costSince } from "../../mpc/cost.ts";
-import { convertAll } from "../../mpc/protocols/convert.ts";
-import { checkInputs } from "../../mpc/protocols/input-check.ts";
+import { admitInputs } from "../../mpc/protocols/admit-inputs.ts";
 import { PlaintextBackend } from "../../mpc/session/plaintext.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { Session } from "../../mpc/session/session.ts";
@@ -107,15 +106,15 @@ export async function runTwice(
         return store;
       }),
     );
-    await checkInputs(
-      sources[i],
-      keys.map((key, j) => ({ name: String(key), shares: own[j], hasLabel: matrix(key).hasLabel, fracBits })),
+    const checked = keys.map((key, j) => ({
+      name: String(key),
+      shares: own[j],
+      hasLabel: matrix(key).hasLabel,
+      fracBits,
+    }));
+    const stores = await admitInputs(sources[i], party, checked, (rows, cols) =>
+      scratch.rows(party.kernel, rows, cols, 7),
     );
-    let stores = own;
-    if (converts) {
-      stores = await Promise.all(own.map(({ rows, cols }) => scratch.rows(party.kernel, rows, cols, 7)));
-      await convertAll(sources[i], party, own, stores, fracBits);
-    }
     const backend = new SecureBackend(party, scratch);
     const session = new Session(backend, plan.fieldBits, undefined, plan.fracBits);
     const data = wrapInputs(session, shape, (key) => stores[keys.indexOf(key)]);

@@ -122,7 +122,7 @@ describe("a job", () => {
     const job = await fund();
     // A node that has not begun would take the job up again when it is back.
     const begun = () => world.logged.filter((line) => line.includes('"computing"')).length;
-    await expect.poll(begun, { interval: 5 }).toBe(3);
+    await expect.poll(begun, { interval: 5, timeout: 30_000 }).toBe(3);
     await world.stop(3);
     await expect(client.waitForResult(job)).rejects.toMatchObject({ kind: "aborted" });
     expect(await market.jobState(job)).toBe("Refunded");
