@@ -39,8 +39,12 @@ export class Connection {
   /** For each write that was not reported yet: its block, if it was not free again at once. */
   readonly #written: (Buffer | undefined)[] = [];
 
-  private constructor(stream: Duplex) {
+  /** A socket is done with a block when it reports it written; another stream may hand the very bytes on. */
+  readonly #reuse: boolean;
+
+  private constructor(stream: Duplex, reuse: boolean) {
     this.#stream = stream;
+    this.#reuse = reuse;
     const lose = () => this.#lose();
     stream.on("error", lose).on("close", lose).on("end", lose);
     if (stream.destroyed) this.#lost = true;
@@ -58,14 +62,14 @@ export class Connection {
       return true;
     };
     const socket = connect({ host, port, noDelay: true, onread: { buffer, callback: take } });
-    const connection = new Connection(socket);
+    const connection = new Connection(socket, true);
     socket.setKeepAlive(true, 10_000);
     return connection;
   }
 
   /** A connection that a server accepted, or that was dialled elsewhere; paused. */
   static overSocket(socket: Socket): Connection {
-    const connection = new Connection(socket);
+    const connection = new Connection(socket, true);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
     socket.on("data", (chunk: Buffer) => {
@@ -79,7 +83,7 @@ export class Connection {
 
   /** Over any other stream. */
   static overStream(stream: Duplex): Connection {
-    const connection = new Connection(stream);
+    const connection = new Connection(stream, false);
     stream.on("data", (chunk: Buffer) => connection.#take(chunk));
     stream.pause();
     return connection;
@@ -172,8 +176,13 @@ export class Connection {
   flush(): void {
     if (this.#fill === 0) return;
     const block = this.#block;
-    this.#stream.write(block.subarray(0, this.#fill), this.#onWritten);
+    const bytes = block.subarray(0, this.#fill);
     this.#fill = 0;
+    if (!this.#reuse) {
+      this.#stream.write(Buffer.from(bytes));
+      return;
+    }
+    this.#stream.write(bytes, this.#onWritten);
     // Node hands a write to the kernel at once if it can. If not, the block is still being read.
     const taken = this.#stream.writableLength === 0;
     this.#written.push(taken ? undefined : block);
