@@ -1,8 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { findAlgorithm } from "../../algorithms/catalog.ts";
+import { batchOrder } from "../../algorithms/public-permutation.ts";
 import { breastCancer, syntheticData, uniform } from "../../bench/data.ts";
 import { checkOutputs, knownShares } from "../../bench/engine/measure.ts";
 import { smallestField } from "../../bench/field-choice.ts";
 import { findWorkload, type Workload, workloadNames } from "../../bench/workloads.ts";
+import { sigmoidPlain } from "../../mpc/functions/sigmoid.ts";
 import type { Party } from "../../mpc/party.ts";
 import { reconstructScalar } from "../../mpc/shamir.ts";
 import { createKernel, type Kernel } from "../../mpc/vector/index.ts";
@@ -111,6 +114,33 @@ describe("the field of a benchmark", () => {
     const { field, refused } = await smallestField(huge);
     expect(field).toBe(127);
     expect(refused).toContain("bits");
+  });
+});
+
+describe("the training that benchmarks are checked against", () => {
+  it("is that of a plain loop, to a thousandth", async () => {
+    const [rows, columns, batch, epochs] = [300, 7, 100, 3];
+    const { X, labels } = syntheticData(rows, columns);
+    const { learningRate, l2, seed } = findAlgorithm("logistic-regression").parameters.parse({});
+    const order = batchOrder(rows, batch, rows / batch, seed);
+    const w = new Float64Array(columns + 1);
+    for (let step = 0; step < (epochs * rows) / batch; step++) {
+      const gradient = new Float64Array(columns + 1);
+      const start = (step % (rows / batch)) * batch;
+      for (const i of order.subarray(start, start + batch)) {
+        const x = [...X.subarray(i * columns, (i + 1) * columns), 1];
+        const z = x.reduce((sum, xj, j) => sum + xj * w[j], 0);
+        const error = sigmoidPlain(z, "clamped-5") - labels[i];
+        x.forEach((xj, j) => {
+          gradient[j] += (error * xj) / batch;
+        });
+      }
+      for (let j = 0; j <= columns; j++) w[j] -= learningRate * (gradient[j] + (j < columns ? l2 * w[j] : 0));
+    }
+    const workload = { ...findWorkload(`lr-${rows}x${columns}-b${batch}`), tolerance: 0.001 };
+    expect(await checkOutputs(workload, [w])).toBeGreaterThan(0);
+    w[0] += 0.002;
+    await expect(checkOutputs(workload, [w])).rejects.toThrow("output 0 is off");
   });
 });
 
