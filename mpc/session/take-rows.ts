@@ -4,8 +4,8 @@ import type { Session } from "./session.ts";
 import { commonFormat, Table, type TableFormat } from "./table.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Elements of the rows that are put in order at once. */
-const bucketElements = 2 ** 23;
+/** Elements of the rows that are put in order at once, in memory. */
+const defaultBucketElements = 2 ** 23;
 
 /**
  * A table with the rows order[0], order[1], ... of another, repetitions allowed. Local.
@@ -22,6 +22,7 @@ export async function takeRows<D>(
   batch: number,
   cols: number,
   finish: (rows: Tensor<D>) => Tensor<D>,
+  bucketElements = defaultBucketElements,
 ): Promise<Table<D>> {
   const { session } = table;
   const store = await session.backend.rowStore(order.length, cols, batch);
@@ -39,7 +40,8 @@ export async function takeRows<D>(
   const { whole } = table;
   if (whole !== undefined) await write(whole, order);
   else {
-    const buckets = await fillBuckets(table, order);
+    const bucketRows = Math.max(1, Math.floor(bucketElements / table.cols));
+    const buckets = await fillBuckets(table, order, bucketRows);
     for (const { rows, arrivals } of buckets) {
       await session.scope(async () => {
         const bucket = new Table(session, [rows], table);
@@ -61,9 +63,8 @@ interface Bucket<D> {
   readonly arrivals: Uint32Array;
 }
 
-async function fillBuckets<D>(table: Table<D>, order: Uint32Array): Promise<Bucket<D>[]> {
+async function fillBuckets<D>(table: Table<D>, order: Uint32Array, bucketRows: number): Promise<Bucket<D>[]> {
   const { session, cols, blockRows } = table;
-  const bucketRows = Math.max(1, Math.floor(bucketElements / cols));
   const buckets = await newBuckets(session, order.length, cols, bucketRows);
   const arrived = buckets.map(() => 0);
   const { places, starts } = placesByRow(order, table.rows);

@@ -106,7 +106,7 @@ export function* rowBlocks(
   for (const [matrix, { rows, cols }] of shapes.entries()) {
     for (let first = 0; first < rows; ) {
       const fitting = Math.floor(room / cols);
-      if (fitting === 0 && block.length > 0) {
+      if (fitting <= 0 && block.length > 0) {
         yield block;
         block = [];
         room = maxElements;

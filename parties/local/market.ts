@@ -32,6 +32,10 @@ export interface MarketOptions {
   feeWei?: bigint;
   /** How long a party waits for another's message; a vanished one shows sooner. */
   roundMs?: number;
+  /** How long nodes wait for inputs and for each other to join and to connect. */
+  patienceMs?: number;
+  /** Rows of a job that a node keeps in memory, in bytes. */
+  memoryBytes?: number;
   logLevel?: "info" | "debug" | "warn";
   onStep?: (step: string) => void;
   signal?: AbortSignal;
@@ -63,8 +67,8 @@ export interface LocalMarket {
 }
 
 const readyTimeoutMs = 60_000;
-/** On one machine whoever is not there after some seconds is gone. */
-const impatience = { verifyMs: 20_000, joinMs: 20_000, connectMs: 20_000 };
+/** On one machine whoever is not there after some seconds is gone, unless the data is large. */
+const defaultPatienceMs = 20_000;
 const unbondingSec = 3600;
 const minBondWei = parseEther("0.1");
 const defaultFeeWei = parseEther("0.002");
@@ -109,7 +113,7 @@ async function startMarket(
   signal: AbortSignal,
   atEnd: (action: () => Promise<unknown> | unknown) => void,
 ): Promise<LocalMarket> {
-  const { onStep = () => {}, logLevel = "info" } = options;
+  const { onStep = () => {}, logLevel = "info", patienceMs = defaultPatienceMs } = options;
   const folder = await mkdtemp(join(tmpdir(), "symbolon-local-"));
   atEnd(() => rm(folder, { recursive: true, force: true }));
   onStep("building the contracts");
@@ -194,7 +198,8 @@ async function startMarket(
       logLevel,
       limits: {
         minRemainingSec: 5,
-        ...impatience,
+        ...{ verifyMs: patienceMs, joinMs: patienceMs, connectMs: patienceMs },
+        ...(options.memoryBytes === undefined ? {} : { memoryBytes: options.memoryBytes }),
         ...(options.roundMs === undefined ? {} : { roundMs: options.roundMs }),
       },
     };
