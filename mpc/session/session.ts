@@ -83,9 +83,11 @@ export class Session<D> {
     tasks: readonly [...{ [K in keyof T]: () => Promise<T[K]> }],
   ): Promise<T> {
     const branches = this.ledger.fork(tasks.length);
-    const results = await this.backend.together<unknown>(tasks, branches.enter);
-    branches.join();
-    return results as unknown as T;
+    try {
+      return (await this.backend.together<unknown>(tasks, branches.enter)) as unknown as T;
+    } finally {
+      branches.join();
+    }
   }
 
   /** Runs the body and frees what it made, but for the tensors that it returns. */
