@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type SigmoidName, sigmoidOfProduct, sigmoidPresets } from "../mpc/functions/sigmoid.ts";
-import { maskedBitsLabel } from "../mpc/protocols/compare.ts";
+import { maskedBitsLabel } from "../mpc/protocols/outcomes.ts";
 import { matmul } from "../mpc/session/products.ts";
 import type { Session } from "../mpc/session/session.ts";
 import { stackColumns, stackRows } from "../mpc/session/stack.ts";

@@ -9,7 +9,7 @@
  * shares that a product takes determine its operands.
  */
 import type { Party } from "./party.ts";
-import type { CompareRequest } from "./protocols/compare.ts";
+import type { CompareRequest } from "./protocols/comparison-dealing.ts";
 import type { PartyIndex } from "./transport/transport.ts";
 import type { FieldArray, Kernel } from "./vector/index.ts";
 

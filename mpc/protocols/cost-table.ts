@@ -1,19 +1,15 @@
 import { addCost, type Cost } from "../cost.ts";
 import { fieldSpecs } from "../vector/index.ts";
 import { andCost, openBitsCost, wordsFor } from "./bits.ts";
-import {
-  compareCost,
-  compareOpenedCost,
-  comparisonDealtBytes,
-  gateOpenedCost,
-  maskedBitsLabel,
-} from "./compare.ts";
+import { compareCost, compareOpenedCost, gateOpenedCost } from "./compare.ts";
+import { comparisonDealtBytes } from "./comparison-dealing.ts";
 import { convertCost } from "./convert.ts";
 import { floorCost } from "./floor.ts";
 import { inputCheckCost } from "./input-check.ts";
 import { maskedValuesLabel, openMaskedCost } from "./masked-opening.ts";
 import { reduceDegreeCost } from "./multiply.ts";
 import { openCost } from "./open.ts";
+import { maskedBitsLabel } from "./outcomes.ts";
 
 /** The protocols' declared costs as a table for the documentation, at sizes where rounding does not show. */
 export function protocolCostTable(): string {

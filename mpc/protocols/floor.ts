@@ -1,7 +1,8 @@
 import { addCost, type Cost } from "../cost.ts";
 import type { Party } from "../party.ts";
 import type { FieldArray } from "../vector/index.ts";
-import { type CompareRequest, compare, compareCost } from "./compare.ts";
+import { compare, compareCost } from "./compare.ts";
+import type { CompareRequest } from "./comparison-dealing.ts";
 import { openMaskedCost } from "./masked-opening.ts";
 import { truncate } from "./truncate.ts";
 

@@ -3,7 +3,7 @@
  * integers). Three backends exist: shares at one of three parties (`secure.ts`), numbers in the clear
  * (`plaintext.ts`) and nothing at all, for predicting costs and ranges (`plan.ts`).
  */
-import type { CompareRequest } from "../protocols/compare.ts";
+import type { CompareRequest } from "../protocols/comparison-dealing.ts";
 import type { RowStore } from "../tables/row-store.ts";
 
 /** One summand of a product; the output has rows * cols elements. */

@@ -1,10 +1,6 @@
 /** Comparisons of tensors with public thresholds, and piecewise linear functions made of them. */
-import {
-  type CompareRequest,
-  compareCost,
-  comparisonDealtBytes,
-  gateOpenedCost,
-} from "../protocols/compare.ts";
+import { compareCost, gateOpenedCost } from "../protocols/compare.ts";
+import { type CompareRequest, comparisonDealtBytes } from "../protocols/comparison-dealing.ts";
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
 import type { Piecewise } from "./backend.ts";

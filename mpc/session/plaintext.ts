@@ -1,4 +1,4 @@
-import type { CompareRequest } from "../protocols/compare.ts";
+import type { CompareRequest } from "../protocols/comparison-dealing.ts";
 import { checkRows, type RowStore, storeOf } from "../tables/row-store.ts";
 import type { Backend, ColumnBlock, Piecewise, ProductTerm, Truncation } from "./backend.ts";
 import { inTurn } from "./in-turn.ts";

@@ -1,12 +1,7 @@
 import type { Party } from "../party.ts";
-import type { CompareRequest } from "../protocols/compare.ts";
-import {
-  type ComparisonOpening,
-  compare,
-  comparisonDealing,
-  gateOpened,
-  openForComparison,
-} from "../protocols/compare.ts";
+import { compare, gateOpened, openForComparison } from "../protocols/compare.ts";
+import type { CompareRequest } from "../protocols/comparison-dealing.ts";
+import { type ComparisonOpening, comparisonDealing } from "../protocols/comparison-dealing.ts";
 import { floor } from "../protocols/floor.ts";
 import { freeMaskedOpening } from "../protocols/masked-opening.ts";
 import { reduceDegree } from "../protocols/multiply.ts";

@@ -5,7 +5,7 @@
  */
 import { toZn } from "bigint-crypto-utils";
 import { SymbolonError } from "../../mpc/errors.ts";
-import { comparedBits } from "../../mpc/protocols/compare.ts";
+import { comparedBits } from "../../mpc/protocols/comparison-dealing.ts";
 import type { Recorder, StatedTerm, Statement } from "../../mpc/recorder.ts";
 import { degree2Coefficient, isConsistent, reconstructScalar } from "../../mpc/shamir.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";

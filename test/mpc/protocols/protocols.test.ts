@@ -1,16 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { addCost, type Cost } from "../../../mpc/cost.ts";
 import {
-  type CompareRequest,
   compare,
   compareCost,
   compareOpened,
-  comparisonDealing,
-  comparisonDealtBytes,
   gateOpened,
   gateOpenedCost,
   openForComparison,
 } from "../../../mpc/protocols/compare.ts";
+import {
+  type CompareRequest,
+  comparisonDealing,
+  comparisonDealtBytes,
+} from "../../../mpc/protocols/comparison-dealing.ts";
 import { openMaskedCost } from "../../../mpc/protocols/masked-opening.ts";
 import { reduceDegree, reduceDegreeCost } from "../../../mpc/protocols/multiply.ts";
 import { open, openCost } from "../../../mpc/protocols/open.ts";
