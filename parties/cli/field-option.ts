@@ -11,6 +11,11 @@ export function fieldOption(): Option {
 
 function parseField(text: string): FieldBits {
   const field = fieldBits.find((bits) => String(bits) === text);
-  if (field === undefined) throw new InvalidArgumentError(`expected one of ${fieldBits.join(", ")}`);
+  if (field === 61) {
+    throw new InvalidArgumentError(
+      "a field of 61 bits has no room for the masks with which parties convert data to another field: take 89, 107 or 127",
+    );
+  }
+  if (field === undefined) throw new InvalidArgumentError("expected 89, 107 or 127");
   return field;
 }

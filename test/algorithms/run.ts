@@ -130,6 +130,14 @@ export async function runTwice(
     ]),
   );
 
+  // Where errors count from the inputs on, the clear run is what the bounds are about.
+  if (algorithm.manifest.errorBasis === undefined) {
+    for (const { name, error, bound } of plan.parts) {
+      secure[name].forEach((x, i) => {
+        expect(Math.abs(x - plain[name][i]), `error of ${name}`).toBeLessThanOrEqual(error + 1e-12 * bound);
+      });
+    }
+  }
   const measured = parties.map((p, i) => costSince(before[i], p.meter.measurement()));
   expectDeclared(measured, plan.declaration);
   expect(Object.keys(openingsOf(algorithm.manifest))).toEqual(

@@ -47,6 +47,19 @@ describe("statistics", () => {
     for (const v of secure.squares) expect(Math.abs(v)).toBeLessThanOrEqual(1.5 * 2 ** -32);
   });
 
+  it.each([
+    ["all at one bound", () => 1],
+    ["half at each bound", (i: number) => (i % 2 === 0 ? 1 : -1)],
+    ["one far from all others", (i: number) => (i === 7 ? 1 : -1)],
+    ["near nothing", (i: number) => ((i % 3) - 1) * 2 ** -16],
+    ["no multiples of a power of two", (i: number) => Math.cos(i * 1.7)],
+  ])("stays within its stated errors with values %s", async (_, value) => {
+    for (const rows of [2, 33, 64]) {
+      const values = Array.from({ length: rows }, (_, i) => value(i));
+      await runTwice("statistics", [{ rows, columns: 1, values, hasLabel: false }]);
+    }
+  });
+
   it("refuses data sets of different widths", async () => {
     const narrow: Matrix = { rows: 2, columns: 1, values: [0, 1], hasLabel: false };
     await expect(runTwice("statistics", [matrix(3, 1), narrow])).rejects.toMatchObject({
