@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { openAsBlob } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -91,9 +93,25 @@ describe("blobs", () => {
     await expect(client.downloadBlob(hashOf("absent"), 10)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
+  test("go up from a file and come down in parts", async () => {
+    const bytes = randomBytes(3_000_000);
+    const path = join(market.folder, "upload.bin");
+    await writeFile(path, bytes);
+    const hash = `0x${createHash("sha256").update(bytes).digest("hex")}`;
+    const blob = await openAsBlob(path);
+    expect(await client.uploadBlob({ blob, hash })).toEqual({ hash, bytes: bytes.length });
+    const parts: Uint8Array[] = [];
+    for await (const part of client.streamBlob(hash, bytes.length)) parts.push(part);
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+    await expect(client.uploadBlob({ blob, hash: hashOf("another") })).rejects.toMatchObject({
+      code: "COMMITMENT_MISMATCH",
+    });
+  });
+
   test("longer than expected are refused", async () => {
     const { hash } = await client.uploadBlob(randomBytes(1000));
     await expect(client.downloadBlob(hash, 999)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    await expect(client.streamBlob(hash, 999).next()).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   });
 
   test("altered in the bridge's store are refused", async () => {

@@ -6,7 +6,10 @@ import {
   ciphertextHash,
   decodeShare,
   encodeShare,
+  MatrixSharer,
   reconstructMatrix,
+  rowsPerBlock,
+  shareBlocks,
   shareBytes,
   shareMatrix,
 } from "../../parties/data-set.ts";
@@ -189,6 +192,72 @@ describe("the bytes of a share", () => {
     const region = kernel.beginRegion();
     expect(() => decodeShare(kernel, altered, format)).toThrow(encoding);
     kernel.endRegion(region);
+  });
+});
+
+describe("a share that comes in parts", () => {
+  const kernel = kernels[89];
+  // Blocks of 32 rows; the last has 5.
+  const [rows, cols] = [101, 2000];
+  const format = { rows, cols, fracBits: 8, point: 3 as const };
+  const numbers = Float64Array.from({ length: rows * cols }, (_, i) => (i % 255) / 256);
+  const step = rowsPerBlock(cols);
+
+  async function sharedInParts(): Promise<Uint8Array[]> {
+    const sharer = new MatrixSharer(kernel, format);
+    const parts = sharer.headers().map((header) => [header]);
+    for (let row = 0; row < rows; row += step) {
+      const block = sharer.share(numbers.subarray(row * cols, Math.min(rows, row + step) * cols));
+      for (const [i, bytes] of block.entries()) parts[i]!.push(bytes);
+    }
+    expect(() => sharer.share(numbers.subarray(0, cols))).toThrow(shape);
+    return parts.map((list) => Uint8Array.from(Buffer.concat(list)));
+  }
+
+  async function* cut(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
+  }
+
+  async function readAll(bytes: Uint8Array, size = 70_001, expected = format): Promise<bigint[]> {
+    const all: bigint[] = [];
+    for await (const { first, rows: count, values } of shareBlocks(kernel, cut(bytes, size), expected)) {
+      expect([first * cols, count * cols]).toEqual([all.length, values.length]);
+      all.push(...kernel.toBigints(values));
+    }
+    return all;
+  }
+
+  it("is what a share in one piece is, written and read", async () => {
+    expect(step).toBe(32);
+    const shares = (await sharedInParts()) as [Uint8Array, Uint8Array, Uint8Array];
+    expect(reconstructMatrix(kernel, shares, format)).toEqual(numbers);
+    const whole = kernel.toBigints(decodeShare(kernel, shares[2], format));
+    for (const size of [4096, 70_001, shares[2].length])
+      expect(await readAll(shares[2], size)).toEqual(whole);
+  });
+
+  it("is refused when it is cut, extended or altered, or of another field, point, format or shape", async () => {
+    const [, , bytes] = await sharedInParts();
+    const header = (at: number, value: number) => bytes!.map((byte, i) => (i === at ? value : byte));
+    const block = step * cols * kernel.spec.elementBytes;
+    const wrong: [string, Uint8Array][] = [
+      ["nothing", new Uint8Array(0)],
+      ["a header alone", bytes!.subarray(0, 16)],
+      ["the last byte missing", bytes!.subarray(0, -1)],
+      ["the last block missing", bytes!.subarray(0, 16 + 3 * block)],
+      ["a block missing", Buffer.concat([bytes!.subarray(0, 16), bytes!.subarray(16 + block)])],
+      ["a block twice", Buffer.concat([bytes!.subarray(0, 16 + block), bytes!.subarray(16)])],
+      ["a byte more", Buffer.concat([bytes!, Buffer.from([0])])],
+      ["another field", header(5, 107)],
+      ["another format", header(6, 9)],
+      ["another point", header(7, 2)],
+      ["other rows", header(8, 100)],
+      ["other columns", header(12, 1)],
+      ["an element that is not canonical", header(16 + 3, 0xff)],
+    ];
+    for (const [what, altered] of wrong) {
+      await expect(readAll(altered), what).rejects.toThrow(encoding);
+    }
   });
 });
 

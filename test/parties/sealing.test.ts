@@ -11,9 +11,11 @@ import {
   type InputSealContext,
   type ResultSealContext,
   type SealContext,
+  Sealer,
   seal,
   sealedBytes,
   unseal,
+  unsealChunks,
 } from "../../parties/sealing.ts";
 import { Secret } from "../../parties/secret.ts";
 import { x25519PublicKey } from "../../parties/x25519.ts";
@@ -183,6 +185,63 @@ describe("sealing", () => {
     expect(await unseal(reader, inputContext, withLength(full, part(0), part(1), part(2)))).toHaveLength(
       full,
     );
+  });
+
+  it("is the same in parts as in one piece", async () => {
+    const plaintext = randomBytes(2 * chunkBytes + 77);
+    for (const step of [1_000_003, chunkBytes, plaintext.length]) {
+      const sealer = await Sealer.begin(readerPublic, inputContext, plaintext.length);
+      const parts = [sealer.header];
+      for (let at = 0; at < plaintext.length; at += step) {
+        parts.push(Uint8Array.from(await sealer.push(plaintext.subarray(at, at + step))));
+      }
+      parts.push(await sealer.finish());
+      const sealed = Buffer.concat(parts);
+      expect(Buffer.compare(await unseal(reader, inputContext, sealed), plaintext)).toBe(0);
+      const opened: Buffer[] = [];
+      for await (const chunk of unsealChunks(reader, inputContext, parts)) opened.push(Buffer.from(chunk));
+      expect(opened.map(({ length }) => length)).toEqual([chunkBytes, chunkBytes, 77]);
+      expect(Buffer.compare(Buffer.concat(opened), plaintext)).toBe(0);
+    }
+  });
+
+  it("takes neither more nor less than was announced", async () => {
+    const sealer = await Sealer.begin(readerPublic, inputContext, 10);
+    await sealer.push(new Uint8Array(9));
+    await expect(sealer.finish()).rejects.toMatchObject({ code: "USAGE" });
+    await expect(sealer.push(new Uint8Array(2))).rejects.toMatchObject({ code: "USAGE" });
+  });
+
+  it("hands out no chunk that is not authentic in its place, and notices an end that comes early", async () => {
+    const sealed = await seal(readerPublic, inputContext, new Uint8Array(2 * chunkBytes + 3));
+    const chunk = chunkBytes + 16;
+    const [head, first, second, last] = [
+      sealed.subarray(0, 41),
+      sealed.subarray(41, 41 + chunk),
+      sealed.subarray(41 + chunk, 41 + 2 * chunk),
+      sealed.subarray(41 + 2 * chunk),
+    ];
+    const longer = Uint8Array.from(head);
+    longer[40]! += 1;
+    const opens = async (parts: Uint8Array[]): Promise<number> => {
+      let count = 0;
+      try {
+        for await (const _ of unsealChunks(reader, inputContext, parts)) count += 1;
+      } catch (error) {
+        expect(error).toMatchObject({ code: "SEAL_INVALID" });
+        return count;
+      }
+      throw new Error("expected a refusal");
+    };
+    expect(await opens([])).toBe(0);
+    expect(await opens([head])).toBe(0);
+    expect(await opens([longer, first, second, last])).toBe(0);
+    expect(await opens([head, second, first, last])).toBe(0);
+    expect(await opens([head, first, first, last])).toBe(1);
+    expect(await opens([head, first, last])).toBe(1);
+    expect(await opens([head, first, second])).toBe(2);
+    expect(await opens([head, first, second, last.subarray(0, -1)])).toBe(2);
+    expect(await opens([head, first, second, last, hex("00")])).toBe(3);
   });
 
   it("does not allocate what a forged length asks for", async () => {

@@ -1,0 +1,81 @@
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { BridgeClient } from "../../../bridge/client.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { randomBytes } from "../../../mpc/random.ts";
+import { SealedStore } from "../../../parties/compute/sealed-store.ts";
+import { ciphertextHash } from "../../../parties/data-set.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "symbolon-test-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const bytes = randomBytes(700_000);
+const hash = ciphertextHash(bytes);
+const parts = [bytes.subarray(0, 1), bytes.subarray(1, 300_000), bytes.subarray(300_000)];
+
+/** A store whose bridge sends these parts, and after them throws `error` if there is one. */
+async function storeOver(sent: readonly Uint8Array[], error?: Error) {
+  let downloads = 0;
+  const bridge = {
+    async *streamBlob() {
+      downloads += 1;
+      yield* sent;
+      if (error !== undefined) throw error;
+    },
+  } as unknown as BridgeClient;
+  return { store: await SealedStore.open(folder, bridge), downloads: () => downloads };
+}
+
+async function readAll(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const part of source) all.push(part);
+  return Buffer.concat(all);
+}
+
+describe("a node's sealed blobs", () => {
+  it("are downloaded once and read in parts", async () => {
+    const { store, downloads } = await storeOver(parts);
+    await store.fetch(hash, bytes.length);
+    await store.fetch(hash.toUpperCase().replace("0X", "0x"), bytes.length);
+    expect(downloads()).toBe(1);
+    expect((await readAll(store.read(hash))).equals(bytes)).toBe(true);
+    expect(await readdir(folder)).toEqual([hash]);
+  });
+
+  it("are downloaded again when the disk altered them", async () => {
+    const { store, downloads } = await storeOver(parts);
+    await store.fetch(hash, bytes.length);
+    await writeFile(join(folder, hash), bytes.subarray(0, -1));
+    expect(await store.kept(hash)).toBeUndefined();
+    await store.fetch(hash, bytes.length);
+    expect(downloads()).toBe(2);
+    expect(bytes.equals((await store.kept(hash))!)).toBe(true);
+  });
+
+  it.each<[string, string, Uint8Array[], Error | undefined]>([
+    ["a part is missing", "COMMITMENT_MISMATCH", [parts[0]!, parts[2]!], undefined],
+    ["parts are exchanged", "COMMITMENT_MISMATCH", [parts[1]!, parts[0]!, parts[2]!], undefined],
+    ["a part comes twice", "COMMITMENT_MISMATCH", [...parts, parts[0]!], undefined],
+    [
+      "the connection breaks",
+      "BRIDGE_UNREACHABLE",
+      [parts[0]!],
+      new SymbolonError("BRIDGE_UNREACHABLE", "gone"),
+    ],
+    [
+      "the disk is full",
+      "STORAGE_FULL",
+      [parts[0]!],
+      Object.assign(new Error("no space"), { code: "ENOSPC" }),
+    ],
+  ])("leave nothing behind when %s", async (_, code, sent, error) => {
+    const { store } = await storeOver(sent, error);
+    await expect(store.fetch(hash, bytes.length)).rejects.toMatchObject({ code });
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
