@@ -28,7 +28,7 @@ export interface ExpRange {
  * exp(x), element by element. Comparisons find the multiple i of 2 ln 2 that is nearest; what remains goes into
  * a polynomial of degree 7, and 4^i is a sum over the comparisons' bits.
  *
- * Error: 2^-21 of the largest result and 2 units in the last place, within the range; results below 2^-4 of the
+ * Error: 2^-20 of the largest result and 2 units in the last place, within the range; results below 2^-4 of the
  * last place may be given as 0. Rounds: 8, which are those of a comparison, 3 and 1; 1 more where x can leave the range.
  */
 export async function exp<D>(

@@ -14,7 +14,7 @@ const coefficients = [
  *
  * v = u 2^j with u in [1/2, 1]: a polynomial of degree 7 at u - 3/4, and j ln 2.
  *
- * Error: 2^-21 and 2 units in the last place. Rounds: 8, which are those of a comparison, 1 to scale and 3.
+ * Error: 2^-20 and 2 units in the last place. Rounds: 8, which are those of a comparison, 1 to scale and 3.
  */
 export async function log<D>(v: Tensor<D>, range: PositiveRange, fracBits = v.fracBits): Promise<Tensor<D>> {
   const { u, first, last, below, choose } = await normalise(v, range);
@@ -29,7 +29,7 @@ export async function log<D>(v: Tensor<D>, range: PositiveRange, fracBits = v.fr
   const lowest = below.timesInteger(Math.round(first * Math.LN2 * 2 ** fracBits)).timesPowerOfTwo(-fracBits);
   const fraction = await polynomial(y, coefficients, fracBits);
   const largest = Math.LN2 * Math.max(Math.abs(first - 1), Math.abs(last));
-  const own = fraction.error + 2 ** -21.9 + 2 ** -fracBits;
+  const own = fraction.error + 2 ** -21.9 + 2 ** -(fracBits + 1);
   const slope = 2 ** (1 - first);
   return fraction
     .add(exponent)

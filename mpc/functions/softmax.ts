@@ -7,7 +7,8 @@ import { reciprocal } from "./reciprocal.ts";
  * exp(x_ij) / sum_j exp(x_ij) in each row of x[n, m]. The largest value of a row is subtracted first, so no
  * exponential is above 1 and their sum is from 1 to m.
  *
- * Error: (m + 2) 2^-21 and m + 6 units in the last place.
+ * Error: (m + 2) 2^-20 and 2 m + 8 units in the last place: that of one exponential in the numerator, of m in the
+ * sum, which is at least 1, and those of the reciprocal and the product.
  * Rounds: 4 log2(m) for the largest value, rounded up, 9 for exp, 9 for the reciprocal, 1.
  */
 export async function softmax<D>(x: Tensor<D>, fracBits = x.fracBits): Promise<Tensor<D>> {
@@ -26,7 +27,7 @@ export async function softmax<D>(x: Tensor<D>, fracBits = x.fracBits): Promise<T
     fracBits,
   );
   const shares = await weights.multiply(inverse, { bound: 1.01 });
-  const own = (m + 2) * 2 ** -21 + (m + 6) * 2 ** -fracBits;
+  const own = (m + 2) * 2 ** -20 + (2 * m + 8) * 2 ** -fracBits;
   // Each share moves by at most twice the largest change of a value.
   return shares.assume(1 + own).assumeError(own + 2 * x.error);
 }
