@@ -8,7 +8,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { convertAllCost, convertDistance } from "../mpc/protocols/convert.ts";
 import { inputCheckCost, inputCheckProtocol } from "../mpc/protocols/input-check.ts";
 import { PlanBackend } from "../mpc/session/plan.ts";
-import { checkStatisticalDistance, Session, statisticalLimit } from "../mpc/session/session.ts";
+import { checkStatisticalDistance, roomOf, Session, statisticalLimit } from "../mpc/session/session.ts";
 import { type FieldBits, fieldBits, fieldSpecs } from "../mpc/vector/index.ts";
 import { wrapInputs } from "./inputs.ts";
 import type { Algorithm, InputShape, JobShape, Plan } from "./manifest.ts";
@@ -54,10 +54,8 @@ export async function planJob(
 
 /** Fractional bits that come into question, ascending: never fewer than the inputs have. */
 function formatsOf(algorithm: AnyAlgorithm, { fracBits }: JobShape): number[] {
-  const wanted = algorithm.engine === "session" ? (algorithm.accuracy?.fracBits ?? []) : [];
-  return Array.from(
-    new Set([fracBits, ...wanted].map((bits) => Math.max(bits, fracBits, ...wanted.slice(0, 1)))),
-  );
+  const wanted = algorithm.engine === "session" ? algorithm.accuracy?.fracBits : undefined;
+  return Array.from(new Set((wanted ?? [fracBits]).map((bits) => Math.max(bits, fracBits))));
 }
 
 function isAccurate(algorithm: AnyAlgorithm, { declaration }: Plan): boolean {
@@ -97,7 +95,7 @@ function onlyOutOfRange(error: unknown): SymbolonError {
 
 /** Whether a field is worth a run, after one in the largest field. */
 function mayHold(field: FieldBits, { worstBits, statisticalDistance }: Declaration): boolean {
-  return worstBits <= field - 4 && statisticalDistance * 2 ** (largestField - field) <= statisticalLimit;
+  return worstBits <= roomOf(field) && statisticalDistance * 2 ** (largestField - field) <= statisticalLimit;
 }
 
 async function planProgram(

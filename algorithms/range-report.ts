@@ -1,5 +1,5 @@
 /** The ranges of a planned run as people and result files get them. */
-import { statisticalLimit } from "../mpc/session/session.ts";
+import { roomOf, statisticalLimit } from "../mpc/session/session.ts";
 import type { FieldBits } from "../mpc/vector/index.ts";
 import type { Algorithm, JobShape, Plan } from "./manifest.ts";
 
@@ -38,7 +38,7 @@ export function rangeReport(
       fracBits: shape.fracBits,
       roundingError: 2 ** -(shape.fracBits + 1),
     },
-    room: fieldBits - 4,
+    room: roomOf(fieldBits),
     worst: { step: worstStep, bits: worstBits },
     statisticalDistance,
     statisticalLimit,

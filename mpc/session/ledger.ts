@@ -5,8 +5,13 @@ import type { FieldBits } from "../vector/index.ts";
 /** Upper limit of the summed statistical distance of one job: 2^-40. */
 export const statisticalLimit = 2 ** -40;
 
-/** Bits of a field that values cannot use: a sign, and room for masks that are at least as wide. */
-const reservedBits = 4;
+/**
+ * Bits that a value may have in a field: two masks of k - 2 bits and the value with its offset, which takes one
+ * more, add up to less than p, and a value of as many bits is still half as wide as a mask.
+ */
+export function roomOf(fieldBits: FieldBits): number {
+  return fieldBits - 4;
+}
 
 /**
  * Adds up what a program costs and what room its values need in the field, step by step, from shapes and
@@ -119,7 +124,7 @@ export class Ledger {
       this.declaration.worstBits = bitLength;
       this.declaration.worstStep = step.name;
     }
-    if (!(bitLength <= this.#fieldBits - reservedBits)) throw this.#overflow(operation, bound, bitLength);
+    if (!(bitLength <= roomOf(this.#fieldBits))) throw this.#overflow(operation, bound, bitLength);
     return bitLength;
   }
 
@@ -141,7 +146,7 @@ export class Ledger {
   }
 
   #overflow(operation: string, bound: number, bitLength: number): SymbolonError {
-    const room = this.#fieldBits - reservedBits;
+    const room = roomOf(this.#fieldBits);
     const step = this.#number === undefined ? this.#name : `${this.#name} ${this.#number}`;
     const values = Number.isFinite(bound) ? `values up to ${bound.toPrecision(3)}` : "unbounded values";
     return new SymbolonError(

@@ -10,7 +10,7 @@ import { encode, encodedSize, encodingError } from "./encoding.ts";
 import { Ledger } from "./ledger.ts";
 import { Tensor } from "./tensor.ts";
 
-export { checkStatisticalDistance, statisticalLimit } from "./ledger.ts";
+export { checkStatisticalDistance, roomOf, statisticalLimit } from "./ledger.ts";
 export { Tensor } from "./tensor.ts";
 
 export type ProgressListener = (phase: string, done: number, total: number) => void;
