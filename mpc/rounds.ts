@@ -193,7 +193,7 @@ export class Rounds {
     try {
       return await (bodies.length === 1 ? this.#alone(bodies[0], first) : this.#shared(bodies, first));
     } catch (error) {
-      const reason = toSymbolonError(error);
+      const reason = blame(toSymbolonError(error));
       this.#transport.close(reason);
       throw reason;
     } finally {
@@ -271,6 +271,12 @@ function makeGate(): Gate {
     reached: () => {},
   };
   return gate;
+}
+
+/** What a round decodes is what peers sent: an encoding that is none is their fault, not this user's. */
+function blame(error: SymbolonError): SymbolonError {
+  if (error.code !== "FIELD_ENCODING") return error;
+  return new SymbolonError("PEER_MISBEHAVED", `a peer's message: ${error.message}`, { cause: error });
 }
 
 function overlap(): SymbolonError {

@@ -110,7 +110,7 @@ export function slicePlanes(planes: readonly Uint32Array[], start: number, rows:
   return planes.map((plane) => plane.subarray(start / 32, start / 32 + wordsFor(rows)));
 }
 
-/** @throws FIELD_ENCODING when a peer sent a byte that is not below 127. */
+/** @throws FIELD_ENCODING, which ends the round as PEER_MISBEHAVED, when a peer sent a byte that is not below 127. */
 export function checkedBytes(bytes127: Bytes127, bytes: Uint8Array): Uint8Array {
   if (!bytes127.isCanonical(bytes))
     throw new SymbolonError("FIELD_ENCODING", "a peer sent a byte that is not a number modulo 127");
