@@ -208,11 +208,11 @@ export class BridgeClient {
     yield* partsAtMost(response, maxBytes);
   }
 
-  /** Whether the bridge holds an intact blob. */
+  /** Whether the bridge holds an intact blob; it may have to read all of it to say so. */
   async hasBlob(hash: string, options?: CallOptions): Promise<boolean> {
     const response = await this.#fetch(
       `/v1/blobs/${hash}`,
-      this.#timeoutMs,
+      this.#blobTimeoutMs,
       options,
       { method: "HEAD" },
       true,

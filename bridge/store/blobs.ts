@@ -2,11 +2,12 @@
  * The content-addressed store of ciphertexts: one file per blob, named by the sha256 of its bytes.
  *
  * A blob is streamed to a temporary file, hashed on the way, flushed, and moved into place by a rename, so
- * that a name never stands for half a blob. Bytes are checked against the name again before each reading;
- * what does not match is refused, never served. The store cannot judge contents: to it they are noise.
+ * that a name never stands for half a blob. Bytes are checked against the name again before they are read, unless
+ * the file is as it was when it was last checked; what does not match is refused. The store cannot judge
+ * contents: to it they are noise.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -42,6 +43,8 @@ export interface OpenBlob {
 }
 
 const hashPattern = /^0x[0-9a-f]{64}$/;
+/** Files whose last check is remembered. */
+const maxRemembered = 65_536;
 
 export class BlobStore {
   readonly options: BlobStoreOptions;
@@ -50,6 +53,8 @@ export class BlobStore {
   /** Bytes of uploads that are under way; they count against the quota before they are in place. */
   #pendingBytes = 0;
   #evicting: Promise<void> | null = null;
+  /** What the file of a name was when its bytes were found right. Gigabytes are not hashed for every question. */
+  readonly #checked = new Map<string, string>();
 
   private constructor(options: BlobStoreOptions) {
     this.options = options;
@@ -146,12 +151,15 @@ export class BlobStore {
     if (declaredBytes > this.options.maxBytes) throw this.#tooLarge();
   }
 
-  async #openChecked(hash: string): Promise<FileHandle> {
+  async #openChecked(hash: string, again = false): Promise<FileHandle> {
     const file = await open(this.#path(hash), "r").catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") throw new SymbolonError("NOT_FOUND", `the store holds no blob ${hash}`);
       throw error;
     });
     try {
+      const state = stateOf(await file.stat());
+      if (!again && this.#checked.get(hash) === state) return file;
+      this.#checked.delete(hash);
       const hasher = createHash("sha256");
       const stream = createReadStream("", { fd: file, start: 0, autoClose: false });
       for await (const chunk of stream) hasher.update(chunk as Buffer);
@@ -160,6 +168,7 @@ export class BlobStore {
           hint: "upload it again: the original bytes replace the altered ones",
         });
       }
+      this.#remember(hash, state);
       return file;
     } catch (error) {
       await file.close();
@@ -193,14 +202,24 @@ export class BlobStore {
     // Somebody wants it again: it counts as new when room is made.
     if (!linked) await utimes(path, new Date(), new Date());
     if (linked) await syncFolder(folder);
+    // The bytes were hashed on their way here.
+    if (linked) this.#remember(hash, stateOf(await stat(path)));
     return linked;
   }
 
-  #intact(hash: string): Promise<boolean> {
-    return this.verify(hash).then(
-      () => true,
-      () => false,
-    );
+  /** Reads the bytes whatever is remembered: whoever has them again can mend what a disk has lost. */
+  async #intact(hash: string): Promise<boolean> {
+    try {
+      await (await this.#openChecked(hash, true)).close();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #remember(hash: string, state: string): void {
+    if (this.#checked.size >= maxRemembered) this.#checked.clear();
+    this.#checked.set(hash, state);
   }
 
   #overQuota(): boolean {
@@ -260,6 +279,11 @@ export class BlobStore {
       throw new SymbolonError("USAGE", "a blob is named by 0x and 64 hexadecimal digits");
     return join(this.options.folder, hash.slice(2, 4), hash.slice(4));
   }
+}
+
+/** Changes with every change of the file or its data, at the resolution of the file system's clock. */
+function stateOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
