@@ -7,8 +7,8 @@ import { findAlgorithm, openingsOf, parseParameters } from "../../algorithms/cat
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { JobShape, SessionAlgorithm } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
-import { maskedBitsLabel } from "../../mpc/protocols/compare.ts";
 import { maskedValuesLabel } from "../../mpc/protocols/masked-opening.ts";
+import { maskedBitsLabel } from "../../mpc/protocols/outcomes.ts";
 import { SecureBackend } from "../../mpc/session/secure.ts";
 import { Session } from "../../mpc/session/session.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
