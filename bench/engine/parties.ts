@@ -56,7 +56,7 @@ export async function runParties(workload: Workload, options: RunOptions): Promi
     const checked = await Promise.all(parties.map((party) => party.next<Checked>()));
     const maxError = Math.max(...checked.map((c) => c.maxError));
     const count = runCount(Math.max(...checked.map(({ run }) => run.ms)), options);
-    // A run longer than the budget is worth its time: it counts although nothing was warm.
+    // A long run over slow links is not worth a second one: it counts, although nothing was warm.
     if (count.runs === 0) return { maxError, parties: checked.map(({ run }) => [run]), profiles: [] };
     for (const party of parties) party.send<RunCount>(count);
     const replies = await Promise.all(parties.map((party) => party.next<Reply>()));
@@ -67,10 +67,10 @@ export async function runParties(workload: Workload, options: RunOptions): Promi
   }
 }
 
-/** As many runs as the budget allows, and some before them until the code is compiled. */
-function runCount(firstMs: number, { budgetMs, profile = false }: RunOptions): RunCount {
+/** As many runs as the budget allows, and some before them until memory is there and the code compiled. */
+function runCount(firstMs: number, { budgetMs, rttMs, profile = false }: RunOptions): RunCount {
   const within = Math.round(budgetMs / firstMs);
-  const fewest = firstMs < 1000 ? 5 : profile || firstMs < 3 * budgetMs ? 3 : 0;
-  const runs = Math.min(mostRuns, Math.max(fewest, within));
-  return { warmUps: runs === 0 ? 0 : Math.min(10, Math.max(1, Math.round(within / 3))), runs, profile };
+  if (rttMs > 0 && firstMs > 3 * budgetMs) return { warmUps: 0, runs: 0, profile };
+  const runs = Math.min(mostRuns, Math.max(firstMs < 1000 ? 5 : 3, within));
+  return { warmUps: Math.min(10, Math.max(1, Math.round(within / 3))), runs, profile };
 }
