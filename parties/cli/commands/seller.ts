@@ -29,6 +29,7 @@ interface OfferOptions extends AccountOptions, DialectOptions {
   schema?: string;
   label?: string;
   field?: FieldBits;
+  scratch?: string;
 }
 
 function offer(output: Output): Command {
@@ -45,7 +46,11 @@ function offer(output: Output): Command {
       "columns and bounds; without it they are derived from the data and become public",
     )
     .option("--label <column>", "the column to predict, 0 or 1, when the schema is derived")
-    .addOption(fieldOption());
+    .addOption(fieldOption())
+    .option(
+      "--scratch <folder>",
+      "where the sealed shares wait for their upload; a temporary folder by default",
+    );
   return addDialectOptions(made).action(async (options: OfferOptions) => {
     const { readOfferData } = await import("../../seller/read-offer.ts");
     const { table, schema, derived } = await readOfferData({
@@ -64,7 +69,11 @@ function offer(output: Output): Command {
       const operatorSet = options.set ?? onlySet(await reader.sets());
       const published = await publishDataSet(
         { bridge, market: as(account), seller: account.address },
-        { table, schema, operatorSet, priceWei: options.price, onStep: (step) => output.note(step) },
+        {
+          ...{ table, schema, operatorSet, priceWei: options.price },
+          ...(options.scratch !== undefined && { scratch: options.scratch }),
+          onStep: (step) => output.note(step),
+        },
       );
       output.result(
         { ...published, seller: account.address, operatorSet, priceWei: options.price, schema },
