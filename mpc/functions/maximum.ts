@@ -1,6 +1,7 @@
 /** Largest and smallest values, and where they stand. Exact; errors of the arguments are passed on. */
 import { stackRows } from "../session/stack.ts";
 import type { Tensor } from "../session/tensor.ts";
+import { fewRoundsPay, indicators, ranks, valuesAt } from "./rank.ts";
 import { relu } from "./relu.ts";
 
 /** The larger of a and b, element by element. 4 rounds. */
@@ -13,8 +14,12 @@ export async function minimum<D>(a: Tensor<D>, b: Tensor<D>): Promise<Tensor<D>>
   return withBoundsOf(a.subtract(await relu(a.subtract(b))), a, b);
 }
 
-/** The largest element of each column of x[n, m] -> [1, m]. 4 rounds for each level of a binary tree. */
+/**
+ * The largest element of each column of x[n, m] -> [1, m]. 4 rounds for each level of a binary tree, or 9 by ranks
+ * where there are few elements.
+ */
 export async function maxRows<D>(x: Tensor<D>): Promise<Tensor<D>> {
+  if (fewRoundsPay([x.rows, x.cols], 1, tree(x.rows, 4))) return valuesAt(x, [x.rows - 1]);
   let rows = x;
   while (rows.rows > 1) {
     const { left, right, rest } = halves(rows);
@@ -40,10 +45,20 @@ export function min<D>(x: Tensor<D>): Promise<Tensor<D>> {
 
 /**
  * The row in which each column of x[n, m] has its largest element -> [1, m], integers; of several the first.
- * 5 rounds for each level of a binary tree.
+ * 5 rounds for each level of a binary tree, or 8 by ranks where there are few elements.
  */
 export async function argmaxRows<D>(x: Tensor<D>): Promise<Tensor<D>> {
-  const { session, cols } = x;
+  const { session, rows, cols } = x;
+  if (fewRoundsPay([rows, cols], 1, tree(rows, 5))) {
+    // Of equal values the last has the highest rank, so the rows are ranked from the last one on.
+    const upwards = Array.from({ length: rows }, (_, row) => rows - 1 - row);
+    const [last] = await indicators(await ranks(x.takeRows(upwards)), [rows - 1]);
+    const places = upwards.map((row, i) => last.sliceRows(i, 1).timesInteger(row));
+    return stackRows(places)
+      .sumRows()
+      .assume(rows - 1)
+      .assumeError(last.error > 0 ? rows - 1 : 0);
+  }
   let values = x;
   let indices = stackRows(Array.from({ length: x.rows }, (_, row) => session.constant(row, 1, cols, 0)));
   while (values.rows > 1) {
@@ -80,6 +95,11 @@ export async function oneHot<D>(index: Tensor<D>, n: number): Promise<Tensor<D>>
         : bit,
     ),
   );
+}
+
+/** What a binary tree over n rows takes. */
+function tree(n: number, roundsOfLevel: number): { rounds: number; comparisons: number } {
+  return { rounds: roundsOfLevel * Math.ceil(Math.log2(n)), comparisons: n - 1 };
 }
 
 /** Neighbouring rows, in the order that lets a tie be decided for the first, and the one left over. */

@@ -9,7 +9,7 @@ import { reciprocal } from "./reciprocal.ts";
  *
  * Error: (m + 2) 2^-20 and 2 m + 8 units in the last place: that of one exponential in the numerator, of m in the
  * sum, which is at least 1, and those of the reciprocal and the product.
- * Rounds: 4 log2(m) for the largest value, rounded up, 9 for exp, 9 for the reciprocal, 1.
+ * Rounds: those of `maxRows`, 9 for exp, 9 for the reciprocal, 1.
  */
 export async function softmax<D>(x: Tensor<D>, fracBits = x.fracBits): Promise<Tensor<D>> {
   const m = x.cols;

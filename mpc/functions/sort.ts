@@ -1,27 +1,32 @@
 /**
- * Sorting by networks of compare-exchanges: which values are compared does not depend on them, so nothing is
- * opened. Exact; an error of the values is passed on, since no order statistic moves further than the values.
- * Rounds: 4 a layer of the network, 5 with a payload; log2(n) (log2(n) + 1) / 2 layers for n rows.
+ * Sorting: which values are compared does not depend on them, so nothing is opened. Exact; an error of the values
+ * is passed on, since no order statistic moves further than the values. Small inputs are sorted by ranks in 9
+ * rounds, larger ones by a network: 4 rounds a layer, 5 with a payload, log2(n) (log2(n) + 1) / 2 layers.
  */
 import { SymbolonError } from "../errors.ts";
 import { mismatch } from "../session/shapes.ts";
 import { stackRows } from "../session/stack.ts";
 import type { Tensor } from "../session/tensor.ts";
+import { fewRoundsPay, rowsInOrder, valuesAt } from "./rank.ts";
 import { relu } from "./relu.ts";
 import { type Layer, mergeExchange, pruned } from "./sorting-network.ts";
 
 /** Each column of x[n, m] in ascending order. */
 export function sort<D>(x: Tensor<D>): Promise<Tensor<D>> {
-  return throughNetwork(x, mergeExchange(x.rows));
+  return placesOf(
+    x,
+    Array.from({ length: x.rows }, (_, place) => place),
+  );
 }
 
 /** The k largest elements of each column of x[n, m], the largest first -> [k, m]. */
 export async function topK<D>(x: Tensor<D>, k: number): Promise<Tensor<D>> {
   if (!(k >= 1 && k <= x.rows))
     throw new SymbolonError("PARAMETER_INVALID", `the ${k} largest of ${x.rows} values`);
-  const places = Array.from({ length: k }, (_, i) => x.rows - 1 - i);
-  const sorted = await throughNetwork(x, pruned(mergeExchange(x.rows), places));
-  return sorted.takeRows(places);
+  return placesOf(
+    x,
+    Array.from({ length: k }, (_, i) => x.rows - 1 - i),
+  );
 }
 
 /**
@@ -30,22 +35,54 @@ export async function topK<D>(x: Tensor<D>, k: number): Promise<Tensor<D>> {
  */
 export async function median<D>(x: Tensor<D>): Promise<Tensor<D>> {
   const [low, high] = [Math.floor((x.rows - 1) / 2), Math.floor(x.rows / 2)];
-  const sorted = await throughNetwork(x, pruned(mergeExchange(x.rows), [low, high]));
-  const middle = sorted.sliceRows(low, 1);
-  return low === high ? middle : middle.add(sorted.sliceRows(high, 1)).timesPowerOfTwo(-1);
+  if (low === high) return placesOf(x, [low]);
+  // The sum of two, halved: no larger and no further off than the values.
+  return (await placesOf(x, [low, high])).sumRows().timesPowerOfTwo(-1);
 }
 
-/**
- * keys[n, 1] in ascending order, and the rows of payload[n, m] moved along. Rows with equal keys stay together
- * with theirs, in an order that depends on the network.
- */
+/** keys[n, 1] in ascending order, and the rows of payload[n, m] moved along; the order of equal keys is open. */
 export async function sortBy<D>(
   keys: Tensor<D>,
   payload: Tensor<D>,
 ): Promise<{ keys: Tensor<D>; payload: Tensor<D> }> {
   if (keys.cols !== 1 || keys.rows !== payload.rows) throw mismatch("sortBy", keys, payload);
+  const layers = mergeExchange(keys.rows);
+  const network = { rounds: 5 * layers.length, comparisons: layers.flat().length };
+  const [sorted, along] = fewRoundsPay([keys.rows, 1], keys.rows, network)
+    ? await rowsInOrder(keys, [keys, payload])
+    : await exchangeRows(keys, payload, layers);
+  // A row that stands in the wrong place because of an error in its key is as wrong as it can be.
+  const error = keys.error > 0 ? 2 * payload.bound : payload.error;
+  return { keys: sorted.assumeError(keys.error), payload: along.assumeError(error) };
+}
+
+function placesOf<D>(x: Tensor<D>, places: readonly number[]): Promise<Tensor<D>> {
+  const layers = pruned(mergeExchange(x.rows), places);
+  const network = { rounds: 4 * layers.length, comparisons: layers.flat().length };
+  return fewRoundsPay([x.rows, x.cols], places.length, network)
+    ? valuesAt(x, places)
+    : exchange(x, layers).then((sorted) => sorted.takeRows(places));
+}
+
+/** The columns of x[n, m] after the compare-exchanges of a network. */
+export async function exchange<D>(x: Tensor<D>, layers: readonly Layer[]): Promise<Tensor<D>> {
+  let rows = x;
+  for (const layer of layers) {
+    const { first, second } = pairsOf(rows, layer);
+    const excess = await relu(first.subtract(second));
+    rows = putBack(rows, layer, first.subtract(excess), second.add(excess)).assumeError(x.error);
+  }
+  return rows;
+}
+
+/** Keys and the rows of a payload after the compare-exchanges of a network on the keys. */
+export async function exchangeRows<D>(
+  keys: Tensor<D>,
+  payload: Tensor<D>,
+  layers: readonly Layer[],
+): Promise<Tensor<D>[]> {
   let table = [keys, payload];
-  for (const layer of mergeExchange(keys.rows)) {
+  for (const layer of layers) {
     const pairs = table.map((part) => pairsOf(part, layer));
     const inOrder = await pairs[0].second.atLeast(pairs[0].first);
     table = await keys.session.together(
@@ -57,20 +94,7 @@ export async function sortBy<D>(
       }),
     );
   }
-  const [sorted, along] = table;
-  // A row that stands in the wrong place because of an error in its key is as wrong as it can be.
-  const error = keys.error > 0 ? 2 * payload.bound : payload.error;
-  return { keys: sorted.assumeError(keys.error), payload: along.assumeError(error) };
-}
-
-async function throughNetwork<D>(x: Tensor<D>, layers: readonly Layer[]): Promise<Tensor<D>> {
-  let rows = x;
-  for (const layer of layers) {
-    const { first, second } = pairsOf(rows, layer);
-    const excess = await relu(first.subtract(second));
-    rows = putBack(rows, layer, first.subtract(excess), second.add(excess)).assumeError(x.error);
-  }
-  return rows;
+  return table;
 }
 
 function pairsOf<D>(x: Tensor<D>, layer: Layer): { first: Tensor<D>; second: Tensor<D> } {

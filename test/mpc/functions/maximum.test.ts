@@ -54,10 +54,18 @@ describe.each(someFields)("largest and smallest values over p = 2^%i - 1", (fiel
     );
   });
 
-  it("take 4 rounds a level of the tree, 5 with the place", async () => {
-    const x = matrix(5, 1, [3, -1, 4, 1, -5], fracBits);
-    const rounds = async (program: Program) => (await runEverywhere([x], program, field)).declaration.rounds;
-    expect(await rounds((_, [a]) => max(a))).toBe(3 * 4);
-    expect(await rounds((_, [a]) => argmaxRows(a))).toBe(3 * 5);
+  it("go by ranks where there are few elements, and along a tree where there are many", async () => {
+    const run = async (cols: number, program: Program) => {
+      const values = Array.from({ length: 5 * cols }, (_, i) => ((i * 37) % 11) - 5);
+      const x = matrix(5, cols, values, fracBits);
+      const { secure, plain, declaration } = await runEverywhere([x], program, field);
+      expect(secure).toEqual(plain);
+      return declaration.rounds;
+    };
+    expect(await run(3, (_, [a]) => maxRows(a))).toBe(9);
+    expect(await run(100, (_, [a]) => maxRows(a))).toBe(3 * 4);
+    expect(await run(3, (_, [a]) => argmaxRows(a))).toBe(8);
+    expect(await run(150, (_, [a]) => argmaxRows(a))).toBe(3 * 5);
+    expect(await run(3, (_, [a]) => maxRows(a.sliceRows(0, 2)))).toBe(4);
   });
 });

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { median, sort, sortBy, topK } from "../../../mpc/functions/sort.ts";
+import { fewRoundsPay } from "../../../mpc/functions/rank.ts";
+import { exchange, exchangeRows, median, sort, sortBy, topK } from "../../../mpc/functions/sort.ts";
 import { mergeExchange, pruned } from "../../../mpc/functions/sorting-network.ts";
 import { PlanBackend } from "../../../mpc/session/plan.ts";
 import { Session } from "../../../mpc/session/session.ts";
 import { stackColumns } from "../../../mpc/session/stack.ts";
+import type { Tensor } from "../../../mpc/session/tensor.ts";
 import { runEverywhere } from "../session/three-sessions.ts";
 import { column, fixedPoint, matrix, someFields } from "./values.ts";
 
@@ -78,27 +80,73 @@ describe.each(someFields)("sorting over p = 2^%i - 1", (field) => {
     const x = matrix(3, 2, [3, -1, 1, 5, 2, 0], fracBits);
     const { secure, declaration } = await runEverywhere([x], (_, [a]) => sort(a), field);
     expect(secure).toEqual([1, -1, 2, 0, 3, 5]);
+    expect(declaration.rounds).toBe(9);
+  });
+
+  it("sorts by a network what has many columns", async () => {
+    await fc.assert(
+      fc.asyncProperty(lists, async (values) => {
+        const x = column(values, fracBits, bound);
+        const layers = mergeExchange(values.length);
+        const { secure, declaration } = await runEverywhere([x], (_, [a]) => exchange(a, layers), field);
+        expect(secure).toEqual(ascending(values));
+        expect(declaration.rounds).toBe(4 * layers.length);
+      }),
+      { numRuns: 4 },
+    );
+    const wide = matrix(
+      3,
+      200,
+      Array.from({ length: 600 }, (_, i) => (i * 7) % 13),
+      fracBits,
+    );
+    const { secure, plain, declaration } = await runEverywhere([wide], (_, [a]) => sort(a), field);
+    expect(secure).toEqual(plain);
     expect(declaration.rounds).toBe(4 * mergeExchange(3).length);
   });
 
-  it("moves the payload along with its key", async () => {
-    const keys = [5, -2, 5, 0, 3];
+  const keys = [5, -2, 5, 0, 3];
+  const rowsOf = (sorted: readonly number[]): number[][] =>
+    Array.from({ length: 5 }, (_, i) => sorted.slice(3 * i, 3 * i + 3));
+
+  it.each([
+    ["ranks", 9, sortBy],
+    [
+      "a network",
+      5 * mergeExchange(5).length,
+      async <D>(k: Tensor<D>, p: Tensor<D>) => {
+        const [first, second] = await exchangeRows(k, p, mergeExchange(k.rows));
+        return { keys: first, payload: second };
+      },
+    ],
+  ] as const)("moves the payload along with its key, by %s", async (_, rounds, by) => {
     const payload = keys.map((key, i) => [10 * key, i]);
     const inputs = [column(keys, fracBits), matrix(5, 2, payload.flat(), 4)];
     const { secure, declaration } = await runEverywhere(
       inputs,
       async (_, [k, p]) => {
-        const sorted = await sortBy(k, p);
+        const sorted = await by(k, p);
         return stackColumns([sorted.keys, sorted.payload.widen(fracBits)]);
       },
       field,
     );
-    const rows = Array.from({ length: 5 }, (_, i) => secure.slice(3 * i, 3 * i + 3));
+    const rows = rowsOf(secure);
     expect(rows.map(([key]) => key)).toEqual(ascending(keys));
     for (const [key, ten, i] of rows) expect([ten, keys[i]]).toEqual([10 * key, key]);
     expect(new Set(rows.map(([, , i]) => i)).size).toBe(5);
-    expect(declaration.rounds).toBe(5 * mergeExchange(5).length);
+    expect(declaration.rounds).toBe(rounds);
   });
+});
+
+it("ranks are taken while their bytes cost less than the rounds that they save", () => {
+  const network = (n: number) => {
+    const layers = mergeExchange(n);
+    return { rounds: 4 * layers.length, comparisons: layers.flat().length };
+  };
+  const taken = (n: number, m: number) => fewRoundsPay([n, m], n, network(n));
+  expect([2, 3, 10, 100].map((n) => taken(n, 1))).toEqual([false, true, true, true]);
+  expect([300, 1000].map((n) => taken(n, 1))).toEqual([false, false]);
+  expect([1, 10, 1000].map((m) => taken(30, m))).toEqual([true, true, false]);
 });
 
 it("what cannot be sorted is refused", async () => {
