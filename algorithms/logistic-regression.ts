@@ -212,8 +212,7 @@ export async function fit<D>(X: Table<D>, labels: Tensor<D>, p: Parameters): Pro
   }
   // In standardised units: what follows divides by deviations, which may be small.
   session.step("trained weights");
-  session.ledger.result(weights.error);
-  return weights;
+  return session.ledger.result(weights);
 }
 
 /**

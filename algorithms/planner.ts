@@ -148,6 +148,7 @@ function withInputs(program: Plan, shape: JobShape): Plan {
       operation: "convert",
       statisticalDistance: convertDistance(values, shape.fracBits, shape.fieldBits),
       error: 0,
+      bound: 1,
     };
     declaration.statisticalDistance += conversion.statisticalDistance;
     declaration.steps = [conversion, ...declaration.steps];

@@ -42,11 +42,11 @@ export function rangeReport(
     worst: { step: worstStep, bits: worstBits },
     statisticalDistance,
     statisticalLimit,
-    steps: steps.map(({ name, bits, statisticalDistance: distance, error }) => ({
+    steps: steps.map(({ name, bits, statisticalDistance: distance, error, bound }) => ({
       step: name,
       bits,
       statisticalDistance: distance,
-      error: useful(error),
+      error: useful(error, bound),
     })),
     results: parts.map(({ name, bound, error }) => ({ name, bound, error: useful(error, bound) })),
     ...(algorithm.engine === "session" &&
@@ -58,6 +58,6 @@ export function rangeReport(
 }
 
 /** An error as large as the value that it belongs to says nothing. */
-function useful(error: number, bound = Number.POSITIVE_INFINITY): number | null {
+function useful(error: number, bound: number): number | null {
   return Number.isFinite(error) && (error === 0 || error < bound) ? error : null;
 }

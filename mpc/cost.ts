@@ -45,6 +45,8 @@ export interface StepRange {
   statisticalDistance: number;
   /** Bound on the distance of the step's last result from exact arithmetic; may be infinite. */
   error: number;
+  /** Bound on the absolute values of that result: an error as large says nothing. */
+  bound: number;
 }
 
 /** What a session predicts of a run, from shapes and public bounds alone. */

@@ -65,8 +65,8 @@ export async function piecewise<D>(a: Tensor<D>, f: PiecewiseLinear): Promise<Te
   const prepared = preparePieces(session, f, request, size, fracBits);
   const data = await backend.piecewise(a.data, size, prepared);
   const error = piecewiseError(f, prepared, { bound: a.bound, error: a.error, fracBits, rounding: 0 });
-  ledger.result(error);
-  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits), error);
+  const bounded = resultBound(prepared, f, fracBits);
+  return ledger.result(new Tensor(session, data, rows, cols, fracBits, bounded, error));
 }
 
 /** f of a truncated product, compared on the opening that truncates it. */
@@ -85,8 +85,8 @@ export async function piecewiseOfProduct<D>(
   const data = await backend.productPiecewise(terms, n, { shift, bitLength }, prepared);
   const rounding = truncationError(fracBits);
   const error = piecewiseError(f, prepared, { bound, error: product.error, fracBits, rounding });
-  ledger.result(error);
-  return new Tensor(session, data, rows, cols, fracBits, resultBound(prepared, f, fracBits), error);
+  const bounded = resultBound(prepared, f, fracBits);
+  return ledger.result(new Tensor(session, data, rows, cols, fracBits, bounded, error));
 }
 
 const froms = (f: PiecewiseLinear): number[] => f.pieces.map((piece) => piece.from);

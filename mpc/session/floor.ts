@@ -23,8 +23,7 @@ export async function floor<D>(a: Tensor<D>, fracBits = 0): Promise<Tensor<D>> {
   const data = await backend.floor(a.data, size, { shift, bitLength });
   // Where a is not exact, the grid's next line may lie between it and the exact value.
   const error = a.error === 0 ? 0 : a.error + unit;
-  ledger.result(error);
-  return new Tensor(session, data, rows, cols, fracBits, a.bound + unit, error);
+  return ledger.result(new Tensor(session, data, rows, cols, fracBits, a.bound + unit, error));
 }
 
 /** The nearest multiple of 2^-fracBits, halves upwards. Exact; 5 rounds. */

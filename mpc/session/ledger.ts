@@ -13,6 +13,8 @@ export function roomOf(fieldBits: FieldBits): number {
   return fieldBits - 4;
 }
 
+const nothing = { error: 0, bound: 0 };
+
 /**
  * Adds up what a program costs and what room its values need in the field, step by step, from shapes and
  * public bounds alone; refuses what does not fit with the name of the step.
@@ -24,8 +26,8 @@ export class Ledger {
   #step: StepRange | undefined;
   #name = "input";
   #number: number | undefined;
-  /** The worst error of earlier repetitions of the step. */
-  #errorBefore = 0;
+  /** The worst result of earlier repetitions of the step. */
+  #worstBefore = nothing;
   /** While tasks share rounds: the rounds in which each protocol takes part. */
   #sharedRounds: Map<string, Set<number>> | undefined;
 
@@ -40,7 +42,8 @@ export class Ledger {
       this.#name = name;
       this.#step = undefined;
     }
-    this.#errorBefore = this.#step?.error ?? this.#steps.get(name)?.error ?? 0;
+    const { error, bound } = this.#step ?? this.#steps.get(name) ?? nothing;
+    this.#worstBefore = { error, bound };
   }
 
   /** Adds the cost of an operation; `protocol` is what its rounds are counted as when they are measured. */
@@ -128,16 +131,20 @@ export class Ledger {
     return bitLength;
   }
 
-  /** Notes the error bound of a result; the last one of a repetition is the step's. */
-  result(error: number): void {
-    this.#current.error = Math.max(this.#errorBefore, error);
+  /** Notes and passes on a result; the last one of a repetition is the step's, and the report has the worst. */
+  result<T extends { readonly error: number; readonly bound: number }>(tensor: T): T {
+    const step = this.#current;
+    const worst = tensor.error >= this.#worstBefore.error ? tensor : this.#worstBefore;
+    step.error = worst.error;
+    step.bound = worst.bound;
+    return tensor;
   }
 
   get #current(): StepRange {
     if (this.#step !== undefined) return this.#step;
     let step = this.#steps.get(this.#name);
     if (step === undefined) {
-      step = { name: this.#name, bits: 0, operation: "", statisticalDistance: 0, error: 0 };
+      step = { name: this.#name, bits: 0, operation: "", statisticalDistance: 0, ...nothing };
       this.#steps.set(this.#name, step);
       this.declaration.steps.push(step);
     }

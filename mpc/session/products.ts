@@ -62,17 +62,16 @@ export async function evaluate<D>(product: PreparedProduct<D>): Promise<Tensor<D
   const n = rows * cols;
   const shift = rawFracBits - fracBits;
   const error = product.error + (shift > 0 ? truncationError(fracBits) : 0);
-  ledger.result(error);
   if (shift === 0) {
     ledger.fits("product", bound, rawFracBits);
     ledger.cost("multiply", reduceDegreeCost(n, elementBytes));
     const data = await backend.product(terms, n, undefined);
-    return new Tensor(session, data, rows, cols, fracBits, bound, error);
+    return ledger.result(new Tensor(session, data, rows, cols, fracBits, bound, error));
   }
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
   ledger.cost("multiply and truncate", openMaskedCost(n, 2, elementBytes));
   const data = await backend.product(terms, n, { shift, bitLength });
-  return new Tensor(session, data, rows, cols, fracBits, roundedBound(bound, fracBits), error);
+  return ledger.result(new Tensor(session, data, rows, cols, fracBits, roundedBound(bound, fracBits), error));
 }
 
 /** The sum of scaled element-wise products of equal shapes, in one truncation. One round. */

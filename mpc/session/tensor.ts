@@ -287,8 +287,7 @@ export class Tensor<D> {
     ledger.cost("truncate", openMaskedCost(this.size, 1, elementBytes));
     const data = await backend.truncate(this.data, this.size, { shift, bitLength });
     const error = this.error + truncationError(fracBits);
-    ledger.result(error);
-    return this.#with(data, { fracBits, bound: roundedBound(this.bound, fracBits), error });
+    return ledger.result(this.#with(data, { fracBits, bound: roundedBound(this.bound, fracBits), error }));
   }
 
   // Comparisons: the rounds of `compare`. Their outcomes are bits with fracBits 0.
