@@ -11,8 +11,11 @@ const comparisonRounds = 4;
 /** Rounds of a sort by ranks: `ranks`, `indicators` and one product. */
 export const rankRounds = 2 * comparisonRounds + 1;
 
-/** What a round is worth in bytes: about what a link of 1 Gbit/s carries in half a millisecond. */
-const bytesForRound = 2 ** 16;
+/**
+ * What a round is worth in bytes. Nearby parties would set less, for the bytes must be computed as well; those
+ * that are tens of milliseconds apart much more.
+ */
+const bytesForRound = 2 ** 15;
 /** Bytes of comparing two values of some 40 bits, and of comparing a rank with a place, over all links. */
 const bytesOfPair = 240;
 const bytesOfPlace = 120;
