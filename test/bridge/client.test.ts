@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { io } from "socket.io-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { BridgeClient, type JobSummary } from "../../bridge/client.ts";
+import { BridgeClient, type JobSummary, meshRelayPath } from "../../bridge/client.ts";
 import type { SubscriptionReply } from "../../bridge/events.ts";
 import type { BridgeApp } from "../../bridge/routes/context.ts";
 import { randomBytes } from "../../mpc/random.ts";
@@ -288,16 +288,36 @@ describe("live events", () => {
     return answered;
   }
 
-  test("and the relay, unless it is switched off, are the only websockets", async () => {
+  /** Whether the mesh relay sends its challenge there. */
+  async function challenges(address: string): Promise<boolean> {
+    const socket = new WebSocket(`${address.replace("http", "ws")}${meshRelayPath}`);
+    const said = await new Promise<string>((resolve) => {
+      socket.addEventListener("message", ({ data }) => resolve(String(data)), { once: true });
+      socket.addEventListener("error", () => resolve(""), { once: true });
+    });
+    socket.close();
+    return said.startsWith('{"challenge":');
+  }
+
+  test("and the relays, unless they are switched off, are the only websockets", async () => {
     const without = new TestMarket();
-    const plain = await without.bridge({ relay: { enabled: false } });
+    const plain = await without.bridge({ relay: { enabled: false }, meshRelay: { enabled: false } });
     const plainUrl = await plain.listen({ host: "127.0.0.1", port: 0 });
     expect(await answers(url, "/v1/events")).toBe(true);
     expect(await answers(url, "/v1/relay")).toBe(true);
+    expect(await challenges(url)).toBe(true);
     expect(await answers(plainUrl, "/v1/events")).toBe(true);
     expect(await answers(plainUrl, "/v1/relay")).toBe(false);
+    expect(await challenges(plainUrl)).toBe(false);
     expect(await answers(url, "/v1/jobs")).toBe(false);
+    expect(await answers(url, meshRelayPath)).toBe(false);
     await without.close();
+  });
+
+  test("the metrics count what the mesh relay carries", async () => {
+    const text = (await app.inject("/metrics")).body;
+    for (const name of ["links", "sockets", "bytes"])
+      expect(text).toMatch(new RegExp(`^symbolon_bridge_mesh_relay_${name} \\d+$`, "m"));
   });
 
   test("answer bad subscriptions by name and bound their number", async () => {
