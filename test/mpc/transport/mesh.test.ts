@@ -174,7 +174,7 @@ describe("parties that do not come or do not belong", () => {
     [3, ["PEER_TIMEOUT", "PEER_TIMEOUT", "CHANNEL_AUTH"]],
   ])("party %i with a key that is not the registered one is refused", async (impostor, expected) => {
     const outcomes = await world.connect(world.newContext(), (partyIndex) => ({
-      deadlineMs: 600 - 150 * partyIndex,
+      deadlineMs: 1800 - 400 * partyIndex,
       ...(partyIndex === impostor ? { staticPrivateKey: generateX25519().privateKey } : {}),
     }));
     expect(codes(outcomes)).toEqual(expected);
