@@ -205,8 +205,7 @@ async function compute(
     const tensors = await Promise.all(inputs.map((input) => input.tensor()));
     values = await jiff.run(async () => {
       const result = await algorithm.run(handle, tensors.map(handle.lower), shape, parameters);
-      const vector = { rows: result.length, cols: 1, fracBits: 0, bound: Number.POSITIVE_INFINITY };
-      return (await handle.lift(result, vector)).data;
+      return (await handle.lift(result, { fracBits: 0, bound: Number.POSITIVE_INFINITY })).data;
     });
   }
   const seconds = (performance.now() - startedMs) / 1000;

@@ -32,3 +32,10 @@ it("an inexact value may fall on the other side of a line of the grid", async ()
   expect((await floor(x, 4)).error).toBe(2 ** -10 + 2 ** -4);
   await expect(floor(x, -1)).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
 });
+
+it("the distances of both masked openings are counted", async () => {
+  const session = new Session(new PlanBackend(), 127);
+  await floor(session.input(null, 3, 1, 20, 1), 4);
+  // 21 bits of the value, with one for rounding, and 17 of what remains below 1.5 units of 2^16.
+  expect(session.declaration.statisticalDistance).toBe(3 * (2 ** (21 + 1 - 125) + 2 ** (17 + 1 - 125)));
+});
