@@ -17,7 +17,8 @@ export class Scratch {
   readonly #folder: string | undefined;
   readonly #budget: number;
   readonly #onDisk = new Set<DiskRows>();
-  #used = 0;
+  /** Bytes of rows in each kernel's memory, now and at most: a kernel gives freed memory to nobody else. */
+  readonly #kernels = new Map<Kernel, { now: number; most: number }>();
 
   private constructor(folder: string | undefined, budget: number) {
     this.#folder = folder;
@@ -34,18 +35,24 @@ export class Scratch {
     return new Scratch(undefined, 0);
   }
 
-  /** Bytes of rows in memory now. */
+  /** Bytes that rows have taken of the budget. */
   get memoryUsed(): number {
-    return this.#used;
+    let sum = 0;
+    for (const { most } of this.#kernels.values()) sum += most;
+    return sum;
   }
 
   /** Room for a matrix, in memory while the budget lasts. `recordRows`: rows that will be read together. */
   async rows(kernel: Kernel, rows: number, cols: number, recordRows: number): Promise<RowStore<FieldArray>> {
     const bytes = rows * cols * kernel.spec.elementBytes;
-    if (this.#folder === undefined || this.#used + bytes <= this.#budget) {
-      this.#used += bytes;
+    const taken = this.#kernels.get(kernel) ?? { now: 0, most: 0 };
+    const more = Math.max(0, taken.now + bytes - taken.most);
+    if (this.#folder === undefined || this.memoryUsed + more <= this.#budget) {
+      this.#kernels.set(kernel, taken);
+      taken.now += bytes;
+      taken.most = Math.max(taken.most, taken.now);
       return new MemoryRows(kernel, rows, cols, () => {
-        this.#used -= bytes;
+        taken.now -= bytes;
       });
     }
     const path = join(this.#folder, `rows-${randomId()}`);
