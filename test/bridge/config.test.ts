@@ -33,7 +33,7 @@ test("fills in defaults", async () => {
   expect(config).toMatchObject({
     host: "127.0.0.1",
     confirmations: 5,
-    blobs: { maxBytes: 512 * 1024 * 1024 },
+    blobs: { maxBytes: 2560 * 2 ** 20 },
   });
   expect(config.deployment.jobEscrow).toBe(deployment.jobEscrow);
 });

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BridgeClient } from "../../bridge/client.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
-import { createKernel } from "../../mpc/vector/index.ts";
+import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
 import { BuyerClient } from "../../parties/buyer/client.ts";
 import { deriveSchema } from "../../parties/data/schema.ts";
 import { decodeShare } from "../../parties/data-set.ts";
@@ -31,7 +31,7 @@ let proxy: Server;
 const open = new Set<Socket>();
 /** What went over each connection, one direction an entry. */
 const streams: Buffer[][] = [];
-const published: { seller: string; set: PublishedDataSet }[] = [];
+const published: { seller: string; set: PublishedDataSet; fieldBits: FieldBits }[] = [];
 
 /** Forwards to the bridge and keeps a copy of everything. */
 async function recordingProxy(target: string): Promise<string> {
@@ -77,7 +77,7 @@ beforeAll(async () => {
       { bridge, market, seller: address },
       { table, schema, operatorSet: world.operatorSet, priceWei: 1n },
     );
-    published.push({ seller: address, set });
+    published.push({ seller: address, set, fieldBits: schema.fieldBits });
     return set.offer;
   };
   const run = async (account: number, algorithm: string, offers: bigint[]) => {
@@ -121,7 +121,7 @@ async function haystacks(): Promise<{ where: string; data: Buffer }[]> {
 /** Every share of every data set: each limb plane as it travels, and each element as a number. */
 async function sharesOf(): Promise<Secret[]> {
   const secrets: Secret[] = [];
-  for (const { seller, set } of published) {
+  for (const { seller, set, fieldBits } of published) {
     for (const [i, keys] of world.operators.entries()) {
       const point = partyIndices[i];
       const sealed = await world.client.downloadBlob(set.ciphertextHashes[i], 1 << 20);
@@ -138,12 +138,12 @@ async function sharesOf(): Promise<Secret[]> {
         point,
       };
       const plain = await unseal(keys.sealKey.privateKey.reveal(), context, sealed);
-      const kernel = await createKernel(127);
+      const kernel = await createKernel(fieldBits);
       const share = decodeShare(kernel, plain, { rows: set.rows, cols: set.columns, fracBits: 16, point });
       const what = `share of party ${point}`;
       secrets.push({ what: `${what}, encoded`, bytes: Buffer.from(kernel.encode(share)).subarray(0, 24) });
       kernel.toBigints(share).forEach((element, at) => {
-        const hex = element.toString(16).padStart(32, "0");
+        const hex = element.toString(16).padStart(2 * Math.ceil(fieldBits / 8), "0");
         const number = Buffer.from(hex, "hex");
         secrets.push({ what: `${what}, element ${at}`, bytes: number });
         secrets.push({ what: `${what}, element ${at}, reversed`, bytes: Buffer.from(number).reverse() });
