@@ -15,10 +15,11 @@ import { and } from "../../../mpc/protocols/bits.ts";
 import { compare, gateOpened, openForComparison } from "../../../mpc/protocols/compare.ts";
 import { comparedBits } from "../../../mpc/protocols/comparison-dealing.ts";
 import { convert } from "../../../mpc/protocols/convert.ts";
-import { checkRange } from "../../../mpc/protocols/input-check.ts";
+import { checkInputs, checkRange } from "../../../mpc/protocols/input-check.ts";
 import { reduceDegree } from "../../../mpc/protocols/multiply.ts";
 import { truncate } from "../../../mpc/protocols/truncate.ts";
 import { embedCoefficient } from "../../../mpc/shamir.ts";
+import { storeOf } from "../../../mpc/tables/row-store.ts";
 import { type PartyIndex, partyIndices } from "../../../mpc/transport/transport.ts";
 import { createReferenceKernel, type FieldArray } from "../../../mpc/vector/index.ts";
 import { threeParties, together } from "../three-parties.ts";
@@ -98,6 +99,12 @@ const gate: Protocol = async (party, x) => {
   return reduceDegree(party, await gateOpened(party, opening, offset, request, x));
 };
 
+/** One value of one seller. */
+const inputs: Protocol = (party, x) => {
+  const shares = storeOf(x, 1, 1, (start, length) => party.kernel.slice(x, start, length));
+  return checkInputs(party, [{ name: "data set", shares, hasLabel: false, fracBits: 16 }]);
+};
+
 const coefficients = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(0xa5);
 
 const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
@@ -119,6 +126,7 @@ const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
     200,
   ],
   ["gate", gate, -4000n, 4000n, 300],
+  ["input checks", inputs, 0n, 1n << 16n, 100],
   ["range check", (p, x) => checkRange(p, x, -128n, 128n, coefficients), -128n, 128n, 100],
 ];
 
