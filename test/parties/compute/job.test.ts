@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { CostMeter } from "../../../mpc/cost.ts";
 import { columns, MarketWorld, tables } from "./market-world.ts";
 
 let world: MarketWorld;
@@ -97,6 +98,26 @@ describe("a job", () => {
     expect(before - after).toBeLessThan(10n ** 15n);
     const failed = (await market.jobEvents(job)).find(({ type }) => type === "JobFailed");
     expect(failed).toMatchObject({ reasons: ["COMMITMENT_MISMATCH", "COMMITMENT_MISMATCH"] });
+  });
+
+  test("in whose run something was opened that is not declared gets no result from the node that saw it", async () => {
+    const { measurement } = CostMeter.prototype;
+    let readings = 0;
+    const meter = vi.spyOn(CostMeter.prototype, "measurement").mockImplementation(function (this: CostMeter) {
+      const measured = measurement.call(this);
+      readings += 1;
+      return { ...measured, openings: { ...measured.openings, weights: readings } };
+    });
+    try {
+      for (const point of [1, 2, 3] as const) await world.start(point);
+      const { client, market, fund } = await fundJob();
+      const job = await fund();
+      await expect(client.waitForResult(job)).rejects.toMatchObject({ kind: "aborted" });
+      expect(await market.jobState(job)).toBe("Refunded");
+      expect(world.logged.join("")).toContain("INTERNAL");
+    } finally {
+      meter.mockRestore();
+    }
   });
 
   test("of which a party never joins is given up by the others after a while", async () => {
