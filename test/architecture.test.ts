@@ -1,5 +1,5 @@
 /** The rules that hold the layers apart, read off the sources. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { errorCodes, errorKinds } from "../mpc/errors.ts";
@@ -129,5 +129,13 @@ describe("docs/errors.md", () => {
 describe("docs/protocols.md", () => {
   it("has the table of declared costs that `npm run docs` writes", () => {
     expect(text("docs/protocols.md")).toContain(protocolCostTable());
+  });
+});
+
+describe("docs/threat-model.md", () => {
+  it("names tests that exist", () => {
+    const named = Array.from(text("docs/threat-model.md").matchAll(/`(test\/[^`]+)`/g), ([, file]) => file);
+    expect(named.length).toBeGreaterThan(20);
+    expect(named.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 });
