@@ -128,8 +128,8 @@ describe("logistic regression on real data", () => {
     const { secure } = await runTwice("logistic-regression", [
       { rows: 40, columns: 3, values, hasLabel: true },
     ]);
-    // One unit in the last place is rounding.
-    expect(Math.abs(secure.weights[1])).toBeLessThanOrEqual(2 ** -20);
+    // One unit in the last of the 16 places that this job gets is rounding.
+    expect(Math.abs(secure.weights[1])).toBeLessThanOrEqual(2 ** -16);
     expect(Math.abs(secure.weights[0])).toBeGreaterThan(0.1);
   });
 
