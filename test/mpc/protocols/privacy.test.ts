@@ -10,6 +10,7 @@
  */
 import { modPow } from "bigint-crypto-utils";
 import { describe, expect, it } from "vitest";
+import type { SymbolonError } from "../../../mpc/errors.ts";
 import type { Party } from "../../../mpc/party.ts";
 import { and } from "../../../mpc/protocols/bits.ts";
 import { compare, gateOpened, openForComparison } from "../../../mpc/protocols/compare.ts";
@@ -105,6 +106,11 @@ const inputs: Protocol = (party, x) => {
   return checkInputs(party, [{ name: "data set", shares, hasLabel: false, fracBits: 16 }]);
 };
 
+const nonsense: Protocol = (party, x) =>
+  checkRange(party, x, -128n, 128n, coefficients).catch((error: SymbolonError) => {
+    expect(error.code).toBe("INPUT_OUT_OF_RANGE");
+  });
+
 const coefficients = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(0xa5);
 
 const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
@@ -127,6 +133,8 @@ const protocols: [string, Protocol, bigint, bigint, runs: number][] = [
   ],
   ["gate", gate, -4000n, 4000n, 300],
   ["input checks", inputs, 0n, 1n << 16n, 100],
+  // Nonsense, too, is hidden: only that it is nonsense shows in the end.
+  ["range check of nonsense", nonsense, 1n << 59n, (1n << 60n) + (1n << 58n), 100],
   ["range check", (p, x) => checkRange(p, x, -128n, 128n, coefficients), -128n, 128n, 100],
 ];
 
@@ -241,6 +249,35 @@ describe("a party's view", () => {
       expect(count, String(value)).toBeLessThan(7 * 2.6);
     }
     expect(elements.size).toBe(40);
+  });
+
+  it("of a range check's dealing is uniform at the second opener, bit plane by bit plane", async () => {
+    const values = 32;
+    const runs = 20;
+    const ones: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      const parties = await threeParties(61, {
+        kernel: () => kernel,
+        tap: (from, to, operation, bytes) => {
+          // In the first round party 2 is the helper, and party 1 the second opener. A word is a plane.
+          if (from !== 2 || to !== 1 || operation !== 1) return undefined;
+          new Uint32Array(bytes.slice().buffer).forEach((word, plane) => {
+            ones[plane] = (ones[plane] ?? 0) + word.toString(2).replaceAll("0", "").length;
+          });
+          return undefined;
+        },
+      });
+      const shares = parties.map((party) => {
+        const share = party.kernel.allocate(values);
+        party.kernel.fill(share, 0n);
+        return share;
+      });
+      await together(parties, (party, i) => checkRange(party, shares[i], -128n, 128n, coefficients));
+    }
+    // 15 products of the bits of each of 15 blocks, and the last bit. A product of four bits is 1 once in 16.
+    expect(ones).toHaveLength(15 * 15 + 1);
+    const [mean, deviation] = [(values * runs) / 2, Math.sqrt(values * runs) / 2];
+    for (const count of ones) expect(Math.abs(count - mean)).toBeLessThan(7 * deviation);
   });
 
   it("of a conjunction does not depend on the bits", async () => {
