@@ -5,6 +5,7 @@ import type { FieldArray } from "../vector/index.ts";
 import {
   type CompareRequest,
   type ComparisonOpening,
+  checkComparison,
   comparisonDealing,
   comparisonDealtBytes,
 } from "./comparison-dealing.ts";
@@ -48,6 +49,7 @@ export async function openForComparison(
   x: FieldArray,
   request: CompareRequest,
 ): Promise<{ opening: ComparisonOpening; offset: bigint }> {
+  checkComparison(party.kernel.spec.bits, request);
   const offset = 1n << BigInt(request.bitLength);
   const dealing = await comparisonDealing(request);
   const opening = await party.openingRound("compare", (operation) =>

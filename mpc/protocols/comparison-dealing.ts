@@ -40,6 +40,29 @@ export function comparedBits({ thresholds, bitLength, coarseBits }: CompareReque
   return bits;
 }
 
+/**
+ * Whether the masked opening and the differences fit the field: |x| and the offset below 2^(k-4) leave the
+ * masks their room, and c plus the constant that holds a threshold stays below p.
+ * @throws RANGE_EXCEEDED, SHAPE_MISMATCH
+ */
+export function checkComparison(fieldBits: number, request: CompareRequest): void {
+  const { thresholds, bitLength, coarseBits } = request;
+  if (thresholds.length === 0) throw new SymbolonError("SHAPE_MISMATCH", "a comparison without thresholds");
+  if (!(coarseBits >= 0 && coarseBits <= fieldBits))
+    throw new SymbolonError("SHAPE_MISMATCH", `${coarseBits} bits cannot be dropped`);
+  const m = comparedBits(request);
+  const k = BigInt(fieldBits);
+  // c < 2^(l+1) + 2^(k-1); the offset is at least 0.
+  const largest = (2n << BigInt(bitLength)) + (1n << (k - 1n));
+  const constants = thresholds.map((t) => (1n << BigInt(m)) - (t >> BigInt(coarseBits)));
+  const sum = (largest >> BigInt(coarseBits)) + constants.reduce((a, b) => (a > b ? a : b));
+  if (bitLength > fieldBits - 4 || m + 1 > fieldBits || sum >= (1n << k) - 1n)
+    throw new SymbolonError(
+      "RANGE_EXCEEDED",
+      `a comparison of values of ${bitLength} bits does not fit a field of ${fieldBits} bits`,
+    );
+}
+
 /** What a party holds of a comparison after its masked opening, beside the opening itself. */
 export interface ComparisonDealt {
   readonly bytes127: Bytes127;
@@ -49,6 +72,8 @@ export interface ComparisonDealt {
   readonly pad?: PadSource;
   /** The bits of r above the compared ones, at the helper. */
   readonly top?: Uint32Array;
+  /** A dealing serves one search: a second would continue the first opener's stream and nobody else's. */
+  used: boolean;
 }
 
 type PadSource = (out: Uint8Array) => void;
@@ -92,10 +117,12 @@ export async function comparisonDealing(request: CompareRequest): Promise<Dealin
         bytes127.bitsToBytes(out, slicePlanes(planes, start, rows), rows);
         bytes127.subtract(out, out, mask);
       }
-      return { wire, dealt: { bytes127, top } };
+      return { wire, dealt: { bytes127, top, used: false } };
     },
     atOpener: (party, operation, roles) =>
-      party.index === roles.first ? { bytes127, pad: padOf(party, operation, roles) } : { bytes127 },
+      party.index === roles.first
+        ? { bytes127, pad: padOf(party, operation, roles), used: false }
+        : { bytes127, used: false },
     complete: (dealt, bytes) => ({ ...dealt, shares: checkedBytes(bytes127, new Uint8Array(bytes)) }),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { toZn } from "bigint-crypto-utils";
 import type { Cost } from "../cost.ts";
+import { SymbolonError } from "../errors.ts";
 import type { Party } from "../party.ts";
 import { degree1Coefficient, embedCoefficient, slopeCoefficient } from "../shamir.ts";
 import type { FieldArray } from "../vector/index.ts";
@@ -11,6 +12,7 @@ import { wordsFor, xorWords } from "./bits.ts";
 import {
   type CompareRequest,
   type ComparisonOpening,
+  checkComparison,
   checkedBytes,
   comparedBits,
   slice,
@@ -51,7 +53,10 @@ export async function findOutcomes(
 ): Promise<{ split: SplitOutcomes; gated: FieldArray | undefined }> {
   const { kernel, index } = party;
   const { helper, first, second, opened, firstMask, secondMask } = opening;
-  const { bytes127, top } = opening.dealt!;
+  checkComparison(kernel.spec.bits, request);
+  const { bytes127, top, used } = opening.dealt!;
+  if (used) throw new SymbolonError("INTERNAL", "the dealing of a comparison is used twice");
+  opening.dealt!.used = true;
   const n = (opened ?? firstMask ?? secondMask)!.length;
   const copies = request.thresholds.length;
   const m = comparedBits(request);

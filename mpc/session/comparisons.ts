@@ -1,8 +1,13 @@
 /** Comparisons of tensors with public thresholds, and piecewise linear functions made of them. */
 import { compareCost, gateOpenedCost } from "../protocols/compare.ts";
-import { type CompareRequest, comparisonDealtBytes } from "../protocols/comparison-dealing.ts";
+import {
+  type CompareRequest,
+  checkComparison,
+  comparisonDealtBytes,
+} from "../protocols/comparison-dealing.ts";
 import { openMaskedCost } from "../protocols/masked-opening.ts";
 import { reduceDegreeCost } from "../protocols/multiply.ts";
+import type { FieldBits } from "../vector/index.ts";
 import type { Piecewise } from "./backend.ts";
 import {
   encode,
@@ -26,7 +31,7 @@ export async function atLeastEach<D>(
   const { ledger, elementBytes, backend } = session;
   const n = rows * cols;
   const bitLength = ledger.masked("compare", a.bound, a.fracBits, 0, n);
-  const request = requestFor(thresholds, a.fracBits, bitLength, resolutionBits);
+  const request = requestFor(session.fieldBits, thresholds, a.fracBits, bitLength, resolutionBits);
   ledger.cost("compare", compareCost(n, request, elementBytes));
   const bits = await backend.compare(a.data, n, request);
   const error = bitError(a.error, thresholds, a.fracBits, request);
@@ -60,7 +65,7 @@ export async function piecewise<D>(a: Tensor<D>, f: PiecewiseLinear): Promise<Te
   const { session, rows, cols, fracBits, size } = a;
   const { ledger, elementBytes, backend } = session;
   const bitLength = ledger.masked("compare", a.bound, fracBits, 0, size);
-  const request = requestFor(froms(f), fracBits, bitLength, f.resolutionBits);
+  const request = requestFor(session.fieldBits, froms(f), fracBits, bitLength, f.resolutionBits);
   ledger.cost("compare", openMaskedCost(size, 1, elementBytes, comparisonDealtBytes(size, request)));
   const prepared = preparePieces(session, f, request, size, fracBits);
   const data = await backend.piecewise(a.data, size, prepared);
@@ -79,7 +84,7 @@ export async function piecewiseOfProduct<D>(
   const n = rows * cols;
   const shift = rawFracBits - fracBits;
   const bitLength = ledger.masked("product", bound, rawFracBits, shift, n);
-  const request = requestFor(froms(f), rawFracBits, bitLength, f.resolutionBits);
+  const request = requestFor(session.fieldBits, froms(f), rawFracBits, bitLength, f.resolutionBits);
   ledger.cost("multiply and truncate", openMaskedCost(n, 2, elementBytes, comparisonDealtBytes(n, request)));
   const prepared = preparePieces(session, f, request, n, fracBits);
   const data = await backend.productPiecewise(terms, n, { shift, bitLength }, prepared);
@@ -172,13 +177,16 @@ function piecewiseError(
 }
 
 function requestFor(
+  field: FieldBits,
   thresholds: readonly number[],
   fracBits: number,
   bitLength: number,
   resolutionBits?: number,
 ): CompareRequest {
   const coarseBits = resolutionBits === undefined ? 0 : Math.max(0, fracBits - resolutionBits);
-  return { thresholds: thresholds.map((t) => encode(t, fracBits)), bitLength, coarseBits };
+  const request = { thresholds: thresholds.map((t) => encode(t, fracBits)), bitLength, coarseBits };
+  checkComparison(field, request);
+  return request;
 }
 
 /** A bit is exact or, where the value, a threshold or the comparison is not, may be the wrong one. */
