@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     // Fresh kernel arrays are no zeros: see mpc/vector/wasm-arrays.ts.
     env: { SYMBOLON_POISON_MEMORY: "1" },
+    // Whole markets run in these tests; on a busy machine they take their time.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
@@ -15,8 +17,8 @@ export default defineConfig({
           name: "fast",
           include: ["test/**/*.test.ts"],
           exclude: slow,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

@@ -133,7 +133,7 @@ describe("a job", () => {
     await expect.poll(async () => (await world.client.job(String(job))).joins).toEqual([1, 2]);
     await world.provider.send("evm_increaseTime", [121]);
     await world.provider.send("evm_mine", []);
-    await expect.poll(() => market.jobState(job), { timeout: 10_000 }).toBe("Refunded");
+    await expect.poll(() => market.jobState(job), { timeout: 30_000 }).toBe("Refunded");
     expect(world.logged.join("")).not.toContain('"level":60');
   });
 
