@@ -104,7 +104,7 @@ const exact = 0;
 export const workloads: readonly Workload[] = [
   training("lr-569x30-b128", [569, 30, 128], 20, breastCancer),
   training("lr-1000x100-b128", [1000, 100, 128], 12, () => syntheticData(1000, 100)),
-  training("lr-10000x100-b128", [10_000, 100, 128], 5, () => syntheticData(10_000, 100)),
+  training("lr-10000x100-b128", [10_000, 100, 128], 10, () => syntheticData(10_000, 100)),
   training("lr-10000x100-full", [10_000, 100, 65_536], 10, () => syntheticData(10_000, 100)),
   {
     name: "multiply-1e6",

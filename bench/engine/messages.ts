@@ -22,7 +22,11 @@ export class Child {
 
   /** Runs a module. Its standard output is dropped: JIFF writes there. */
   constructor(module: string) {
-    this.#process = fork(module, { stdio: ["ignore", "ignore", 2, "ipc"] });
+    this.#process = fork(module, {
+      stdio: ["ignore", "ignore", 2, "ipc"],
+      // As a local market starts its nodes.
+      execArgv: ["--single-threaded-gc"],
+    });
     this.#process.on("message", (message) => {
       if (this.#waiting === undefined) this.#arrived.push(message);
       else this.#waiting.resolve(message);

@@ -72,6 +72,6 @@ function runCount(firstMs: number, { budgetMs, rttMs, profile = false }: RunOpti
   const within = Math.round(budgetMs / firstMs);
   if (rttMs > 0 && firstMs > 3 * budgetMs) return { warmUps: 0, runs: 0, profile };
   const runs = Math.min(mostRuns, Math.max(firstMs < 1000 ? 5 : 3, within));
-  // A training of a hundred steps is compiled by its fifth run. With delays that is not worth the time.
-  return { warmUps: rttMs > 0 ? 1 : Math.min(10, Math.max(5, within)), runs, profile };
+  // A training of a hundred steps is compiled by its tenth run. With delays that is not worth the time.
+  return { warmUps: rttMs > 0 ? 1 : firstMs < 1000 ? 10 : 4, runs, profile };
 }

@@ -46,7 +46,9 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     Object.entries(process.env).filter(([variable]) => !foreignVariables.test(variable)),
   );
   const log = openSync(logFile, "a", 0o600);
-  const child = spawn(process.execPath, [cli, ...args, "--json", "--until-stdin-ends"], {
+  // Heaps are small here and three nodes share the cores: the collector's own threads would take them away.
+  const command = ["--single-threaded-gc", cli, ...args, "--json", "--until-stdin-ends"];
+  const child = spawn(process.execPath, command, {
     // The child ends when its stdin does: so it does not outlive a parent that was killed.
     stdio: ["pipe", "pipe", log],
     env: environment,
