@@ -8,7 +8,7 @@ import {
   maxComparedBits,
   type PrivateCompareRequest,
 } from "./bytes127.ts";
-import { checkBound, checkRows } from "./bytes127-checks.ts";
+import { checkBound, checkPrivateCompare, checkRows } from "./bytes127-checks.ts";
 import { checkLength } from "./shapes.ts";
 
 const reduce = (value: number) => ((value % byteModulus) + byteModulus) % byteModulus;
@@ -56,16 +56,8 @@ class ReferenceBytes127 implements Bytes127 {
 
   privateCompare(out: Uint8Array, request: PrivateCompareRequest): void {
     const { aBits, rShare, coins, multipliers, zeros, rotations, n, m, isFirst } = request;
-    const name = "privateCompare";
-    checkRows(name, n, m, maxComparedBits);
+    checkPrivateCompare(out, request, maxComparedBits);
     const width = m + 1;
-    checkLength(name, "aBits", aBits, n * m);
-    checkLength(name, "rShare", rShare, n * m);
-    checkLength(name, "coins", coins, Math.ceil(n / 32));
-    checkLength(name, "multipliers", multipliers, n * width);
-    checkLength(name, "zeros", zeros, n * width);
-    checkLength(name, "rotations", rotations, n);
-    checkLength(name, "out", out, n * width);
     const one = isFirst ? 1 : 0;
     for (let e = 0; e < n; e++) {
       const rotation = rotations[e]!;

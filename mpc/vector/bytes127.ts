@@ -10,7 +10,7 @@
  * cache once. Nothing is kept between calls, so one instance serves a whole process.
  */
 import { SymbolonError } from "../errors.ts";
-import { checkBound, checkRows } from "./bytes127-checks.ts";
+import { checkBound, checkPrivateCompare, checkRows } from "./bytes127-checks.ts";
 import { checkLength } from "./shapes.ts";
 import { type Call, instantiate } from "./wasm-module.ts";
 
@@ -169,16 +169,8 @@ class WasmBytes127 implements Bytes127 {
 
   privateCompare(out: Uint8Array, request: PrivateCompareRequest): void {
     const { aBits, rShare, coins, multipliers, zeros, rotations, n, m, isFirst } = request;
-    const name = "privateCompare";
-    checkRows(name, n, m, maxComparedBits);
+    checkPrivateCompare(out, request, maxComparedBits);
     const width = m + 1;
-    checkLength(name, "aBits", aBits, n * m);
-    checkLength(name, "rShare", rShare, n * m);
-    checkLength(name, "coins", coins, Math.ceil(n / 32));
-    checkLength(name, "multipliers", multipliers, n * width);
-    checkLength(name, "zeros", zeros, n * width);
-    checkLength(name, "rotations", rotations, n);
-    checkLength(name, "out", out, n * width);
     const [a, r, w, s, z, rotation, coin] = [0, 1, 2, 3, 4, 5, 6];
     const perSlice = rowsOf(width);
     for (let start = 0; start < n; start += perSlice) {
