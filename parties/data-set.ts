@@ -2,23 +2,28 @@
  * The bytes of one party's share of a matrix: of a data set, or of a result.
  *
  *     offset 0   "SYMS"
- *            4   version (u8), 1
+ *            4   form (u8): 1 elements, 2 a seed
  *            5   exponent k of the field 2^k - 1 (u8)
  *            6   fractional bits (u8)
  *            7   point, 1 to 3 (u8)
  *            8   rows (u32, little-endian)
  *           12   columns (u32, little-endian)
- *           16   blocks of whole rows, each as `Kernel.encode` writes its elements
+ *           16   form 1: blocks of whole rows, each as `Kernel.encode` writes its elements
+ *                form 2: the 32 bytes of a seed
  *
  * A block holds as many rows as fit in 2^16 elements, at least one, and the last what is left: the writer
  * and the reader of a large matrix need memory for one block besides the matrix itself.
  *
- * Sharing is Shamir's, degree 1: the share at point i is s + a i with a fresh uniform a for each element, so a
- * single share is uniform whatever the secret is, and any two give the secret.
+ * Sharing is Shamir's, degree 1: the shares of s lie on a line, s at 0, on which one more point may be chosen
+ * freely. For a data set the share at point 1 is chosen, as the next output of a generator under a fresh seed
+ * (`seededStream`, read by `Kernel.fromRandomBytes`, each block from its first element on), and the shares at 2 and
+ * 3 follow. So a single share looks uniform whatever the secret is: at 1 it is a seed that has nothing to do with
+ * the secret, at 2 and 3 it is hidden as well as AES-256 hides. Any two give the secret. And party 1 is sent a
+ * seed instead of a matrix. A party's share of a result is what it computed: elements at all three points.
  */
 import { createHash } from "node:crypto";
 import { SymbolonError } from "../mpc/errors.ts";
-import { randomStream } from "../mpc/random.ts";
+import { randomBytes, seedBytes, seededStream } from "../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../mpc/transport/transport.ts";
 import { type FieldArray, type FieldSpec, type Kernel, randomBlock } from "../mpc/vector/index.ts";
 import { ExactReader } from "./exact-reader.ts";
@@ -29,6 +34,8 @@ export interface MatrixFormat {
   rows: number;
   cols: number;
   fracBits: number;
+  /** Whether the share at point 1 is a seed: of data sets it is, of results it is not. */
+  seeded?: boolean;
 }
 
 /** What a reader expects of a share. */
@@ -37,13 +44,20 @@ export interface ShareFormat extends MatrixFormat {
 }
 
 const magic = Buffer.from("SYMS", "ascii");
-const version = 1;
+const [elementsForm, seedForm] = [1, 2];
 const headerBytes = 16;
 const blockElements = 2 ** 16;
+/** The point whose share of a data set is a seed. */
+const seedPoint = 1;
 
-/** Bytes of a share of a rows x cols matrix. */
+/** Bytes of a share of a rows x cols matrix, in elements. */
 export function shareBytes(spec: FieldSpec, rows: number, cols: number): number {
   return headerBytes + rows * cols * spec.elementBytes;
+}
+
+/** Bytes of the share for a point of a data set. */
+export function dataSetShareBytes(spec: FieldSpec, rows: number, cols: number, point: PartyIndex): number {
+  return point === seedPoint ? headerBytes + seedBytes : shareBytes(spec, rows, cols);
 }
 
 /** sha256 of the bytes as 0x-hexadecimal: the address of a blob and the hash that an offer commits to. */
@@ -52,8 +66,8 @@ export function ciphertextHash(bytes: Uint8Array): string {
 }
 
 /**
- * Shares a row-major matrix of numbers, encoded in fixed point: the bytes for points 1, 2 and 3. Secret in
- * pairs: send each to its party only, sealed.
+ * Shares a row-major matrix of numbers, encoded in fixed point: the bytes for points 1 (a seed), 2 and 3. Secret
+ * in pairs: send each to its party only, sealed.
  * @throws SHAPE_MISMATCH; FIELD_ENCODING for a number that the format cannot hold
  */
 export function shareMatrix(
@@ -70,12 +84,18 @@ export function shareMatrix(
       `${matrix.length} numbers do not make a ${rows} x ${cols} matrix.`,
     );
   }
-  const shares = partyIndices.map((point) => newShare(kernel, { rows, cols, fracBits, point })) as Three;
+  const [one, ...others] = sharer.headers();
+  const [two, three] = others.map((header) => {
+    const bytes = new Uint8Array(shareBytes(kernel.spec, rows, cols));
+    bytes.set(header);
+    return bytes;
+  }) as [Uint8Array, Uint8Array];
   for (const { start, length, offset } of blocks(kernel, rows, cols)) {
     const block = sharer.share(matrix.subarray(start, start + length));
-    for (const [i, bytes] of block.entries()) shares[i]!.set(bytes, offset);
+    two.set(block[1], offset);
+    three.set(block[2], offset);
   }
-  return shares;
+  return [one, two, three];
 }
 
 type Three = [Uint8Array, Uint8Array, Uint8Array];
@@ -84,23 +104,33 @@ type Three = [Uint8Array, Uint8Array, Uint8Array];
 export class MatrixSharer {
   readonly #kernel: Kernel;
   readonly #format: MatrixFormat;
-  readonly #random = randomStream();
+  readonly #seed = randomBytes(seedBytes);
+  readonly #firstShare = seededStream(this.#seed);
+  /** Of the last block. Fresh memory for each would cost more than the sharing. */
+  #shares: Three | undefined;
   #row = 0;
 
   /** @throws SHAPE_MISMATCH for an impossible shape */
   constructor(kernel: Kernel, format: MatrixFormat) {
     checkShape(format.rows, format.cols);
     this.#kernel = kernel;
-    this.#format = format;
+    this.#format = { ...format, seeded: true };
   }
 
-  /** What stands before the blocks, for points 1, 2 and 3. */
+  /** For point 1 the whole share, for points 2 and 3 what stands before the blocks. */
   headers(): Three {
-    return partyIndices.map((point) => header(this.#kernel, { ...this.#format, point })) as Three;
+    const [one, two, three] = partyIndices.map((point) =>
+      header(this.#kernel, { ...this.#format, point }),
+    ) as Three;
+    const whole = new Uint8Array(headerBytes + seedBytes);
+    whole.set(one);
+    whole.set(this.#seed, headerBytes);
+    return [whole, two, three];
   }
 
   /**
-   * The bytes of the next `rowsPerBlock(cols)` rows, or of those that are left.
+   * The bytes of the next `rowsPerBlock(cols)` rows, or of those that are left, for points 2 and 3, and none for
+   * point 1; valid until the next call, which writes over them.
    * @throws SHAPE_MISMATCH for another number of rows; FIELD_ENCODING
    */
   share(matrix: Float64Array): Three {
@@ -115,22 +145,37 @@ export class MatrixSharer {
     try {
       const share = kernel.allocate(length);
       const slope = kernel.allocate(length);
-      kernel.fromNumbers(share, matrix, fracBits);
-      for (let at = 0; at < length; at += randomBlock) {
-        const piece = kernel.slice(slope, at, Math.min(randomBlock, length - at));
-        const bytes = this.#random(kernel.randomByteLength(piece.length));
-        kernel.fromRandomBytes(piece, bytes);
-        bytes.fill(0);
+      kernel.fromNumbers(slope, matrix, fracBits);
+      fillFromSeed(kernel, share, this.#firstShare);
+      kernel.subtract(slope, share, slope);
+      const bytes = length * kernel.spec.elementBytes;
+      if (this.#shares?.[1].length !== bytes) {
+        this.#shares = [new Uint8Array(0), new Uint8Array(bytes), new Uint8Array(bytes)];
       }
-      const shares = partyIndices.map(() => {
+      for (const out of this.#shares.slice(1)) {
         kernel.add(share, share, slope);
-        return kernel.encode(share);
-      });
+        let at = 0;
+        for (const part of kernel.wireParts(share)) {
+          out.set(part, at);
+          at += part.length;
+        }
+      }
       kernel.fill(slope, 0n);
-      return shares as Three;
+      return this.#shares;
     } finally {
       kernel.endRegion(region);
     }
+  }
+}
+
+/** The next elements of a seeded share. */
+function fillFromSeed(kernel: Kernel, out: FieldArray, stream: (length: number) => Buffer): void {
+  for (let at = 0; at < out.length; at += randomBlock) {
+    const piece = kernel.slice(out, at, Math.min(randomBlock, out.length - at));
+    const bytes = stream(kernel.randomByteLength(piece.length));
+    kernel.fromRandomBytes(piece, bytes);
+    bytes.fill(0);
+    release(bytes);
   }
 }
 
@@ -144,7 +189,8 @@ export function encodeShare(kernel: Kernel, share: FieldArray, format: ShareForm
       `${share.length} elements do not make a ${rows} x ${cols} matrix.`,
     );
   }
-  const bytes = newShare(kernel, format);
+  const bytes = new Uint8Array(shareBytes(kernel.spec, rows, cols));
+  bytes.set(header(kernel, format));
   for (const { start, length, offset } of blocks(kernel, rows, cols)) {
     bytes.set(kernel.encode(kernel.slice(share, start, length)), offset);
   }
@@ -160,9 +206,16 @@ export function decodeShare(kernel: Kernel, bytes: Uint8Array, format: ShareForm
   const { rows, cols } = format;
   checkShape(rows, cols);
   checkHeader(kernel, bytes, format);
-  expect(bytes.length === shareBytes(kernel.spec, rows, cols), "length");
+  const seed = isSeed(format) ? bytes.subarray(headerBytes) : undefined;
+  expect(bytes.length === (seed ? headerBytes + seedBytes : shareBytes(kernel.spec, rows, cols)), "length");
   const share = kernel.allocate(rows * cols);
   try {
+    if (seed !== undefined) {
+      const stream = seededStream(seed);
+      for (const { start, length } of blocks(kernel, rows, cols))
+        fillFromSeed(kernel, kernel.slice(share, start, length), stream);
+      return share;
+    }
     for (const { start, length, offset } of blocks(kernel, rows, cols)) {
       const end = offset + length * kernel.spec.elementBytes;
       kernel.decode(kernel.slice(share, start, length), bytes.subarray(offset, end));
@@ -198,14 +251,26 @@ export async function* shareBlocks(
   const reader = new ExactReader(parts);
   const head = await reader.read(headerBytes);
   checkHeader(kernel, head ?? new Uint8Array(0), format);
-  for (const { start, length } of blocks(kernel, rows, cols)) {
-    const bytes = await reader.read(length * kernel.spec.elementBytes);
-    expect(bytes !== undefined, "length");
-    const values = kernel.allocate(length);
-    try {
+  let fill: (values: FieldArray) => Promise<void>;
+  if (isSeed(format)) {
+    const seed = await reader.read(seedBytes);
+    expect(seed !== undefined && (await reader.atEnd()), "length");
+    const stream = seededStream(seed);
+    fill = async (values) => fillFromSeed(kernel, values, stream);
+  } else {
+    // One for all blocks; the last may be shorter.
+    const buffer = new Uint8Array(rowsPerBlock(cols) * cols * kernel.spec.elementBytes);
+    fill = async (values) => {
+      const bytes = buffer.subarray(0, values.length * kernel.spec.elementBytes);
+      expect(await reader.readInto(bytes), "length");
       kernel.decode(values, bytes);
       bytes.fill(0);
-      release(bytes);
+    };
+  }
+  for (const { start, length } of blocks(kernel, rows, cols)) {
+    const values = kernel.allocate(length);
+    try {
+      await fill(values);
       yield { first: start / cols, rows: length / cols, values };
     } finally {
       kernel.free(values);
@@ -251,16 +316,13 @@ function checkShape(rows: number, cols: number): void {
   }
 }
 
-function newShare(kernel: Kernel, format: ShareFormat): Uint8Array {
-  const bytes = new Uint8Array(shareBytes(kernel.spec, format.rows, format.cols));
-  bytes.set(header(kernel, format));
-  return bytes;
-}
+const isSeed = ({ seeded, point }: ShareFormat): boolean => seeded === true && point === seedPoint;
 
-function header(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat): Uint8Array {
+function header(kernel: Kernel, format: ShareFormat): Uint8Array {
+  const { rows, cols, fracBits, point } = format;
   const bytes = new Uint8Array(headerBytes);
   bytes.set(magic);
-  bytes.set([version, kernel.spec.bits, fracBits, point], 4);
+  bytes.set([isSeed(format) ? seedForm : elementsForm, kernel.spec.bits, fracBits, point], 4);
   const view = new DataView(bytes.buffer);
   view.setUint32(8, rows, true);
   view.setUint32(12, cols, true);
@@ -268,7 +330,8 @@ function header(kernel: Kernel, { rows, cols, fracBits, point }: ShareFormat): U
 }
 
 function checkHeader(kernel: Kernel, bytes: Uint8Array, format: ShareFormat): void {
-  expect(bytes.length >= headerBytes && magic.equals(bytes.subarray(0, 4)) && bytes[4] === version, "format");
+  expect(bytes.length >= headerBytes && magic.equals(bytes.subarray(0, 4)), "format");
+  expect(bytes[4] === (isSeed(format) ? seedForm : elementsForm), "form");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   expect(bytes[5] === kernel.spec.bits, "field");
   expect(bytes[6] === format.fracBits, "number of fractional bits");

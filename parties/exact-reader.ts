@@ -12,12 +12,17 @@ export class ExactReader {
   async read(length: number): Promise<Uint8Array | undefined> {
     if (this.#left.length >= length) return this.#take(length);
     const whole = new Uint8Array(length);
+    return (await this.readInto(whole)) ? whole : undefined;
+  }
+
+  /** Fills `target` with the next bytes: no memory is taken for them. False when the stream ends before. */
+  async readInto(target: Uint8Array): Promise<boolean> {
     for (let have = 0; ; ) {
-      const part = this.#take(Math.min(this.#left.length, length - have));
-      whole.set(part, have);
+      const part = this.#take(Math.min(this.#left.length, target.length - have));
+      target.set(part, have);
       have += part.length;
-      if (have === length) return whole;
-      if (!(await this.#next())) return undefined;
+      if (have === target.length) return true;
+      if (!(await this.#next())) return false;
     }
   }
 

@@ -17,7 +17,6 @@ import { SymbolonError } from "../mpc/errors.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
 import { ExactReader } from "./exact-reader.ts";
 import { NodeAes256Gcm } from "./hpke-aead.ts";
-import { ownsMemory } from "./release.ts";
 import { Secret } from "./secret.ts";
 
 /** Whose input share is sealed to whom. Addresses and hashes are 0x-hexadecimal. */
@@ -93,7 +92,7 @@ export async function seal(
   const sealer = await Sealer.begin(recipientPublicKey, context, plaintext.length);
   const sealed = new Uint8Array(sealedBytes(plaintext.length));
   let at = 0;
-  for (const part of [sealer.header, await sealer.push(plaintext), await sealer.finish()]) {
+  for (const part of [sealer.header, ...(await sealer.push(plaintext)), await sealer.finish()]) {
     sealed.set(part, at);
     at += part.length;
   }
@@ -134,8 +133,8 @@ export class Sealer {
     return new Sealer(sender, binding, plaintextBytes);
   }
 
-  /** The next bytes of the plaintext; returns the bytes of the seal that are ready. @throws USAGE beyond the length */
-  async push(part: Uint8Array): Promise<Uint8Array> {
+  /** The next bytes of the plaintext; returns the chunks of the seal that are ready. @throws USAGE beyond the length */
+  async push(part: Uint8Array): Promise<Uint8Array[]> {
     this.#taken += part.length;
     if (this.#taken > this.#length) throw lengthWrong();
     const ready: Uint8Array[] = [];
@@ -146,7 +145,7 @@ export class Sealer {
       at += count;
       if (this.#inChunk === chunkBytes) ready.push(await this.#sealChunk());
     }
-    return ready.length === 1 ? ready[0]! : Buffer.concat(ready);
+    return ready;
   }
 
   /** The last bytes of the seal. @throws USAGE when less was pushed than announced */
@@ -225,15 +224,16 @@ export async function* unsealChunks(
     // No cause: what a library says about a key that failed is not ours to print.
     throw sealInvalid();
   }
+  // One for all chunks but the last.
+  const whole = new Uint8Array(Math.min(chunkBytes, length) + tagBytes);
   for (let chunk = 0; chunk < chunkCount(length); chunk++) {
     const size = Math.min(chunkBytes, length - chunk * chunkBytes);
-    const part = await reader.read(size + tagBytes);
-    if (part === undefined) throw sealInvalid();
+    const part = size + tagBytes === whole.length ? whole : new Uint8Array(size + tagBytes);
+    if (!(await reader.readInto(part))) throw sealInvalid();
     let opened: ArrayBuffer;
     try {
       // The library copies a view, and a whole buffer not.
-      const whole = ownsMemory(part) ? part.buffer : part;
-      opened = await recipient.open(whole, associatedData(binding, length, chunk));
+      opened = await recipient.open(part.buffer, associatedData(binding, length, chunk));
     } catch {
       throw sealInvalid();
     }

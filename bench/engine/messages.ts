@@ -1,5 +1,6 @@
 /** Messages between a benchmark's parent process and its children, one awaited after the other. */
 import { type ChildProcess, fork } from "node:child_process";
+import { fewCores } from "../../mpc/collector.ts";
 
 /** In a child: the next message of the parent. */
 export function nextTask<T>(): Promise<T> {
@@ -25,7 +26,7 @@ export class Child {
     this.#process = fork(module, {
       stdio: ["ignore", "ignore", 2, "ipc"],
       // As a local market starts its nodes.
-      execArgv: ["--single-threaded-gc"],
+      execArgv: [...fewCores],
     });
     this.#process.on("message", (message) => {
       if (this.#waiting === undefined) this.#arrived.push(message);

@@ -8,9 +8,9 @@
  */
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import type { FieldArray, Kernel } from "../../mpc/vector/index.ts";
-import { MatrixSharer, rowsPerBlock, shareBlocks, shareBytes } from "../../parties/data-set.ts";
+import { dataSetShareBytes, MatrixSharer, rowsPerBlock, shareBlocks } from "../../parties/data-set.ts";
 import { type InputSealContext, Sealer, sealedBytes, unsealChunks } from "../../parties/sealing.ts";
 import type { Workload } from "../workloads.ts";
 import { now, type Start } from "./measure.ts";
@@ -51,10 +51,11 @@ export class SellersInbox {
     const { rows, fracBits } = workload.inputs[0];
     const inputs: FieldArray[] = [];
     for (let vector = 0; vector < workload.inputs.length; vector++) {
-      const sealed = take(socket, sealedBytes(shareBytes(kernel.spec, rows, 1)));
+      const sealed = take(socket, sealedBytes(dataSetShareBytes(kernel.spec, rows, 1, point)));
       const share = unsealChunks(sealKey, sealContext(vector, rows, point), sealed);
       const whole = kernel.allocate(rows);
-      for await (const block of shareBlocks(kernel, share, { rows, cols: 1, fracBits, point })) {
+      const format = { rows, cols: 1, fracBits, point, seeded: true };
+      for await (const block of shareBlocks(kernel, share, format)) {
         kernel.copy(kernel.slice(whole, block.first, block.rows), block.values);
       }
       inputs.push(whole);
@@ -87,25 +88,28 @@ export async function sendShares(
   for (const [vector, values] of vectors.entries()) {
     const rows = values.length;
     const sharer = new MatrixSharer(kernel, { rows, cols: 1, fracBits });
-    const length = shareBytes(kernel.spec, rows, 1);
-    const sealers = await Promise.all(
-      links.map(({ sealKey }, i) =>
-        Sealer.begin(sealKey, sealContext(vector, rows, (i + 1) as PartyIndex), length),
-      ),
-    );
-    const send = (parts: readonly Uint8Array[]) =>
-      Promise.all(links.map(async ({ socket }, i) => socket.write(await sealers[i].push(parts[i]))));
-    for (const [i, { socket }] of links.entries()) socket.write(sealers[i].header);
-    let sent = send(sharer.headers());
-    for (let row = 0; row < rows; row += rowsPerBlock(1)) {
-      // The block before is sealed on other threads while this one is shared.
-      const shares = sharer.share(values.subarray(row, row + rowsPerBlock(1)));
-      await sent;
-      sent = send(shares);
+    const sealers: Sealer[] = [];
+    for (const [i, { sealKey }] of links.entries()) {
+      const point = partyIndices[i];
+      const length = dataSetShareBytes(kernel.spec, rows, 1, point);
+      sealers.push(await Sealer.begin(sealKey, sealContext(vector, rows, point), length));
     }
-    await sent;
-    await Promise.all(links.map(async ({ socket }, i) => socket.write(await sealers[i].finish())));
+    const send = async (parts: readonly Uint8Array[]) => {
+      for (const [i, { socket }] of links.entries())
+        for (const chunk of await sealers[i].push(parts[i])) await write(socket, chunk);
+    };
+    for (const [i, { socket }] of links.entries()) socket.write(sealers[i].header);
+    await send(sharer.headers());
+    for (let row = 0; row < rows; row += rowsPerBlock(1)) {
+      await send(sharer.share(values.subarray(row, row + rowsPerBlock(1))));
+    }
+    for (const [i, { socket }] of links.entries()) await write(socket, await sealers[i].finish());
   }
+}
+
+/** As an upload does, waits while the other end is slower. */
+async function write(socket: Socket, bytes: Uint8Array): Promise<void> {
+  if (!socket.write(bytes)) await once(socket, "drain");
 }
 
 /** The next `length` bytes of a socket that nothing else reads. */

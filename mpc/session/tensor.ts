@@ -362,8 +362,11 @@ export class Tensor<D> {
     const { ledger, elementBytes, backend } = this.session;
     ledger.cost("open", openCost(this.size, elementBytes, label));
     const raw = await backend.open(this.data, this.size, label);
-    const unit = 2 ** this.fracBits;
-    return raw.map((x) => x / unit);
+    const unit = 2 ** -this.fracBits;
+    // A loop: `map` takes ten times as long.
+    const values = new Float64Array(raw.length);
+    for (let i = 0; i < raw.length; i++) values[i] = raw[i]! * unit;
+    return values;
   }
 
   #with(

@@ -222,7 +222,8 @@ class WasmKernel extends WasmArithmetic implements Kernel {
     for (let start = 0; start < out.length; start += numberBlock) {
       const n = Math.min(numberBlock, out.length - start);
       const block = this.memory.doubles(work, n);
-      for (let i = 0; i < n; i++) block[i] = values[start + i]!;
+      if (values instanceof Float64Array) block.set(values.subarray(start, start + n));
+      else for (let i = 0; i < n; i++) block[i] = values[start + i]!;
       this.x.fromNumbers!(out.ptr + 4 * start, 4 * out.stride, work, scale, n);
     }
     this.memory.free(work, workBytes);

@@ -15,7 +15,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { type DataSetSchema, parseSchema } from "../data/schema.ts";
-import { type ShareBlock, shareBlocks, shareBytes } from "../data-set.ts";
+import { dataSetShareBytes, type ShareBlock, shareBlocks } from "../data-set.ts";
 import { jobShape } from "../job-shape.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { payoutPlan } from "../payout-plan.ts";
@@ -143,9 +143,10 @@ export class JobVerifier {
   ): AsyncGenerator<ShareBlock> {
     const { keys, sealed } = this.#options;
     const { rows, columns } = context;
-    await sealed.fetch(ciphertext, sealedBytes(inputBytes(rows, columns, shape)), signal);
+    await sealed.fetch(ciphertext, sealedBytes(inputBytes(rows, columns, shape, point)), signal);
     const bytes = unsealChunks(keys.sealKey.privateKey, context, sealed.read(ciphertext));
-    yield* shareBlocks(kernel, bytes, { rows, cols: columns, fracBits: shape.fracBits, point });
+    const format = { rows, cols: columns, fracBits: shape.fracBits, point, seeded: true };
+    yield* shareBlocks(kernel, bytes, format);
   }
 
   async #checkAlgorithm(job: Job, spec: JobSpec) {
@@ -230,7 +231,8 @@ export class JobVerifier {
   #checkSizes(inputs: readonly JobInput[], shape: JobShape): void {
     const { maxInputBytes } = this.#options.config.limits;
     const bytes = inputs.reduce(
-      (sum, { context: { rows, columns } }) => sum + sealedBytes(inputBytes(rows, columns, shape)),
+      (sum, { context: { rows, columns, point } }) =>
+        sum + sealedBytes(inputBytes(rows, columns, shape, point)),
       0,
     );
     if (bytes > maxInputBytes) {
@@ -261,8 +263,8 @@ export class JobVerifier {
   }
 }
 
-function inputBytes(rows: number, columns: number, shape: JobShape): number {
-  return shareBytes(fieldSpecs[shape.fieldBits], rows, columns);
+function inputBytes(rows: number, columns: number, shape: JobShape, point: PartyIndex): number {
+  return dataSetShareBytes(fieldSpecs[shape.fieldBits], rows, columns, point);
 }
 
 /** The registered keys must be the ones in this node's key file, or it can neither open nor sign. */

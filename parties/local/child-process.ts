@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fewCores } from "../../mpc/collector.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 /** Only the parent's own settings reach a child, not those that the user's shell has for a real market. */
@@ -47,7 +48,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   );
   const log = openSync(logFile, "a", 0o600);
   // Heaps are small here and three nodes share the cores: the collector's own threads would take them away.
-  const command = ["--single-threaded-gc", cli, ...args, "--json", "--until-stdin-ends"];
+  const command = [...fewCores, cli, ...args, "--json", "--until-stdin-ends"];
   const child = spawn(process.execPath, command, {
     // The child ends when its stdin does: so it does not outlive a parent that was killed.
     stdio: ["pipe", "pipe", log],

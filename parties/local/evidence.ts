@@ -52,7 +52,7 @@ export async function cellAtParty(
   const index = sharedColumns(schema).indexOf(column);
   if (index < 0 || row < 0 || row >= offer.rows) throw new SymbolonError("USAGE", "there is no such cell");
   const kernel = await createKernel(schema.fieldBits);
-  const format = { rows: offer.rows, cols: offer.columns, fracBits: schema.fracBits, point };
+  const format = { rows: offer.rows, cols: offer.columns, fracBits: schema.fracBits, point, seeded: true };
   const share = decodeShare(kernel, bytes, format);
   const [value] = kernel.toBigints(kernel.slice(share, row * offer.columns + index, 1));
   return { ...cell, share: value! };

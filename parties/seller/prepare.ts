@@ -9,7 +9,7 @@ import type { Table } from "../data/csv.ts";
 import { type RowSource, rowsOf } from "../data/rows.ts";
 import { scaleMatrix, scalingOf } from "../data/scaling.ts";
 import { type DataSetSchema, schemaHash, sharedColumns } from "../data/schema.ts";
-import { MatrixSharer, rowsPerBlock, shareBytes } from "../data-set.ts";
+import { dataSetShareBytes, MatrixSharer, rowsPerBlock } from "../data-set.ts";
 import { type InputSealContext, Sealer } from "../sealing.ts";
 
 /** One of the three operators of a set, from the registry on chain. */
@@ -89,7 +89,8 @@ export async function shareDataSet(options: PrepareOptions, sink: SealedSink): P
       operator: operator.address,
       point: operator.point,
     };
-    const sealer = await Sealer.begin(operator.sealKey, context, shareBytes(kernel.spec, rows, columns));
+    const bytes = dataSetShareBytes(kernel.spec, rows, columns, operator.point);
+    const sealer = await Sealer.begin(operator.sealKey, context, bytes);
     outlets.push(new Outlet(operator.point, sealer, sink));
   }
   const conformer = new Conformer(source, schema);
@@ -149,7 +150,7 @@ class Outlet {
 
   async push(share: Uint8Array): Promise<void> {
     if (this.bytes === 0) await this.#write(this.#sealer.header);
-    await this.#write(await this.#sealer.push(share));
+    for (const chunk of await this.#sealer.push(share)) await this.#write(chunk);
     share.fill(0);
   }
 

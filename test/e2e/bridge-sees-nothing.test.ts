@@ -139,7 +139,8 @@ async function sharesOf(): Promise<Secret[]> {
       };
       const plain = await unseal(keys.sealKey.privateKey.reveal(), context, sealed);
       const kernel = await createKernel(fieldBits);
-      const share = decodeShare(kernel, plain, { rows: set.rows, cols: set.columns, fracBits: 16, point });
+      const shape = { rows: set.rows, cols: set.columns, fracBits: 16 };
+      const share = decodeShare(kernel, plain, { ...shape, point, seeded: true });
       const what = `share of party ${point}`;
       secrets.push({ what: `${what}, encoded`, bytes: Buffer.from(kernel.encode(share)).subarray(0, 24) });
       kernel.toBigints(share).forEach((element, at) => {

@@ -1,16 +1,18 @@
+import { createCipheriv } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import { createKernel, createReferenceKernel, type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
 import {
   ciphertextHash,
+  dataSetShareBytes,
   decodeShare,
   encodeShare,
   MatrixSharer,
   reconstructMatrix,
   rowsPerBlock,
+  type ShareFormat,
   shareBlocks,
-  shareBytes,
   shareMatrix,
 } from "../../parties/data-set.ts";
 
@@ -39,8 +41,11 @@ describe("a shared matrix", () => {
         ([cols, rows], fracBits) => {
           const matrix = Float64Array.from(rows.flat());
           const shares = shareMatrix(kernel, matrix, rows.length, cols, fracBits);
-          for (const bytes of shares) expect(bytes.length).toBe(shareBytes(kernel.spec, rows.length, cols));
-          const back = reconstructMatrix(kernel, shares, { rows: rows.length, cols, fracBits });
+          shares.forEach((bytes, i) => {
+            const point = (i + 1) as PartyIndex;
+            expect(bytes.length).toBe(dataSetShareBytes(kernel.spec, rows.length, cols, point));
+          });
+          const back = reconstructMatrix(kernel, shares, { rows: rows.length, cols, fracBits, seeded: true });
           back.forEach((number, at) => {
             expect(Math.abs(number - matrix[at]!)).toBeLessThanOrEqual(2 ** -(fracBits + 1));
           });
@@ -58,7 +63,7 @@ describe("a shared matrix", () => {
     ] as const) {
       const matrix = Float64Array.from({ length: rows * cols }, (_, at) => at % 1009);
       const shares = shareMatrix(kernel, matrix, rows, cols, 4);
-      expect(reconstructMatrix(kernel, shares, { rows, cols, fracBits: 4 })).toEqual(matrix);
+      expect(reconstructMatrix(kernel, shares, { rows, cols, fracBits: 4, seeded: true })).toEqual(matrix);
     }
   });
 
@@ -66,7 +71,7 @@ describe("a shared matrix", () => {
     const kernel = kernels[127];
     const shares = shareMatrix(kernel, new Float64Array([-0.5, 1]), 1, 2, 16);
     const [one, two, three] = shares.map((bytes, index) => {
-      const format = { rows: 1, cols: 2, fracBits: 16, point: (index + 1) as PartyIndex };
+      const format = { rows: 1, cols: 2, fracBits: 16, point: (index + 1) as PartyIndex, seeded: true };
       return kernel.toBigints(decodeShare(kernel, bytes, format));
     }) as [bigint[], bigint[], bigint[]];
     const p = kernel.spec.modulus;
@@ -86,7 +91,8 @@ describe("a shared matrix", () => {
     for (const secret of [0, 1]) {
       const shares = shareMatrix(kernel, new Float64Array(4000).fill(secret), 4000, 1, 16);
       shares.forEach((bytes, index) => {
-        const format = { rows: 4000, cols: 1, fracBits: 16, point: (index + 1) as PartyIndex };
+        const point = (index + 1) as PartyIndex;
+        const format = { rows: 4000, cols: 1, fracBits: 16, point, seeded: true };
         const high = kernel
           .toBigints(decodeShare(kernel, bytes, format))
           .filter((share) => share >> 60n).length;
@@ -105,7 +111,7 @@ describe("a shared matrix", () => {
 
   it("notices a share that was altered, in any of the three", () => {
     const kernel = kernels[127];
-    const format = { rows: 2, cols: 2, fracBits: 16 };
+    const format = { rows: 2, cols: 2, fracBits: 16, seeded: true };
     for (const victim of [0, 1, 2]) {
       const shares = shareMatrix(kernel, new Float64Array([1, 2, 3, 4]), 2, 2, 16);
       shares[victim]![17]! ^= 1;
@@ -126,7 +132,7 @@ describe("a shared matrix", () => {
   it.each(fieldBits)("means the same to both kernels, in the field of %i bits", async (bits) => {
     const fast = await createKernel(bits);
     const slow = kernels[bits];
-    const format = { rows: 41, cols: 3, fracBits: 16 };
+    const format = { rows: 41, cols: 3, fracBits: 16, seeded: true };
     const matrix = Float64Array.from({ length: 123 }, (_, at) => (at - 61) / 64);
     for (const [writer, reader] of [
       [fast, slow],
@@ -134,7 +140,7 @@ describe("a shared matrix", () => {
     ] as const) {
       const shares = shareMatrix(writer, matrix, 41, 3, 16);
       expect(reconstructMatrix(reader, shares, format)).toEqual(matrix);
-      expect(() => decodeShare(fast, shares[0].subarray(0, -4), { ...format, point: 1 })).toThrow(encoding);
+      expect(() => decodeShare(fast, shares[1].subarray(0, -4), { ...format, point: 2 })).toThrow(encoding);
     }
   });
 
@@ -149,14 +155,52 @@ describe("a shared matrix", () => {
 
 describe("the bytes of a share", () => {
   const kernel = kernels[127];
-  const format = { rows: 2, cols: 3, fracBits: 16, point: 1 as const };
-  const bytes = shareMatrix(kernel, new Float64Array(6), 2, 3, 16)[0];
+  const format = { rows: 2, cols: 3, fracBits: 16, point: 2 as const };
+  const [seeded, bytes] = shareMatrix(kernel, new Float64Array(6), 2, 3, 16);
 
   it("begin with the header that the format describes", () => {
     expect(Buffer.from(bytes.subarray(0, 16)).toString("hex")).toBe(
-      "53594d53" + "01" + "7f" + "10" + "01" + "02000000" + "03000000",
+      "53594d53" + "01" + "7f" + "10" + "02" + "02000000" + "03000000",
     );
     expect(bytes.length).toBe(16 + 6 * 20);
+    expect(Buffer.from(seeded.subarray(0, 16)).toString("hex")).toBe(
+      "53594d53" + "02" + "7f" + "10" + "01" + "02000000" + "03000000",
+    );
+    expect(seeded.length).toBe(16 + 32);
+  });
+
+  it("are elements or a seed, as is expected, never the other", () => {
+    const first = { ...format, point: 1 as const };
+    expect(decodeShare(kernel, seeded, { ...first, seeded: true }).length).toBe(6);
+    expect(() => decodeShare(kernel, seeded, first)).toThrow(encoding);
+    expect(() => decodeShare(kernel, seeded.subarray(0, -1), { ...first, seeded: true })).toThrow(encoding);
+    const elements = encodeShare(kernel, kernel.allocate(6), first);
+    expect(decodeShare(kernel, elements, first).length).toBe(6);
+    expect(() => decodeShare(kernel, elements, { ...first, seeded: true })).toThrow(encoding);
+  });
+
+  it("give from a seed the key stream of AES-256 in counter mode, in each field", () => {
+    // NIST SP 800-38A has no vector with a counter of 0, so the stream is made from single blocks of AES here.
+    const seed = Uint8Array.from({ length: 32 }, (_, i) => 7 * i);
+    const cipher = createCipheriv("aes-256-ecb", seed, null).setAutoPadding(false);
+    for (const bits of fieldBits) {
+      const field = kernels[bits];
+      const share = Buffer.concat([
+        Buffer.from("53594d5302", "hex"),
+        Buffer.from([bits, 4, 1, 5, 0, 0, 0, 1, 0, 0, 0]),
+        seed,
+      ]);
+      const counters = Buffer.alloc(field.randomByteLength(5) + 16);
+      for (let block = 0; 16 * block + 16 <= counters.length; block++)
+        counters.writeUInt32BE(block, 16 * block + 12);
+      const stream = cipher
+        .update(counters.subarray(0, counters.length & ~15))
+        .subarray(0, field.randomByteLength(5));
+      const expected = field.allocate(5);
+      field.fromRandomBytes(expected, stream);
+      const decoded = decodeShare(field, share, { rows: 5, cols: 1, fracBits: 4, point: 1, seeded: true });
+      expect(field.toBigints(decoded)).toEqual(field.toBigints(expected));
+    }
   });
 
   it("are read from a view that does not begin its buffer", () => {
@@ -177,7 +221,7 @@ describe("the bytes of a share", () => {
   );
 
   it("are refused at another point, format, shape, field or length", () => {
-    expect(() => decodeShare(kernel, bytes, { ...format, point: 2 })).toThrow(encoding);
+    expect(() => decodeShare(kernel, bytes, { ...format, point: 3 })).toThrow(encoding);
     expect(() => decodeShare(kernel, bytes, { ...format, fracBits: 15 })).toThrow(encoding);
     expect(() => decodeShare(kernel, bytes, { ...format, rows: 3, cols: 2 })).toThrow(encoding);
     expect(() => decodeShare(kernels[107], bytes, format)).toThrow(encoding);
@@ -208,7 +252,7 @@ describe("a share that comes in parts", () => {
     const parts = sharer.headers().map((header) => [header]);
     for (let row = 0; row < rows; row += step) {
       const block = sharer.share(numbers.subarray(row * cols, Math.min(rows, row + step) * cols));
-      for (const [i, bytes] of block.entries()) parts[i]!.push(bytes);
+      for (const [i, bytes] of block.entries()) parts[i]!.push(Uint8Array.from(bytes));
     }
     expect(() => sharer.share(numbers.subarray(0, cols))).toThrow(shape);
     return parts.map((list) => Uint8Array.from(Buffer.concat(list)));
@@ -218,7 +262,11 @@ describe("a share that comes in parts", () => {
     for (let at = 0; at < bytes.length; at += size) yield bytes.slice(at, at + size);
   }
 
-  async function readAll(bytes: Uint8Array, size = 70_001, expected = format): Promise<bigint[]> {
+  async function readAll(
+    bytes: Uint8Array,
+    size = 70_001,
+    expected: ShareFormat = format,
+  ): Promise<bigint[]> {
     const all: bigint[] = [];
     for await (const { first, rows: count, values } of shareBlocks(kernel, cut(bytes, size), expected)) {
       expect([first * cols, count * cols]).toEqual([all.length, values.length]);
@@ -230,7 +278,12 @@ describe("a share that comes in parts", () => {
   it("is what a share in one piece is, written and read", async () => {
     expect(step).toBe(32);
     const shares = (await sharedInParts()) as [Uint8Array, Uint8Array, Uint8Array];
-    expect(reconstructMatrix(kernel, shares, format)).toEqual(numbers);
+    expect(reconstructMatrix(kernel, shares, { ...format, seeded: true })).toEqual(numbers);
+    const first = { ...format, point: 1 as const, seeded: true };
+    const seeded = kernel.toBigints(decodeShare(kernel, shares[0], first));
+    for (const size of [1, 20, 48]) expect(await readAll(shares[0], size, first)).toEqual(seeded);
+    await expect(readAll(shares[0].subarray(0, -1), 48, first)).rejects.toThrow(encoding);
+    await expect(readAll(Buffer.concat([shares[0], Buffer.alloc(1)]), 48, first)).rejects.toThrow(encoding);
     const whole = kernel.toBigints(decodeShare(kernel, shares[2], format));
     for (const size of [4096, 70_001, shares[2].length])
       expect(await readAll(shares[2], size)).toEqual(whole);

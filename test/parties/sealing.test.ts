@@ -193,7 +193,7 @@ describe("sealing", () => {
       const sealer = await Sealer.begin(readerPublic, inputContext, plaintext.length);
       const parts = [sealer.header];
       for (let at = 0; at < plaintext.length; at += step) {
-        parts.push(Uint8Array.from(await sealer.push(plaintext.subarray(at, at + step))));
+        parts.push(...(await sealer.push(plaintext.subarray(at, at + step))));
       }
       parts.push(await sealer.finish());
       const sealed = Buffer.concat(parts);

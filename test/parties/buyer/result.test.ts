@@ -11,7 +11,7 @@ import {
   type Three,
 } from "../../../parties/buyer/result.ts";
 import { parseSchema } from "../../../parties/data/schema.ts";
-import { ciphertextHash, shareMatrix } from "../../../parties/data-set.ts";
+import { ciphertextHash, decodeShare, encodeShare, shareMatrix } from "../../../parties/data-set.ts";
 import { createKeys } from "../../../parties/keys.ts";
 import { encodeResultPayload, partyResultRoot, resultSalt } from "../../../parties/result.ts";
 import { seal } from "../../../parties/sealing.ts";
@@ -53,8 +53,15 @@ beforeAll(async () => {
   const raw = plan.parts.flatMap(({ name, fracBits }) =>
     values[name as keyof typeof values].map((value) => value * 2 ** fracBits),
   );
-  shares = shareMatrix(kernel, Float64Array.from(raw), raw.length, 1, 0);
+  shares = resultShares(raw);
 });
+
+/** Shares of numbers as parties hold those of a result: elements at all points. */
+function resultShares(raw: number[]): Three<Uint8Array> {
+  const shape = { rows: raw.length, cols: 1, fracBits: 0, point: 1 as const };
+  const [seeded, two, three] = shareMatrix(kernel, Float64Array.from(raw), raw.length, 1, 0);
+  return [encodeShare(kernel, decodeShare(kernel, seeded, { ...shape, seeded: true }), shape), two, three];
+}
 
 /** A finished job over these shares, each sealed to the buyer as its party does it. */
 async function finishedJob(of: Three<Uint8Array> = shares) {
@@ -133,9 +140,7 @@ describe("reading a result", () => {
   );
 
   it("refuses shares of another length or point", async () => {
-    const short = shareMatrix(kernel, Float64Array.of(1, 2), 2, 1, 0).map((share) => ({ share })) as Three<{
-      share: Uint8Array;
-    }>;
+    const short = resultShares([1, 2]).map((share) => ({ share })) as Three<{ share: Uint8Array }>;
     await expect(reconstructParts({ plan }, short)).rejects.toEqual(tampered);
     const [one, two, three] = shares.map((share) => ({ share })) as Three<{ share: Uint8Array }>;
     await expect(reconstructParts({ plan }, [two, one, three])).rejects.toEqual(tampered);

@@ -74,6 +74,7 @@ describe("preparing a data set", () => {
       rows: 569,
       cols: 31,
       fracBits: 16,
+      seeded: true,
     });
     const { features, label } = conform(table, schema);
     const scaled = matrix.filter((_, at) => at % 31 !== 30);
