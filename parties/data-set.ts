@@ -104,8 +104,8 @@ type Three = [Uint8Array, Uint8Array, Uint8Array];
 export class MatrixSharer {
   readonly #kernel: Kernel;
   readonly #format: MatrixFormat;
-  readonly #seed = randomBytes(seedBytes);
-  readonly #firstShare = seededStream(this.#seed);
+  readonly #headers: Three;
+  readonly #firstShare: (length: number) => Buffer;
   /** Of the last block. Fresh memory for each would cost more than the sharing. */
   #shares: Three | undefined;
   #row = 0;
@@ -115,17 +115,21 @@ export class MatrixSharer {
     checkShape(format.rows, format.cols);
     this.#kernel = kernel;
     this.#format = { ...format, seeded: true };
-  }
-
-  /** For point 1 the whole share, for points 2 and 3 what stands before the blocks. */
-  headers(): Three {
+    const seed = randomBytes(seedBytes);
+    this.#firstShare = seededStream(seed);
     const [one, two, three] = partyIndices.map((point) =>
-      header(this.#kernel, { ...this.#format, point }),
+      header(kernel, { ...this.#format, point }),
     ) as Three;
     const whole = new Uint8Array(headerBytes + seedBytes);
     whole.set(one);
-    whole.set(this.#seed, headerBytes);
-    return [whole, two, three];
+    whole.set(seed, headerBytes);
+    seed.fill(0);
+    this.#headers = [whole, two, three];
+  }
+
+  /** For point 1 the whole share, for points 2 and 3 what stands before the blocks; the caller may clear them. */
+  headers(): Three {
+    return this.#headers;
   }
 
   /**
@@ -253,13 +257,19 @@ export async function* shareBlocks(
   checkHeader(kernel, head ?? new Uint8Array(0), format);
   let fill: (values: FieldArray) => Promise<void>;
   if (isSeed(format)) {
-    const seed = await reader.read(seedBytes);
-    expect(seed !== undefined && (await reader.atEnd()), "length");
+    const seed = new Uint8Array(seedBytes);
+    expect((await reader.readInto(seed)) && (await reader.atEnd()), "length");
     const stream = seededStream(seed);
-    fill = async (values) => fillFromSeed(kernel, values, stream);
+    seed.fill(0);
+    fill = async (values) => {
+      fillFromSeed(kernel, values, stream);
+      // Nothing here waits for a disk or a peer, and the process has others to serve.
+      await new Promise((resolve) => setImmediate(resolve));
+    };
   } else {
     // One for all blocks; the last may be shorter.
-    const buffer = new Uint8Array(rowsPerBlock(cols) * cols * kernel.spec.elementBytes);
+    const largest = Math.min(rows, rowsPerBlock(cols)) * cols;
+    const buffer = new Uint8Array(largest * kernel.spec.elementBytes);
     fill = async (values) => {
       const bytes = buffer.subarray(0, values.length * kernel.spec.elementBytes);
       expect(await reader.readInto(bytes), "length");
@@ -307,7 +317,8 @@ export function reconstructMatrix(
   }
 }
 
-function checkShape(rows: number, cols: number): void {
+/** @throws SHAPE_MISMATCH for a shape that no data set has */
+export function checkShape(rows: number, cols: number): void {
   if (!Number.isInteger(rows) || !Number.isInteger(cols) || rows < 1 || cols < 1 || rows * cols >= 2 ** 30) {
     throw new SymbolonError(
       "SHAPE_MISMATCH",

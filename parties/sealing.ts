@@ -194,7 +194,8 @@ export async function unseal(
 
 /**
  * Opens a seal that comes in parts, chunk by chunk. Each chunk is authentic, in its place and of this context
- * when it is handed out; that none is missing is known only when the last was read without an error.
+ * when it is handed out, and cleared when the next one is asked for; that none is missing is known only when the
+ * last was read without an error.
  * @throws SEAL_INVALID as `unseal`
  */
 export async function* unsealChunks(
@@ -237,7 +238,12 @@ export async function* unsealChunks(
     } catch {
       throw sealInvalid();
     }
-    yield new Uint8Array(opened);
+    const plaintext = new Uint8Array(opened);
+    try {
+      yield plaintext;
+    } finally {
+      plaintext.fill(0);
+    }
   }
   if (!(await reader.atEnd())) throw sealInvalid();
 }

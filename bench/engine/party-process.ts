@@ -4,7 +4,6 @@
  * runs; answers with the figures.
  */
 import { Session as Inspector, type Profiler } from "node:inspector/promises";
-import { countBuffersAsHeap } from "../../mpc/collector.ts";
 import { Party } from "../../mpc/party.ts";
 import { generateX25519 } from "../../mpc/transport/keys.ts";
 import { connectMesh, MeshListener } from "../../mpc/transport/mesh.ts";
@@ -67,7 +66,6 @@ async function profiled(body: () => Promise<Run[]>): Promise<Reply> {
   return { runs, profile };
 }
 
-countBuffersAsHeap();
 const { privateKey, publicKey } = generateX25519();
 const listener = new MeshListener();
 const { port } = await listener.listen({ host: "127.0.0.1", port: 0 });

@@ -1,7 +1,6 @@
 /** The sellers of the aggregation benchmark, in one process: makes, seals and sends the shares of each run. */
 import { once } from "node:events";
 import { connect } from "node:net";
-import { countBuffersAsHeap } from "../../mpc/collector.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
 import { findWorkload } from "../workloads.ts";
 import { nextTask } from "./messages.ts";
@@ -14,7 +13,6 @@ export interface SellersTask {
   readonly parties: readonly { readonly port: number; readonly sealKey: string }[];
 }
 
-countBuffersAsHeap();
 const task = await nextTask<SellersTask>();
 const workload = findWorkload(task.workload);
 const kernel = await createKernel(task.field);

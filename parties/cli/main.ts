@@ -1,11 +1,8 @@
 #!/usr/bin/env node
-import { countBuffersAsHeap } from "../../mpc/collector.ts";
 import { reportError } from "./errors.ts";
 import { Output } from "./output.ts";
 /** The `symbolon` command. */
 import { buildProgram } from "./program.ts";
-
-countBuffersAsHeap();
 
 // A reader that has seen enough (`| head`) is no reason for a stack trace.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));

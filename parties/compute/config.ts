@@ -56,7 +56,7 @@ export const nodeConfigSchema = z.strictObject({
       maxJobs: count.default(2),
       /** Jobs that are checked, wait or compute; further ones wait unseen. */
       maxOpenJobs: count.default(64),
-      /** Sealed inputs of one job, together, for this party. Its scratch files may take five times as much. */
+      /** Shares of one job's inputs, together, as elements. The scratch files may take five times as much. */
       maxInputBytes: count.default(4096 * mebibyte),
       /** Rows of a job that stay in memory; what is more goes to encrypted scratch files. */
       memoryBytes: count.default(1024 * mebibyte),

@@ -15,7 +15,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { type DataSetSchema, parseSchema } from "../data/schema.ts";
-import { dataSetShareBytes, type ShareBlock, shareBlocks } from "../data-set.ts";
+import { checkShape, dataSetShareBytes, type ShareBlock, shareBlocks, shareBytes } from "../data-set.ts";
 import { jobShape } from "../job-shape.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { payoutPlan } from "../payout-plan.ts";
@@ -143,10 +143,14 @@ export class JobVerifier {
   ): AsyncGenerator<ShareBlock> {
     const { keys, sealed } = this.#options;
     const { rows, columns } = context;
-    await sealed.fetch(ciphertext, sealedBytes(inputBytes(rows, columns, shape, point)), signal);
-    const bytes = unsealChunks(keys.sealKey.privateKey, context, sealed.read(ciphertext));
+    const bytes = dataSetShareBytes(fieldSpecs[shape.fieldBits], rows, columns, point);
+    await sealed.fetch(ciphertext, sealedBytes(bytes), signal);
+    const share = unsealChunks(keys.sealKey.privateKey, context, sealed.read(ciphertext));
     const format = { rows, cols: columns, fracBits: shape.fracBits, point, seeded: true };
-    yield* shareBlocks(kernel, bytes, format);
+    for await (const block of shareBlocks(kernel, share, format)) {
+      signal?.throwIfAborted();
+      yield block;
+    }
   }
 
   async #checkAlgorithm(job: Job, spec: JobSpec) {
@@ -228,13 +232,17 @@ export class JobVerifier {
     return inputs;
   }
 
+  /**
+   * What the shares take as elements, at every point: the seed at one of them is short, the table that is made
+   * of it is not. Before anything grows with the sizes, which a buyer or a seller may have invented.
+   */
   #checkSizes(inputs: readonly JobInput[], shape: JobShape): void {
     const { maxInputBytes } = this.#options.config.limits;
-    const bytes = inputs.reduce(
-      (sum, { context: { rows, columns, point } }) =>
-        sum + sealedBytes(inputBytes(rows, columns, shape, point)),
-      0,
-    );
+    let bytes = 0;
+    for (const { context } of inputs) {
+      checkShape(context.rows, context.columns);
+      bytes += shareBytes(fieldSpecs[shape.fieldBits], context.rows, context.columns);
+    }
     if (bytes > maxInputBytes) {
       throw new SymbolonError(
         "LIMIT_EXCEEDED",
@@ -261,10 +269,6 @@ export class JobVerifier {
       new Uint8Array(),
     );
   }
-}
-
-function inputBytes(rows: number, columns: number, shape: JobShape, point: PartyIndex): number {
-  return dataSetShareBytes(fieldSpecs[shape.fieldBits], rows, columns, point);
 }
 
 /** The registered keys must be the ones in this node's key file, or it can neither open nor sign. */

@@ -142,6 +142,7 @@ async function sharesOf(): Promise<Secret[]> {
       const shape = { rows: set.rows, cols: set.columns, fracBits: 16 };
       const share = decodeShare(kernel, plain, { ...shape, point, seeded: true });
       const what = `share of party ${point}`;
+      if (point === 1) secrets.push({ what: "seed of party 1", bytes: Buffer.from(plain.subarray(16)) });
       secrets.push({ what: `${what}, encoded`, bytes: Buffer.from(kernel.encode(share)).subarray(0, 24) });
       kernel.toBigints(share).forEach((element, at) => {
         const hex = element.toString(16).padStart(2 * Math.ceil(fieldBits / 8), "0");

@@ -179,29 +179,50 @@ describe("the bytes of a share", () => {
     expect(() => decodeShare(kernel, elements, { ...first, seeded: true })).toThrow(encoding);
   });
 
-  it("give from a seed the key stream of AES-256 in counter mode, in each field", () => {
-    // NIST SP 800-38A has no vector with a counter of 0, so the stream is made from single blocks of AES here.
-    const seed = Uint8Array.from({ length: 32 }, (_, i) => 7 * i);
-    const cipher = createCipheriv("aes-256-ecb", seed, null).setAutoPadding(false);
-    for (const bits of fieldBits) {
-      const field = kernels[bits];
-      const share = Buffer.concat([
-        Buffer.from("53594d5302", "hex"),
-        Buffer.from([bits, 4, 1, 5, 0, 0, 0, 1, 0, 0, 0]),
-        seed,
-      ]);
-      const counters = Buffer.alloc(field.randomByteLength(5) + 16);
-      for (let block = 0; 16 * block + 16 <= counters.length; block++)
-        counters.writeUInt32BE(block, 16 * block + 12);
-      const stream = cipher
-        .update(counters.subarray(0, counters.length & ~15))
-        .subarray(0, field.randomByteLength(5));
-      const expected = field.allocate(5);
-      field.fromRandomBytes(expected, stream);
-      const decoded = decodeShare(field, share, { rows: 5, cols: 1, fracBits: 4, point: 1, seeded: true });
-      expect(field.toBigints(decoded)).toEqual(field.toBigints(expected));
-    }
-  });
+  // The second shape crosses the planes of 4096 elements and the blocks of 9362 rows.
+  it.each([
+    [5, 1],
+    [9363, 7],
+  ])(
+    "give from a seed the key stream of AES-256 in counter mode, in each field, of %i x %i",
+    (rows, cols) => {
+      // NIST SP 800-38A has no vector with a counter of 0, so the stream is made from single blocks of AES here.
+      const seed = Uint8Array.from({ length: 32 }, (_, i) => 7 * i);
+      const cipher = createCipheriv("aes-256-ecb", seed, null).setAutoPadding(false);
+      for (const bits of fieldBits) {
+        const field = kernels[bits];
+        const { limbs, limbBits } = field.spec;
+        const header = Buffer.from([...Buffer.from("SYMS"), 2, bits, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        header.writeUInt32LE(rows, 8);
+        header.writeUInt32LE(cols, 12);
+        const counters = Buffer.alloc(16 * Math.ceil((4 * limbs * rows * cols) / 16));
+        for (let at = 0; at < counters.length; at += 16) counters.writeUInt32BE(at / 16, at + 12);
+        const stream = cipher.update(counters);
+        // Blocks of whole rows, up to 2^16 elements; in them planes of limbs for up to 4096 elements at a time.
+        const expected: bigint[] = [];
+        const block = Math.floor(2 ** 16 / cols) * cols;
+        for (let first = 0, at = 0; first < rows * cols; first += block) {
+          const end = Math.min(first + block, rows * cols);
+          for (let start = first; start < end; start += 4096) {
+            const count = Math.min(4096, end - start);
+            for (let i = 0; i < count; i++) {
+              let value = 0n;
+              for (let limb = 0; limb < limbs; limb++) {
+                const width = limb === limbs - 1 ? bits - limbBits * (limbs - 1) : limbBits;
+                const word = stream.readUInt32LE(at + 4 * (limb * count + i));
+                value |= BigInt(word & ((2 ** width - 1) >>> 0)) << BigInt(limb * limbBits);
+              }
+              expected.push(value & field.spec.modulus);
+            }
+            at += 4 * limbs * count;
+          }
+        }
+        const share = Buffer.concat([header, seed]);
+        const decoded = decodeShare(field, share, { rows, cols, fracBits: 4, point: 1, seeded: true });
+        expect(field.toBigints(decoded)).toEqual(expected);
+      }
+    },
+  );
 
   it("are read from a view that does not begin its buffer", () => {
     const framed = new Uint8Array(bytes.length + 3);

@@ -8,12 +8,13 @@ import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
 import type { Job } from "../../../contracts/market-reader.ts";
 import { randomBytes } from "../../../mpc/random.ts";
-import { createKernel } from "../../../mpc/vector/index.ts";
+import type { PartyIndex } from "../../../mpc/transport/transport.ts";
+import { createKernel, fieldSpecs } from "../../../mpc/vector/index.ts";
 import { type NodeConfigInput, parseNodeConfig } from "../../../parties/compute/config.ts";
 import { SealedStore } from "../../../parties/compute/sealed-store.ts";
 import { JobVerifier } from "../../../parties/compute/verify.ts";
 import { type DataSetSchema, schemaHash, schemaJson } from "../../../parties/data/schema.ts";
-import { ciphertextHash, shareMatrix } from "../../../parties/data-set.ts";
+import { ciphertextHash, shareBytes, shareMatrix } from "../../../parties/data-set.ts";
 import { createKeys, type OperatorKeys } from "../../../parties/keys.ts";
 import { type InputSealContext, seal } from "../../../parties/sealing.ts";
 import { publishDataSet } from "../../../parties/seller/client.ts";
@@ -64,7 +65,8 @@ async function fund(request: Request = {}): Promise<Job> {
 
 /** The verifier of party 1's node. */
 async function verifier(changes: Partial<NodeConfigInput> = {}, keys: OperatorKeys = world.operators[0]!) {
-  const config = await parseNodeConfig({ ...world.config(1), ...changes });
+  const point = Math.max(1, world.operators.indexOf(keys) + 1) as PartyIndex;
+  const config = await parseNodeConfig({ ...world.config(point), ...changes });
   const folder = await mkdtemp(join(tmpdir(), "symbolon-sealed-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const sealed = await SealedStore.open(folder, world.client);
@@ -224,8 +226,29 @@ describe("a node refuses a job", () => {
 
   test("with more data or a longer result than it takes", async () => {
     const job = await fund();
-    await expect(verify(job, { limits: { maxInputBytes: 200 } })).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
+    // The limit counts elements, although party 1 is sent a seed.
+    const offers = await Promise.all(job.offers.map((id) => market.offer(id)));
+    const spec = fieldSpecs[world.schema.fieldBits];
+    const elements = offers.reduce((sum, { rows, columns }) => sum + shareBytes(spec, rows, columns), 0);
+    const at = (maxInputBytes: number) => verify(job, { limits: { maxInputBytes } });
+    await expect(at(elements - 1)).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
+    await expect(at(elements)).resolves.toBeDefined();
     await expect(verify(job, { limits: { maxResultElements: 3 } })).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
+  });
+
+  test("whose shape nobody could hold, before anything is planned or fetched for it", async () => {
+    const { offer } = await world.account(5).market.publishOffer({
+      operatorSet: world.operatorSet,
+      schemaHash: schemaHash(world.schema),
+      rows: 2 ** 32 - 1,
+      columns: 2,
+      nonce: hex32(),
+      ciphertextHashes: [hex32(), hex32(), hex32()],
+      priceWei: 1n,
+    });
+    const started = process.memoryUsage().heapUsed;
+    await expect(verify(await fund({ offers: [offer] }))).rejects.toEqual(codeIs("SHAPE_MISMATCH"));
+    expect(process.memoryUsage().heapUsed - started).toBeLessThan(2 ** 28);
   });
 
   test("whose inputs nobody has", async () => {
@@ -250,6 +273,9 @@ describe("a node refuses a job", () => {
       await expect(verify(await fund({ offers: [offer] }))).rejects.toEqual(codeIs("SEAL_INVALID"));
     }
     // Party 1 is sent a seed: nothing longer is even fetched.
+    const toTwo = await offerOf([right[0], right[2], right[1]], nonce);
+    const funded = await fund({ offers: [toTwo] });
+    await expect(verify(funded, {}, world.operators[1])).rejects.toEqual(codeIs("SEAL_INVALID"));
     const swapped = await offerOf([right[1], right[0], right[2]], hex32());
     await expect(verify(await fund({ offers: [swapped] }))).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
   });
