@@ -9,6 +9,7 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
 import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
+import {OfferRegistry} from "./OfferRegistry.sol";
 import {JobSlot, JobSlots} from "./libraries/JobSlots.sol";
 import {JobState, JobStates} from "./libraries/JobStates.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
@@ -41,11 +42,10 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     /// @dev Bitmap of claimed payouts whose index has no bit in the slot.
     mapping(uint256 jobId => mapping(uint256 word => uint256)) private _claimed;
 
-    constructor(IOperatorRegistry operatorRegistry_, IOfferRegistry offerRegistry_, uint32 challengeWindowSec_)
-        EIP712("Symbolon", "1")
-    {
+    /// @dev Makes the registry of offers that it alone may reserve privacy budget in.
+    constructor(IOperatorRegistry operatorRegistry_, uint32 challengeWindowSec_) EIP712("Symbolon", "1") {
         operatorRegistry = operatorRegistry_;
-        offerRegistry = offerRegistry_;
+        offerRegistry = new OfferRegistry(operatorRegistry_);
         challengeWindowSec = challengeWindowSec_;
     }
 
@@ -58,7 +58,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         }
         bytes32 operatorSet = MarketHashes.operatorSet(request.members);
         (address[3] memory signers, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
-        (uint256[] memory offerIds, uint256 pricesWei) = offerRegistry.quoteOffers(operatorSet, request.offers);
+        (uint256[] memory offerIds, uint256 pricesWei) =
+            offerRegistry.reserve(_facts(msg.sender, operatorSet, request), request.offers);
         uint256 amountWei = feesWei + pricesWei;
         if (msg.value != amountWei || amountWei > type(uint96).max) revert AmountWrong(msg.value, amountWei);
 
@@ -86,6 +87,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
             request.algorithm,
             request.deadlineSec,
             request.resultKey,
+            request.microRho,
+            request.purpose,
             offerIds,
             request.spec,
             amountWei,
@@ -101,7 +104,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         _requireArrow(jobId, slot.state(), JobState.Joined);
         if (block.timestamp > terms.deadlineSec) revert DeadlinePassed(jobId, terms.deadlineSec);
         _requireSigned(jobId, terms, keccak256(abi.encode(JOIN_TYPE, jobId, terms.specHash)), signatures);
-        _slots[jobId] = slot.withState(JobState.Joined);
+        _slots[jobId] = slot.withState(JobState.Joined).joinedBy();
         emit JobJoined(jobId);
     }
 
@@ -167,9 +170,30 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         if (state != JobState.Failed && block.timestamp <= terms.deadlineSec) {
             revert DeadlineNotPassed(jobId, terms.deadlineSec);
         }
-        _slots[jobId] = JobSlots.refunded();
+        _slots[jobId] = slot.withState(JobState.Refunded);
         emit JobRefunded(jobId, terms.buyer, terms.amountWei);
         _pay(terms.buyer, terms.amountWei);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function returnBudget(uint256 jobId, JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers)
+        external
+    {
+        JobSlot slot = _slots[jobId];
+        JobState state = slot.state();
+        if ((state != JobState.Failed && state != JobState.Refunded) || slot.joined() || slot.returned()) {
+            revert BudgetNotReturnable(jobId);
+        }
+        if (!slot.hasTerms(MarketHashes.terms(terms))) revert TermsMismatch(jobId);
+        bytes32 specHash = MarketHashes.spec(terms.algorithm, terms.deadlineSec, terms.buyer, spec);
+        if (specHash != terms.specHash || sellers.length != spec.dataRoots.length) revert SpecMismatch(jobId);
+        // An exact result reserves nothing.
+        if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(jobId);
+        _slots[jobId] = slot.withReturned();
+        uint256[] memory offerIds =
+            offerRegistry.giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
+        // A data root binds its seller, and the ids say so once more.
+        if (keccak256(abi.encode(offerIds)) != keccak256(abi.encode(spec.offerIds))) revert SpecMismatch(jobId);
     }
 
     /// @inheritdoc IJobEscrow
@@ -188,14 +212,22 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IJobEscrow
-    function quote(address[3] calldata members, bytes32 algorithm, IOfferRegistry.OfferRef[] calldata offers)
+    function quote(JobRequest calldata request) external view returns (uint256 amountWei) {
+        (, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
+        bytes32 operatorSet = MarketHashes.operatorSet(request.members);
+        (, uint256 pricesWei) =
+            offerRegistry.quoteOffers(_facts(msg.sender, operatorSet, request), request.offers);
+        return feesWei + pricesWei;
+    }
+
+    /// @inheritdoc IJobEscrow
+    function explain(address buyer, JobRequest calldata request)
         external
         view
-        returns (uint256 amountWei)
+        returns (IOfferRegistry.TermFailure[] memory)
     {
-        (, uint256 feesWei) = operatorRegistry.quoteSet(members, algorithm);
-        (, uint256 pricesWei) = offerRegistry.quoteOffers(MarketHashes.operatorSet(members), offers);
-        return feesWei + pricesWei;
+        bytes32 operatorSet = MarketHashes.operatorSet(request.members);
+        return offerRegistry.explain(_facts(buyer, operatorSet, request), request.offers);
     }
 
     /// @inheritdoc IJobEscrow
@@ -208,6 +240,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
             view_.outcomeHash = _outcomes[jobId];
         } else {
             view_.termsTag = slot.termsTag();
+            view_.joined = slot.joined();
+            view_.budgetReturned = slot.returned();
         }
     }
 
@@ -269,18 +303,30 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         }
         bytes32 specBytesHash = keccak256(request.spec);
         inputRoot = MarketHashes.inputRoot(dataRoots, specBytesHash);
-        specHash = keccak256(
-            abi.encode(
-                request.algorithm,
-                operatorSet,
-                request.deadlineSec,
-                request.resultKey,
-                offerIds,
-                dataRoots,
-                specBytesHash,
-                msg.sender
-            )
-        );
+        JobSpec memory spec = JobSpec({
+            operatorSet: operatorSet,
+            resultKey: request.resultKey,
+            microRho: request.microRho,
+            purpose: request.purpose,
+            offerIds: offerIds,
+            dataRoots: dataRoots,
+            specBytesHash: specBytesHash
+        });
+        specHash = MarketHashes.spec(request.algorithm, request.deadlineSec, msg.sender, spec);
+    }
+
+    function _facts(address buyer, bytes32 operatorSet, JobRequest calldata request)
+        private
+        pure
+        returns (IOfferRegistry.JobFacts memory)
+    {
+        return IOfferRegistry.JobFacts({
+            buyer: buyer,
+            operatorSet: operatorSet,
+            algorithm: request.algorithm,
+            microRho: request.microRho,
+            purpose: request.purpose
+        });
     }
 
     /// @dev The slot of a job whose terms are `terms`; reverts in states that hold no terms by the arrow that

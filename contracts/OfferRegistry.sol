@@ -5,11 +5,15 @@ import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {ListingSlot, Listings} from "./libraries/Listings.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
+import {SellerCount} from "./libraries/SellerCount.sol";
+import {UseTermsCheck} from "./libraries/UseTermsCheck.sol";
 
 /// @title Registry of data offers
 contract OfferRegistry is IOfferRegistry {
     /// @inheritdoc IOfferRegistry
     IOperatorRegistry public immutable operatorRegistry;
+    /// @inheritdoc IOfferRegistry
+    address public immutable escrow;
     /// @inheritdoc IOfferRegistry
     uint256 public offerCount;
 
@@ -17,8 +21,10 @@ contract OfferRegistry is IOfferRegistry {
     /// root binds the seller, so nobody can take another seller's place by being first.
     mapping(bytes32 key => ListingSlot) private _listings;
 
+    /// @dev The escrow creates its registry, so each knows the other and neither can be exchanged.
     constructor(IOperatorRegistry operatorRegistry_) {
         operatorRegistry = operatorRegistry_;
+        escrow = msg.sender;
     }
 
     /// @inheritdoc IOfferRegistry
@@ -30,7 +36,7 @@ contract OfferRegistry is IOfferRegistry {
         uint256 knownId = _listings[key].id();
         if (knownId != 0) revert DataSetKnown(knownId);
         offerId = ++offerCount;
-        _listings[key] = Listings.listed(uint64(offerId), input.priceWei);
+        _listings[key] = Listings.listed(uint64(offerId), input.budgetMicroRho, MarketHashes.useTerms(input.terms));
         emit OfferPublished(
             offerId,
             msg.sender,
@@ -40,7 +46,8 @@ contract OfferRegistry is IOfferRegistry {
             input.columns,
             input.nonce,
             input.ciphertextHashes,
-            input.priceWei,
+            input.budgetMicroRho,
+            input.terms,
             dataRoot
         );
     }
@@ -54,47 +61,136 @@ contract OfferRegistry is IOfferRegistry {
     }
 
     /// @inheritdoc IOfferRegistry
-    function setPrice(bytes32 operatorSet, bytes32 dataRoot, uint96 priceWei) external {
+    function relist(bytes32 operatorSet, bytes32 dataRoot, UseTerms calldata terms) external {
         bytes32 key = _key(msg.sender, operatorSet, dataRoot);
-        ListingSlot slot = _active(key, msg.sender, dataRoot);
-        _listings[key] = Listings.listed(slot.id(), priceWei);
-        emit OfferPriceSet(slot.id(), priceWei);
+        ListingSlot slot = _known(key, msg.sender, dataRoot);
+        _listings[key] = Listings.listed(slot.id(), slot.budgetLeft(), MarketHashes.useTerms(terms));
+        emit OfferRelisted(slot.id(), terms);
+    }
+
+    /// @inheritdoc IOfferRegistry
+    function reserve(JobFacts calldata facts, OfferUse[] calldata uses)
+        external
+        returns (uint256[] memory offerIds, uint256 pricesWei)
+    {
+        _requireEscrow();
+        (offerIds, pricesWei) = quoteOffers(facts, uses);
+        if (facts.microRho == 0 || facts.microRho == Listings.UNLIMITED) return (offerIds, pricesWei);
+        for (uint256 i; i < uses.length; ++i) {
+            bytes32 key = _key(uses[i].seller, facts.operatorSet, uses[i].dataRoot);
+            ListingSlot slot = _listings[key];
+            if (slot.budgetLeft() == Listings.UNLIMITED) continue;
+            _listings[key] = slot.withBudget(slot.budgetLeft() - facts.microRho);
+        }
+    }
+
+    /// @inheritdoc IOfferRegistry
+    function giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
+        external
+        returns (uint256[] memory offerIds)
+    {
+        _requireEscrow();
+        offerIds = new uint256[](dataRoots.length);
+        for (uint256 i; i < dataRoots.length; ++i) {
+            bytes32 key = _key(sellers[i], operatorSet, dataRoots[i]);
+            ListingSlot slot = _known(key, sellers[i], dataRoots[i]);
+            offerIds[i] = slot.id();
+            if (slot.budgetLeft() == Listings.UNLIMITED) continue;
+            _listings[key] = slot.withBudget(slot.budgetLeft() + microRho);
+            emit BudgetReturned(slot.id(), microRho);
+        }
     }
 
     /// @inheritdoc IOfferRegistry
     function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory) {
         ListingSlot slot = _listings[_key(seller, operatorSet, dataRoot)];
-        return Listing({id: slot.id(), priceWei: slot.priceWei(), active: slot.active()});
+        return Listing({
+            id: slot.id(),
+            budgetLeftMicroRho: slot.budgetLeft(),
+            active: slot.active(),
+            termsTag: slot.termsTag()
+        });
     }
 
     /// @inheritdoc IOfferRegistry
-    function quoteOffers(bytes32 operatorSet, OfferRef[] calldata offers)
-        external
+    function quoteOffers(JobFacts calldata facts, OfferUse[] calldata uses)
+        public
         view
         returns (uint256[] memory offerIds, uint256 pricesWei)
     {
-        uint256 length = offers.length;
+        uint256 length = uses.length;
         if (length == 0) revert OffersEmpty();
         offerIds = new uint256[](length);
         uint256 previousId;
+        uint256 sellers = SellerCount.distinct(uses);
         for (uint256 i; i < length; ++i) {
-            address seller = offers[i].seller;
-            bytes32 dataRoot = offers[i].dataRoot;
-            ListingSlot slot = _active(_key(seller, operatorSet, dataRoot), seller, dataRoot);
+            OfferUse calldata use = uses[i];
+            ListingSlot slot = _active(_key(use.seller, facts.operatorSet, use.dataRoot), use.seller, use.dataRoot);
             uint256 id = slot.id();
             if (id <= previousId) revert OffersNotAscending(previousId, id);
             previousId = id;
             offerIds[i] = id;
-            pricesWei += slot.priceWei();
+            if (!slot.hasTerms(MarketHashes.useTerms(use.terms))) revert TermsChanged(id);
+            for (Term term = UseTermsCheck.FIRST; term <= UseTermsCheck.LAST; term = Term(uint8(term) + 1)) {
+                (bool holds, bytes32 found, bytes32 asked) = UseTermsCheck.judge(term, facts, use, slot);
+                if (!holds) revert TermRefused(id, term, found, asked);
+            }
+            if (sellers < use.terms.minSellers) {
+                revert TermRefused(id, Term.MinSellers, bytes32(sellers), bytes32(uint256(use.terms.minSellers)));
+            }
+            pricesWei += UseTermsCheck.priceWei(use.terms, facts.microRho);
         }
     }
 
-    function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
-        slot = _listings[key];
-        if (!slot.active()) {
-            if (slot.id() == 0) revert OfferUnknown(seller, dataRoot);
-            revert OfferInactive(slot.id());
+    /// @inheritdoc IOfferRegistry
+    function explain(JobFacts calldata facts, OfferUse[] calldata uses)
+        external
+        view
+        returns (TermFailure[] memory failures)
+    {
+        failures = new TermFailure[](uses.length * (uint256(type(Term).max) + 1));
+        uint256 count;
+        uint256 sellers = SellerCount.distinct(uses);
+        for (uint256 i; i < uses.length; ++i) {
+            OfferUse calldata use = uses[i];
+            ListingSlot slot = _listings[_key(use.seller, facts.operatorSet, use.dataRoot)];
+            if (!slot.active()) {
+                failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, Term.Listing, 0, bytes32(uint256(1)));
+                continue;
+            }
+            bytes32 termsHash = MarketHashes.useTerms(use.terms);
+            if (!slot.hasTerms(termsHash)) {
+                bytes32 tag = bytes32(uint256(slot.termsTag()) << 136);
+                failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, Term.Terms, termsHash, tag);
+                continue;
+            }
+            for (Term term = UseTermsCheck.FIRST; term <= UseTermsCheck.LAST; term = Term(uint8(term) + 1)) {
+                (bool holds, bytes32 found, bytes32 asked) = UseTermsCheck.judge(term, facts, use, slot);
+                if (!holds) failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, term, found, asked);
+            }
+            if (sellers < use.terms.minSellers) {
+                bytes32 asked = bytes32(uint256(use.terms.minSellers));
+                failures[count++] =
+                    TermFailure(slot.id(), use.seller, use.dataRoot, Term.MinSellers, bytes32(sellers), asked);
+            }
         }
+        assembly ("memory-safe") {
+            mstore(failures, count)
+        }
+    }
+
+    function _requireEscrow() private view {
+        if (msg.sender != escrow) revert NotEscrow(msg.sender);
+    }
+
+    function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
+        slot = _known(key, seller, dataRoot);
+        if (!slot.active()) revert OfferInactive(slot.id());
+    }
+
+    function _known(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
+        slot = _listings[key];
+        if (slot.id() == 0) revert OfferUnknown(seller, dataRoot);
     }
 
     function _key(address seller, bytes32 operatorSet, bytes32 dataRoot) private pure returns (bytes32) {

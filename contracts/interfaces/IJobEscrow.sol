@@ -20,8 +20,12 @@ interface IJobEscrow {
         uint64 deadlineSec;
         /// X25519 key to which the parties seal the result.
         bytes32 resultKey;
-        /// The data sets, in ascending order of their offer ids.
-        IOfferRegistry.OfferRef[] offers;
+        /// Micro-rho that the result spends of each data set's privacy budget; `type(uint64).max` for an exact result.
+        uint64 microRho;
+        /// keccak256 of the purpose in words, or 0.
+        bytes32 purpose;
+        /// The data sets with their terms, in ascending order of their offer ids.
+        IOfferRegistry.OfferUse[] offers;
         /// Canonical JSON of parameters and of commitments to the buyer's own inputs.
         bytes spec;
     }
@@ -35,6 +39,18 @@ interface IJobEscrow {
         bytes32 specHash;
         bytes32 inputRoot;
         address[3] signers;
+    }
+
+    /// @notice What a job's `specHash` is the hash of, with the algorithm, the deadline and the buyer of its terms.
+    struct JobSpec {
+        bytes32 operatorSet;
+        bytes32 resultKey;
+        uint64 microRho;
+        bytes32 purpose;
+        uint256[] offerIds;
+        bytes32[] dataRoots;
+        /// keccak256 of the specification.
+        bytes32 specBytesHash;
     }
 
     /// @notice What the three operators sign about a result. EIP-712 type of the same name.
@@ -82,8 +98,12 @@ interface IJobEscrow {
     /// @notice What the chain keeps of a job.
     struct Job {
         JobState state;
-        /// Upper 248 bits of keccak256(JobTerms), in the states Funded, Joined and Failed.
+        /// Upper 246 bits of keccak256(JobTerms), in the states Funded, Joined, Failed and Refunded.
         uint248 termsTag;
+        /// Whether the operators joined, in the same states.
+        bool joined;
+        /// Whether the reserved privacy budget was given back, in the same states.
+        bool budgetReturned;
         /// Last second of the challenge window, in the states Attested and Settled.
         uint40 windowEndSec;
         /// What is not yet paid out, in the states Attested and Settled.
@@ -99,6 +119,8 @@ interface IJobEscrow {
         bytes32 algorithm,
         uint64 deadlineSec,
         bytes32 resultKey,
+        uint64 microRho,
+        bytes32 purpose,
         uint256[] offers,
         bytes spec,
         uint256 amountWei,
@@ -120,6 +142,10 @@ interface IJobEscrow {
     error DeadlineOutOfRange(uint256 deadlineSec, uint256 earliestSec, uint256 latestSec);
     error DeadlinePassed(uint256 jobId, uint256 deadlineSec);
     error DeadlineNotPassed(uint256 jobId, uint256 deadlineSec);
+    /// @notice Privacy budget comes back from a job that failed or was refunded before the operators joined, once.
+    error BudgetNotReturnable(uint256 jobId);
+    /// @notice The specification is not the one that the job is bound to.
+    error SpecMismatch(uint256 jobId);
     error AmountWrong(uint256 sentWei, uint256 neededWei);
     error TermsMismatch(uint256 jobId);
     error OutcomeMismatch(uint256 jobId);
@@ -139,12 +165,20 @@ interface IJobEscrow {
     /// @return jobId Counted from 1.
     function createJob(JobRequest calldata request) external payable returns (uint256 jobId);
 
-    /// @notice What a job costs now: the prices of the offers and the fees of the operators. Reverts, with the
-    /// reason, where {createJob} would refuse offers, operators or the algorithm.
-    function quote(address[3] calldata members, bytes32 algorithm, IOfferRegistry.OfferRef[] calldata offers)
+    /// @notice What a job of the caller costs now: the prices of the offers and the fees of the operators. Reverts,
+    /// with the reason, where {createJob} would refuse offers, terms, operators or the algorithm.
+    function quote(JobRequest calldata request) external view returns (uint256 amountWei);
+
+    /// @notice Every term of every offer that {createJob} would refuse for `buyer`; see {IOfferRegistry-explain}.
+    function explain(address buyer, JobRequest calldata request)
         external
         view
-        returns (uint256 amountWei);
+        returns (IOfferRegistry.TermFailure[] memory);
+
+    /// @notice Gives back the privacy budget of a job that ended before the operators joined; anyone may call, once.
+    /// @param sellers Of the offers, in their order.
+    function returnBudget(uint256 jobId, JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers)
+        external;
 
     /// @notice Takes the three operators' agreement to run the job.
     /// @param signatures Over EIP-712 Join(uint256 job,bytes32 spec), by point, compact (EIP-2098).

@@ -8,18 +8,18 @@ import {JobState} from "./JobStates.sol";
  * depends on the state in the lowest eight:
  *
  * ```
- * 255                                                              8 7      0
- * +-----------------------------------------------------------------+--------+
- * |  termsTag, 248 bits: the upper bits of keccak256(JobTerms)       | state  |  Funded, Joined, Failed
- * +----------------------+----------------------+-------------------+--------+
- * |  claimed, 112 bits   |  unclaimedWei, 96    | windowEndSec, 40  | state  |  Attested, Settled
- * +----------------------+----------------------+-------------------+--------+
- * |  0                                                               | state  |  None, Refunded
- * +-----------------------------------------------------------------+--------+
+ * 255                                           10     9       8    7      0
+ * +-----------------------------------------------+----------+--------+--------+
+ * |  termsTag, 246: upper bits of keccak256(terms) | returned | joined | state  |  Funded, Joined, Failed, Refunded
+ * +----------------------+----------------------+-+----------+--------+--------+
+ * |  claimed, 112 bits   |  unclaimedWei, 96    | windowEndSec, 40   | state  |  Attested, Settled
+ * +----------------------+----------------------+--------------------+--------+
+ * |  0                                                                | state  |  None
+ * +------------------------------------------------------------------+--------+
  * ```
  *
  * `claimed` has a bit for each of the first 112 payouts, because the slot is rewritten by a claim anyway and a
- * new bitmap word would cost 17,100 gas more. A tag of 248 bits leaves 124 bits of collision resistance.
+ * new bitmap word would cost 17,100 gas more. A tag of 246 bits leaves 123 bits of collision resistance.
  */
 type JobSlot is uint256;
 
@@ -29,13 +29,26 @@ library JobSlots {
     /// @notice Payouts with a lower index have their bit in the slot itself.
     uint256 internal constant INLINE_CLAIMS = 112;
 
+    uint256 private constant JOINED = 1 << 8;
+    uint256 private constant RETURNED = 1 << 9;
+    uint256 private constant TAG_AT = 10;
     uint256 private constant WINDOW_AT = 8;
     uint256 private constant UNCLAIMED_AT = 48;
     uint256 private constant CLAIMED_AT = 144;
 
     /// @notice The slot of a job whose terms are fixed and whose outcome is open.
     function running(JobState to, bytes32 termsHash) internal pure returns (JobSlot) {
-        return JobSlot.wrap((uint256(termsHash) & ~uint256(0xff)) | uint256(to));
+        return JobSlot.wrap(((uint256(termsHash) >> TAG_AT) << TAG_AT) | uint256(to));
+    }
+
+    /// @notice The slot after the operators joined: what the job reserved is spent.
+    function joinedBy(JobSlot slot) internal pure returns (JobSlot) {
+        return JobSlot.wrap(JobSlot.unwrap(slot) | JOINED);
+    }
+
+    /// @notice The slot after the reserved budget was given back.
+    function withReturned(JobSlot slot) internal pure returns (JobSlot) {
+        return JobSlot.wrap(JobSlot.unwrap(slot) | RETURNED);
     }
 
     /// @notice The slot of a job that was attested; nothing is claimed yet.
@@ -43,11 +56,6 @@ library JobSlots {
         return JobSlot.wrap(
             (uint256(amountWei) << UNCLAIMED_AT) | (uint256(endSec) << WINDOW_AT) | uint256(JobState.Attested)
         );
-    }
-
-    /// @notice The slot of a job whose money has gone back.
-    function refunded() internal pure returns (JobSlot) {
-        return JobSlot.wrap(uint256(JobState.Refunded));
     }
 
     /// @notice The same slot in another state.
@@ -70,12 +78,20 @@ library JobSlots {
     }
 
     function termsTag(JobSlot slot) internal pure returns (uint248) {
-        return uint248(JobSlot.unwrap(slot) >> 8);
+        return uint248(JobSlot.unwrap(slot) >> TAG_AT);
+    }
+
+    function joined(JobSlot slot) internal pure returns (bool) {
+        return JobSlot.unwrap(slot) & JOINED != 0;
+    }
+
+    function returned(JobSlot slot) internal pure returns (bool) {
+        return JobSlot.unwrap(slot) & RETURNED != 0;
     }
 
     /// @notice Whether `termsHash` is the hash of this job's terms.
     function hasTerms(JobSlot slot, bytes32 termsHash) internal pure returns (bool) {
-        return slot.termsTag() == uint248(uint256(termsHash) >> 8);
+        return slot.termsTag() == uint248(uint256(termsHash) >> TAG_AT);
     }
 
     function windowEndSec(JobSlot slot) internal pure returns (uint40) {

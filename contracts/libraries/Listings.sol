@@ -2,25 +2,37 @@
 pragma solidity 0.8.37;
 
 /**
- * @notice The part of an offer that changes, in one storage slot. Zero is no offer.
+ * @notice All that the registry keeps of an offer, in one storage slot. Zero is no offer.
  *
  * ```
- * 255          168 167      160 159             64 63               0
- * +---------------+------------+------------------+-----------------+
- * |   free, 88    | active, 8  |  priceWei, 96    |     id, 64      |
- * +---------------+------------+------------------+-----------------+
+ * 255            136 135     128 127               64 63               0
+ * +-----------------+-----------+--------------------+-----------------+
+ * |  termsTag, 120  | active, 8 |  budgetLeft, 64    |     id, 64      |
+ * +-----------------+-----------+--------------------+-----------------+
  * ```
+ *
+ * `termsTag` is the upper bits of keccak256(UseTerms): nobody finds other terms that fit it. A seller can look for
+ * two of its own that do (2^60 steps), and gains nothing: the buyer names the terms and pays their price, and a
+ * seller may change them at any time anyway.
+ * `budgetLeft` counts micro-rho, and never goes up but by what a job gives back; `UNLIMITED` stays as it is.
  */
 type ListingSlot is uint256;
 
 using Listings for ListingSlot global;
 
 library Listings {
-    uint256 private constant ACTIVE = 1 << 160;
+    /// @notice The budget of a data set whose seller asks for no differential privacy.
+    uint64 internal constant UNLIMITED = type(uint64).max;
+
+    uint256 private constant BUDGET_AT = 64;
+    uint256 private constant ACTIVE = 1 << 128;
+    uint256 private constant TAG_AT = 136;
 
     /// @notice The slot of an offer that may be used.
-    function listed(uint64 id_, uint96 priceWei_) internal pure returns (ListingSlot) {
-        return ListingSlot.wrap(ACTIVE | (uint256(priceWei_) << 64) | id_);
+    function listed(uint64 id_, uint64 budgetLeft_, bytes32 termsHash) internal pure returns (ListingSlot) {
+        return ListingSlot.wrap(
+            ((uint256(termsHash) >> TAG_AT) << TAG_AT) | ACTIVE | (uint256(budgetLeft_) << BUDGET_AT) | id_
+        );
     }
 
     /// @notice The slot of the same offer after its withdrawal.
@@ -28,15 +40,30 @@ library Listings {
         return ListingSlot.wrap(ListingSlot.unwrap(slot) & ~ACTIVE);
     }
 
+    /// @notice The slot with another budget.
+    function withBudget(ListingSlot slot, uint64 budgetLeft_) internal pure returns (ListingSlot) {
+        uint256 cleared = ListingSlot.unwrap(slot) & ~(uint256(type(uint64).max) << BUDGET_AT);
+        return ListingSlot.wrap(cleared | (uint256(budgetLeft_) << BUDGET_AT));
+    }
+
     function id(ListingSlot slot) internal pure returns (uint64) {
         return uint64(ListingSlot.unwrap(slot));
     }
 
-    function priceWei(ListingSlot slot) internal pure returns (uint96) {
-        return uint96(ListingSlot.unwrap(slot) >> 64);
+    function budgetLeft(ListingSlot slot) internal pure returns (uint64) {
+        return uint64(ListingSlot.unwrap(slot) >> BUDGET_AT);
     }
 
     function active(ListingSlot slot) internal pure returns (bool) {
         return ListingSlot.unwrap(slot) & ACTIVE != 0;
+    }
+
+    function termsTag(ListingSlot slot) internal pure returns (uint120) {
+        return uint120(ListingSlot.unwrap(slot) >> TAG_AT);
+    }
+
+    /// @notice Whether `termsHash` is the hash of the terms that the offer has now.
+    function hasTerms(ListingSlot slot, bytes32 termsHash) internal pure returns (bool) {
+        return slot.termsTag() == uint120(uint256(termsHash) >> TAG_AT);
     }
 }

@@ -28,6 +28,37 @@ library MarketHashes {
         }
     }
 
+    /// @notice keccak256(abi.encode(terms)) of the terms of use of an offer.
+    function useTerms(IOfferRegistry.UseTerms calldata terms_) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, terms_, 0x100)
+            hash := keccak256(free, 0x100)
+        }
+    }
+
+    /// @notice What the operators agree to when they join: all that the buyer asked for.
+    function spec(bytes32 algorithm, uint64 deadlineSec, address buyer, IJobEscrow.JobSpec memory spec_)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(
+                algorithm,
+                spec_.operatorSet,
+                deadlineSec,
+                spec_.resultKey,
+                spec_.microRho,
+                spec_.purpose,
+                spec_.offerIds,
+                spec_.dataRoots,
+                spec_.specBytesHash,
+                buyer
+            )
+        );
+    }
+
     /// @notice keccak256(abi.encode(outcome))
     function outcome(IJobEscrow.Outcome calldata outcome_) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {

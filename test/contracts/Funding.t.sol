@@ -16,14 +16,15 @@ contract FundingTest is MarketTest {
         IJobEscrow.Job memory job = escrow.job(jobId);
         _eq(jobId, 1, "first id");
         _eq(job.state, JobState.Funded);
-        _eq(job.termsTag, uint256(keccak256(abi.encode(terms))) >> 8, "terms tag");
+        _eq(job.termsTag, uint256(keccak256(abi.encode(terms))) >> 10, "terms tag");
         _eq(address(escrow).balance, _price(1), "balance");
         _eq(escrow.jobCount(), 1, "count");
     }
 
     function test_quoteIsWhatFundingCosts() public {
-        IOfferRegistry.OfferRef[] memory refs = _publish(3);
-        _eq(escrow.quote(members, ALGORITHM, refs), _price(3), "quote");
+        IOfferRegistry.OfferUse[] memory refs = _publish(3);
+        vm.prank(BUYER);
+        _eq(escrow.quote(_request(refs)), _price(3), "quote");
         vm.prank(BUYER);
         escrow.createJob{value: _price(3)}(_request(refs));
     }
@@ -59,17 +60,17 @@ contract FundingTest is MarketTest {
     }
 
     function test_fundingNeedsOffersInOrderActiveAndOfTheSet() public {
-        IOfferRegistry.OfferRef[] memory refs = _publish(2);
-        IOfferRegistry.OfferRef[] memory twice = new IOfferRegistry.OfferRef[](2);
+        IOfferRegistry.OfferUse[] memory refs = _publish(2);
+        IOfferRegistry.OfferUse[] memory twice = new IOfferRegistry.OfferUse[](2);
         (twice[0], twice[1]) = (refs[1], refs[1]);
         _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotAscending.selector, 2, 2));
         (twice[0], twice[1]) = (refs[1], refs[0]);
         _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotAscending.selector, 2, 1));
         _refusedFunding(
-            new IOfferRegistry.OfferRef[](0), abi.encodeWithSelector(IOfferRegistry.OffersEmpty.selector)
+            new IOfferRegistry.OfferUse[](0), abi.encodeWithSelector(IOfferRegistry.OffersEmpty.selector)
         );
         bytes32 elsewhere = keccak256("no such data");
-        twice[1] = IOfferRegistry.OfferRef(SELLER, elsewhere);
+        twice[1] = _use(SELLER, elsewhere, _useTerms());
         _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, elsewhere));
         vm.prank(SELLER);
         offers.withdraw(_set(), refs[1].dataRoot);
@@ -87,7 +88,7 @@ contract FundingTest is MarketTest {
     }
 
     function test_allThreeOperatorsMustRunTheAlgorithm() public {
-        IOfferRegistry.OfferRef[] memory refs = _publish(1);
+        IOfferRegistry.OfferUse[] memory refs = _publish(1);
         for (uint256 i; i < 3; ++i) {
             vm.prank(members[i]);
             operators.revoke(ALGORITHM);
@@ -101,7 +102,7 @@ contract FundingTest is MarketTest {
     }
 
     function test_aLeavingOperatorTakesNoJobs() public {
-        IOfferRegistry.OfferRef[] memory refs = _publish(1);
+        IOfferRegistry.OfferUse[] memory refs = _publish(1);
         vm.prank(members[2]);
         operators.requestUnbond();
         _refusedFunding(refs, abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[2]));
@@ -113,8 +114,8 @@ contract FundingTest is MarketTest {
         input.members[1] = members[0];
         vm.prank(SELLER);
         offers.publish(input);
-        IOfferRegistry.OfferRef[] memory refs = new IOfferRegistry.OfferRef[](1);
-        refs[0] = IOfferRegistry.OfferRef(SELLER, _commit(SELLER, input));
+        IOfferRegistry.OfferUse[] memory refs = new IOfferRegistry.OfferUse[](1);
+        refs[0] = _use(SELLER, _commit(SELLER, input), input.terms);
         IJobEscrow.JobRequest memory request = _request(refs);
         request.members = input.members;
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, members[0]));
@@ -123,18 +124,19 @@ contract FundingTest is MarketTest {
     }
 
     function test_anAmountThatDoesNotFitIsRefusedAndTheLargestComesBack() public {
-        IOfferRegistry.OfferRef[] memory refs = _publish(1);
+        IOfferRegistry.OfferUse[] memory refs = _publish(1);
         uint96 largest = type(uint96).max - 3 * uint96(FEE);
-        vm.prank(SELLER);
-        offers.setPrice(_set(), refs[0].dataRoot, largest + 1);
+        refs[0].terms.priceWei = largest + 1;
+        _relist(refs[0]);
         vm.deal(BUYER, 1 << 97);
         IJobEscrow.JobRequest memory request = _request(refs);
         vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AmountWrong.selector, 1 << 96, 1 << 96));
         vm.prank(BUYER);
         escrow.createJob{value: 1 << 96}(request);
 
-        vm.prank(SELLER);
-        offers.setPrice(_set(), refs[0].dataRoot, largest);
+        refs[0].terms.priceWei = largest;
+        _relist(refs[0]);
+        request = _request(refs);
         vm.prank(BUYER);
         uint256 jobId = escrow.createJob{value: type(uint96).max}(request);
         uint256[] memory ids = new uint256[](1);
@@ -150,8 +152,8 @@ contract FundingTest is MarketTest {
     function test_laterPricesFeesAndSignersChangeNoFundedJob() public {
         (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fund();
         IJobEscrow.JobRequest memory request = _request(_publish(1));
-        vm.prank(SELLER);
-        offers.setPrice(_set(), request.offers[0].dataRoot, PRICE * 2);
+        request.offers[0].terms.priceWei = PRICE * 2;
+        _relist(request.offers[0]);
         vm.prank(members[0]);
         operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE * 2);
         // The new signer is nobody to the old job.
@@ -192,7 +194,7 @@ contract FundingTest is MarketTest {
         escrow.settle(jobId, outcome);
     }
 
-    function _refusedFunding(IOfferRegistry.OfferRef[] memory refs, bytes memory reason) private {
+    function _refusedFunding(IOfferRegistry.OfferUse[] memory refs, bytes memory reason) private {
         vm.expectRevert(reason);
         vm.prank(BUYER);
         escrow.createJob{value: _price(refs.length)}(_request(refs));

@@ -14,6 +14,8 @@ contract InvariantsTest {
     MarketHandler private _handler;
 
     error NeverHappened(JobState from, JobState to);
+    error NothingReturned();
+    error NothingExhausted();
     error NothingClaimed();
 
     function setUp() public {
@@ -54,6 +56,8 @@ contract InvariantsTest {
         _happened(JobState.Attested, JobState.Settled);
         _happened(JobState.Failed, JobState.Refunded);
         if (_handler.claims() == 0) revert NothingClaimed();
+        if (_handler.returns_() == 0) revert NothingReturned();
+        if (_handler.exhausted() == 0) revert NothingExhausted();
     }
 
     function _act(bytes4 selector, uint256[4] memory random) private {
@@ -69,6 +73,7 @@ contract InvariantsTest {
         else if (selector == MarketHandler.refund.selector) _handler.refund(a, b);
         else if (selector == MarketHandler.claim.selector) _handler.claim(a, b, c);
         else if (selector == MarketHandler.reprice.selector) _handler.reprice(a, uint96(b));
+        else if (selector == MarketHandler.returnBudget.selector) _handler.returnBudget(a, b);
         else _handler.pass(a);
     }
 
@@ -78,7 +83,7 @@ contract InvariantsTest {
 
     /// Some stand twice or more, to meet them more often.
     function _selectors() private pure returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](18);
+        selectors = new bytes4[](19);
         selectors[0] = MarketHandler.fund.selector;
         selectors[1] = MarketHandler.join.selector;
         selectors[2] = MarketHandler.join.selector;
@@ -97,5 +102,6 @@ contract InvariantsTest {
         selectors[15] = MarketHandler.claim.selector;
         selectors[16] = MarketHandler.reprice.selector;
         selectors[17] = MarketHandler.pass.selector;
+        selectors[18] = MarketHandler.returnBudget.selector;
     }
 }

@@ -15,27 +15,42 @@ contract MarketHandler is MarketTest {
         IJobEscrow.Outcome outcome;
         IJobEscrow.Payout[2] payouts;
         bool[2] claimed;
+        /// Indices of the data sets, ascending, what the job spends of each budget, and whether it was given back.
+        uint256[] sets;
+        IJobEscrow.JobSpec spec;
+        bool joined;
+        bool returned;
         uint256 windowEndSec;
         uint256 paidWei;
         uint256 refundedWei;
     }
 
     address[2] private _buyers = [address(0xb0b), address(0xb1b)];
-    IOfferRegistry.OfferRef[] private _refs;
-    uint256[] private _prices;
+    IOfferRegistry.OfferUse[] private _refs;
+    /// What is left of each budget.
+    uint256[3] private _left = [uint256(BUDGET), BUDGET, BUDGET];
     mapping(uint256 jobId => Record) private _records;
     uint256 public jobs;
     /// How often a job went from one state to another.
     mapping(JobState from => mapping(JobState to => uint256)) public moves;
     /// How many claims were paid.
     uint256 public claims;
+    /// How many jobs gave their budget back.
+    uint256 public returns_;
+    /// How many jobs were refused for a budget.
+    uint256 public exhausted;
+    uint64 private constant BUDGET = 600;
+    uint96 private constant RHO_PRICE = 3;
 
     function setUp() public override {
         super.setUp();
-        IOfferRegistry.OfferRef[] memory refs = _publish(3);
-        for (uint256 i; i < refs.length; ++i) {
-            _refs.push(refs[i]);
-            _prices.push(PRICE);
+        for (uint256 i; i < 3; ++i) {
+            IOfferRegistry.OfferInput memory input = _input(string(abi.encode("budget", i)));
+            input.budgetMicroRho = BUDGET;
+            input.terms.rhoPriceWei = RHO_PRICE;
+            vm.prank(SELLER);
+            offers.publish(input);
+            _refs.push(_use(SELLER, _commit(SELLER, input), input.terms));
         }
         for (uint256 i; i < 2; ++i) vm.deal(_buyers[i], 100_000 ether);
     }
@@ -45,17 +60,22 @@ contract MarketHandler is MarketTest {
     function fund(uint256 who, uint256 duration, uint256 mask, int8 wrong) external {
         mask = mask % 7 + 1;
         uint256 count = (mask & 1) + ((mask >> 1) & 1) + (mask >> 2);
-        IOfferRegistry.OfferRef[] memory refs = new IOfferRegistry.OfferRef[](count);
+        IOfferRegistry.OfferUse[] memory refs = new IOfferRegistry.OfferUse[](count);
         uint256[] memory ids = new uint256[](count);
+        // One job in sixteen wants an exact result, which no budget with a limit allows.
+        uint64 microRho = duration % 16 == 0 ? EXACT : uint64(duration % 60);
         uint256 priceWei = 3 * uint256(FEE);
+        bool enough = true;
         for (uint256 i; i < 3; ++i) {
             if ((mask >> i) & 1 == 0) continue;
             refs[--count] = _refs[i];
             ids[count] = i + 1;
-            priceWei += _prices[i];
+            priceWei += _refs[i].terms.priceWei + (microRho == EXACT ? 0 : RHO_PRICE * uint256(microRho));
+            enough = enough && microRho <= _left[i];
         }
         _reverse(refs, ids);
         IJobEscrow.JobRequest memory request = _request(refs);
+        request.microRho = microRho;
         request.deadlineSec = uint64(block.timestamp + 60 + duration % 400);
         // One call in four offers a few wei too many or too few.
         uint256 sentWei = wrong % 4 == 1 ? priceWei + uint256(int256(wrong)) : priceWei;
@@ -64,11 +84,38 @@ contract MarketHandler is MarketTest {
         vm.prank(buyer);
         try escrow.createJob{value: sentWei}(request) returns (uint256 jobId) {
             _true(sentWei == priceWei, "a wrong price was taken");
+            _true(enough, "a budget was overdrawn");
             _true(jobId == ++jobs, "ids count up");
             _records[jobId].terms = _terms(buyer, request, ids, priceWei);
+            _records[jobId].spec = _spec(request, ids);
+            for (uint256 i; i < ids.length; ++i) {
+                _records[jobId].sets.push(ids[i] - 1);
+                _left[ids[i] - 1] -= microRho;
+            }
             _moved(jobId, JobState.Funded);
         } catch {
-            _true(sentWei != priceWei, "the right price was refused");
+            _true(sentWei != priceWei || !enough, "the right price was refused");
+            if (!enough) ++exhausted;
+        }
+    }
+
+    /// Gives back what a job reserved; due once, after an end before the operators joined.
+    function returnBudget(uint256 which, uint256 spoil) external {
+        (uint256 jobId, Record storage record) = _pick(which);
+        if (jobId == 0) return;
+        IJobEscrow.JobSpec memory spec = record.spec;
+        bool due = (record.state == JobState.Failed || record.state == JobState.Refunded) && !record.joined
+            && !record.returned && !_bad(spoil);
+        if (_bad(spoil)) spec.microRho += 1;
+        address[] memory sellers = new address[](record.sets.length);
+        for (uint256 i; i < sellers.length; ++i) sellers[i] = SELLER;
+        try escrow.returnBudget(jobId, record.terms, spec, sellers) {
+            _true(due, "a budget came back that was not due");
+            record.returned = true;
+            ++returns_;
+            for (uint256 i; i < sellers.length; ++i) _left[record.sets[i]] += spec.microRho;
+        } catch {
+            _true(!due, "a budget that was due was kept");
         }
     }
 
@@ -79,6 +126,7 @@ contract MarketHandler is MarketTest {
         bytes32[2][3] memory signatures = _spoiled(_joinHash(jobId, record.terms.specHash), jobId, spoil);
         try escrow.join(jobId, record.terms, signatures) {
             _true(due, "a join that is not due");
+            record.joined = true;
             _moved(jobId, JobState.Joined);
         } catch {
             _true(!due, "a due join was refused");
@@ -189,9 +237,8 @@ contract MarketHandler is MarketTest {
 
     function reprice(uint256 which, uint96 priceWei) external {
         which %= 3;
-        _prices[which] = priceWei % 1 ether;
-        vm.prank(SELLER);
-        offers.setPrice(_set(), _refs[which].dataRoot, uint96(_prices[which]));
+        _refs[which].terms.priceWei = priceWei % 1 ether;
+        _relist(_refs[which]);
     }
 
     function pass(uint256 seconds_) external {
@@ -216,6 +263,11 @@ contract MarketHandler is MarketTest {
             _true(record.refundedWei == 0 || record.refundedWei == amountWei, "refunded as a whole");
             _true(record.paidWei == 0 || job.state == JobState.Settled, "paid when settled only");
             if (ended) _eq(job.windowEndSec, record.windowEndSec, "end of the window");
+        }
+        for (uint256 i; i < 3; ++i) {
+            uint256 left = offers.listing(SELLER, _set(), _refs[i].dataRoot).budgetLeftMicroRho;
+            _eq(left, _left[i], "what is left of a budget");
+            _true(left <= BUDGET, "a budget grew");
         }
         _eq(escrow.jobCount(), jobs, "number of jobs");
         _eq(address(escrow).balance, owedWei, "the escrow holds what it owes");
@@ -273,7 +325,7 @@ contract MarketHandler is MarketTest {
         return keccak256(abi.encode(a.terms)) == keccak256(abi.encode(b.terms));
     }
 
-    function _reverse(IOfferRegistry.OfferRef[] memory refs, uint256[] memory ids) private pure {
+    function _reverse(IOfferRegistry.OfferUse[] memory refs, uint256[] memory ids) private pure {
         for (uint256 i; i < refs.length / 2; ++i) {
             uint256 j = refs.length - 1 - i;
             (refs[i], refs[j]) = (refs[j], refs[i]);

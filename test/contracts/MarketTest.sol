@@ -23,6 +23,8 @@ abstract contract MarketTest {
     bytes32 internal constant ALGORITHM = keccak256("algorithm");
     bytes32 internal constant RESULT_KEY = keccak256("result key");
     bytes internal constant SPEC = '{"columns":["a"]}';
+    /// Micro-rho of an exact result, of terms that allow one, and of a budget without a limit.
+    uint64 internal constant EXACT = type(uint64).max;
     address internal constant SELLER = address(0x5e11e6);
     address internal constant BUYER = address(0xb0b);
     address internal constant STRANGER = address(0x57a);
@@ -38,8 +40,8 @@ abstract contract MarketTest {
     function setUp() public virtual {
         vm.warp(START);
         operators = IOperatorRegistry(_deploy("OperatorRegistry", abi.encode(BOND, UNBONDING)));
-        offers = IOfferRegistry(_deploy("OfferRegistry", abi.encode(operators)));
-        escrow = IJobEscrow(_deploy("JobEscrow", abi.encode(operators, offers, WINDOW)));
+        escrow = IJobEscrow(_deploy("JobEscrow", abi.encode(operators, WINDOW)));
+        offers = escrow.offerRegistry();
         for (uint256 i; i < 3; ++i) {
             vm.deal(members[i], 10 ether);
             _register(members[i], vm.addr(keys[i]));
@@ -77,7 +79,25 @@ abstract contract MarketTest {
         input.columns = 2;
         input.nonce = keccak256(bytes(label));
         for (uint256 i; i < 3; ++i) input.ciphertextHashes[i] = keccak256(abi.encode(label, i));
-        input.priceWei = PRICE;
+        input.budgetMicroRho = EXACT;
+        input.terms = _useTerms();
+    }
+
+    /// Anything may be done with the data, at the price of a use.
+    function _useTerms() internal pure returns (IOfferRegistry.UseTerms memory terms) {
+        terms.priceWei = PRICE;
+        terms.maxMicroRho = EXACT;
+        terms.expirySec = type(uint40).max;
+    }
+
+    function _use(address seller, bytes32 dataRoot, IOfferRegistry.UseTerms memory terms)
+        internal
+        pure
+        returns (IOfferRegistry.OfferUse memory use)
+    {
+        use.seller = seller;
+        use.dataRoot = dataRoot;
+        use.terms = terms;
     }
 
     function _commit(address seller, IOfferRegistry.OfferInput memory input) internal view returns (bytes32) {
@@ -102,14 +122,20 @@ abstract contract MarketTest {
     }
 
     /// Publishes `count` data sets of the seller.
-    function _publish(uint256 count) internal returns (IOfferRegistry.OfferRef[] memory refs) {
-        refs = new IOfferRegistry.OfferRef[](count);
+    function _publish(uint256 count) internal returns (IOfferRegistry.OfferUse[] memory uses) {
+        uses = new IOfferRegistry.OfferUse[](count);
         for (uint256 i; i < count; ++i) {
             IOfferRegistry.OfferInput memory input = _input(string(abi.encode("data set", ++_published)));
             vm.prank(SELLER);
             offers.publish(input);
-            refs[i] = IOfferRegistry.OfferRef(SELLER, _commit(SELLER, input));
+            uses[i] = _use(SELLER, _commit(SELLER, input), input.terms);
         }
+    }
+
+    /// The seller offers the data set under the terms of this use from now on.
+    function _relist(IOfferRegistry.OfferUse memory use) internal {
+        vm.prank(use.seller);
+        offers.relist(_set(), use.dataRoot, use.terms);
     }
 
     function _set() internal view returns (bytes32) {
@@ -118,7 +144,8 @@ abstract contract MarketTest {
 
     // ---- jobs --------------------------------------------------------------------------------------
 
-    function _request(IOfferRegistry.OfferRef[] memory refs)
+    /// For an exact result.
+    function _request(IOfferRegistry.OfferUse[] memory uses)
         internal
         view
         returns (IJobEscrow.JobRequest memory request)
@@ -127,7 +154,8 @@ abstract contract MarketTest {
         request.members = members;
         request.deadlineSec = uint64(block.timestamp + DURATION);
         request.resultKey = RESULT_KEY;
-        request.offers = refs;
+        request.microRho = EXACT;
+        request.offers = uses;
         request.spec = SPEC;
     }
 
@@ -154,6 +182,8 @@ abstract contract MarketTest {
                 _set(),
                 request.deadlineSec,
                 request.resultKey,
+                request.microRho,
+                request.purpose,
                 ids,
                 roots,
                 keccak256(request.spec),
@@ -161,6 +191,21 @@ abstract contract MarketTest {
             )
         );
         for (uint256 i; i < 3; ++i) terms.signers[i] = vm.addr(keys[i]);
+    }
+
+    function _spec(IJobEscrow.JobRequest memory request, uint256[] memory ids)
+        internal
+        view
+        returns (IJobEscrow.JobSpec memory spec)
+    {
+        spec.operatorSet = _set();
+        spec.resultKey = request.resultKey;
+        spec.microRho = request.microRho;
+        spec.purpose = request.purpose;
+        spec.offerIds = ids;
+        spec.dataRoots = new bytes32[](ids.length);
+        for (uint256 i; i < ids.length; ++i) spec.dataRoots[i] = request.offers[i].dataRoot;
+        spec.specBytesHash = keccak256(request.spec);
     }
 
     /// Funds a job of the buyer over one new data set.

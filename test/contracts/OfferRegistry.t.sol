@@ -13,13 +13,24 @@ contract OfferRegistryTest is MarketTest {
         bytes32 dataRoot = _commit(SELLER, input);
         vm.expectEmit();
         emit IOfferRegistry.OfferPublished(
-            1, SELLER, _set(), input.schemaHash, 7, 2, input.nonce, input.ciphertextHashes, PRICE, dataRoot
+            1,
+            SELLER,
+            _set(),
+            input.schemaHash,
+            7,
+            2,
+            input.nonce,
+            input.ciphertextHashes,
+            input.budgetMicroRho,
+            input.terms,
+            dataRoot
         );
         vm.prank(SELLER);
         _eq(offers.publish(input), 1, "first id");
         IOfferRegistry.Listing memory listing = offers.listing(SELLER, _set(), dataRoot);
         _eq(listing.id, 1, "id");
-        _eq(listing.priceWei, PRICE, "price");
+        _eq(listing.budgetLeftMicroRho, EXACT, "budget");
+        _eq(listing.termsTag, uint256(keccak256(abi.encode(input.terms))) >> 136, "terms");
         _true(listing.active, "active");
         _eq(offers.listing(STRANGER, _set(), dataRoot).id, 0, "nobody else's");
     }
@@ -29,7 +40,7 @@ contract OfferRegistryTest is MarketTest {
         vm.prank(SELLER);
         offers.publish(input);
         bytes memory known = abi.encodeWithSelector(IOfferRegistry.DataSetKnown.selector, 1);
-        input.priceWei = 1;
+        input.terms.priceWei = 1;
         vm.expectRevert(known);
         vm.prank(SELLER);
         offers.publish(input);
@@ -68,8 +79,8 @@ contract OfferRegistryTest is MarketTest {
         input.members[2] = STRANGER;
         vm.prank(SELLER);
         offers.publish(input);
-        IOfferRegistry.OfferRef[] memory refs = new IOfferRegistry.OfferRef[](1);
-        refs[0] = IOfferRegistry.OfferRef(SELLER, _commit(SELLER, input));
+        IOfferRegistry.OfferUse[] memory refs = new IOfferRegistry.OfferUse[](1);
+        refs[0] = _use(SELLER, _commit(SELLER, input), input.terms);
         IJobEscrow.JobRequest memory request = _request(refs);
         request.members = input.members;
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, STRANGER));
@@ -78,27 +89,31 @@ contract OfferRegistryTest is MarketTest {
     }
 
     function test_onlyItsSellerChangesAnOffer() public {
-        IOfferRegistry.OfferRef memory ref = _publish(1)[0];
+        IOfferRegistry.OfferUse memory ref = _publish(1)[0];
         bytes memory unknown =
             abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, STRANGER, ref.dataRoot);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        offers.setPrice(_set(), ref.dataRoot, 1);
+        offers.relist(_set(), ref.dataRoot, ref.terms);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
         offers.withdraw(_set(), ref.dataRoot);
 
         vm.prank(SELLER);
-        offers.setPrice(_set(), ref.dataRoot, type(uint96).max);
-        _eq(offers.listing(SELLER, _set(), ref.dataRoot).priceWei, type(uint96).max, "the largest price");
-        vm.prank(SELLER);
         offers.withdraw(_set(), ref.dataRoot);
         vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 1));
         vm.prank(SELLER);
-        offers.setPrice(_set(), ref.dataRoot, 1);
-        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 1));
-        vm.prank(SELLER);
         offers.withdraw(_set(), ref.dataRoot);
+
+        // Listed again, under new terms, with the same number.
+        ref.terms.priceWei = type(uint96).max;
+        vm.expectEmit();
+        emit IOfferRegistry.OfferRelisted(1, ref.terms);
+        _relist(ref);
+        IOfferRegistry.Listing memory listing = offers.listing(SELLER, _set(), ref.dataRoot);
+        _eq(listing.id, 1, "id");
+        _true(listing.active, "active again");
+        _eq(listing.termsTag, uint256(keccak256(abi.encode(ref.terms))) >> 136, "terms");
     }
 
     /// Each value that a seller gives, and where it is given, changes the commitment.
