@@ -40,7 +40,7 @@ export default defineConfig({
         ...solc,
         settings: {
           evmVersion: "osaka",
-          optimizer: { enabled: true, runs: 200 },
+          optimizer: { enabled: true, runs: 2000 },
           viaIR: true,
         },
       },
@@ -52,7 +52,7 @@ export default defineConfig({
   },
   test: {
     solidity: {
-      fuzz: { runs: 128 },
+      fuzz: { runs: 2000 },
       // The handler never reverts of its own accord: a revert is a difference from its model.
       invariant: { runs: 24, depth: 64, failOnRevert: true },
     },

@@ -22,6 +22,7 @@ import { signAttestation, signJoin } from "../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { type PayoutTree, payoutTree } from "../contracts/payouts.ts";
 import { openProvider } from "../contracts/provider.ts";
+import { exactMicroRho, openTerms } from "../contracts/use-terms.ts";
 import { SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 
 export const gasNames = [
@@ -96,8 +97,8 @@ async function measureOn(wallets: Wallet[]): Promise<GasFigures> {
   for (let block = deployment.blockNumber; block <= (await provider!.getBlockNumber()); block += 1) {
     deployGas += (await provider!.getBlock(block))?.gasUsed ?? 0n;
   }
-  if ((await deployer.getNonce()) !== before + 3) {
-    throw new SymbolonError("INTERNAL", "a deployment is not three transactions");
+  if ((await deployer.getNonce()) !== before + 2) {
+    throw new SymbolonError("INTERNAL", "a deployment is not two transactions");
   }
   figures.deploy = Number(deployGas);
 
@@ -126,7 +127,8 @@ async function measureOn(wallets: Wallet[]): Promise<GasFigures> {
       columns: 31,
       nonce: id(`nonce ${index}`),
       ciphertextHashes: [id(`a ${index}`), id(`b ${index}`), id(`c ${index}`)],
-      priceWei,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(priceWei),
     });
     offers.push(offer);
     // The first writes the counter's slot for the first time, once in the life of a market.

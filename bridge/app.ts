@@ -204,7 +204,6 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
   const deploymentView = async (): Promise<DeploymentView> => ({
     chainId: deployment.chainId,
     operatorRegistry: deployment.operatorRegistry,
-    offerRegistry: deployment.offerRegistry,
     jobEscrow: deployment.jobEscrow,
     blockNumber: deployment.blockNumber,
     challengeWindowSec: await challengeWindowSec(),

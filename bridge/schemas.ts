@@ -188,7 +188,20 @@ export const offerViewSchema = z.object({
   columns: z.int().nonnegative(),
   nonce: hash32Schema,
   ciphertextHashes: z.tuple([hash32Schema, hash32Schema, hash32Schema]),
-  priceWei: uintSchema,
+  /** Micro-rho for all jobs together, for ever. */
+  budgetMicroRho: uintSchema,
+  /** As they are now. */
+  terms: z.object({
+    priceWei: uintSchema,
+    rhoPriceWei: uintSchema,
+    maxMicroRho: uintSchema,
+    expirySec: z.int().nonnegative(),
+    minSellers: z.int().nonnegative(),
+    algorithms: hash32Schema,
+    buyers: hash32Schema,
+    purposes: hash32Schema,
+    document: hash32Schema,
+  }),
   dataRoot: hash32Schema,
   active: z.boolean(),
   publishedAtSec: secondsSchema,
@@ -225,7 +238,6 @@ export const meshRelayPath = "/v1/mesh";
 export const deploymentViewSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: addressSchema,
-  offerRegistry: addressSchema,
   jobEscrow: addressSchema,
   blockNumber: z.int().nonnegative(),
   challengeWindowSec: secondsSchema,

@@ -7,7 +7,6 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
-import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {OfferRegistry} from "./OfferRegistry.sol";
 import {JobSlot, JobSlots} from "./libraries/JobSlots.sol";
@@ -16,7 +15,7 @@ import {MarketHashes} from "./libraries/MarketHashes.sol";
 
 /// @title Escrow of jobs
 /// @dev The contract has no owner. Wei leaves by {refund} and by claims alone, both after the state is written.
-contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
+contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransient {
     bytes32 private constant JOIN_TYPE = keccak256("Join(uint256 job,bytes32 spec)");
     bytes32 private constant FAILURE_TYPE = keccak256("Failure(uint256 job,bytes32 reason)");
     bytes32 private constant ATTESTATION_TYPE = keccak256(
@@ -30,8 +29,6 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     /// @inheritdoc IJobEscrow
     IOperatorRegistry public immutable operatorRegistry;
     /// @inheritdoc IJobEscrow
-    IOfferRegistry public immutable offerRegistry;
-    /// @inheritdoc IJobEscrow
     uint256 public immutable challengeWindowSec;
     /// @inheritdoc IJobEscrow
     uint256 public jobCount;
@@ -42,10 +39,8 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     /// @dev Bitmap of claimed payouts whose index has no bit in the slot.
     mapping(uint256 jobId => mapping(uint256 word => uint256)) private _claimed;
 
-    /// @dev Makes the registry of offers that it alone may reserve privacy budget in.
     constructor(IOperatorRegistry operatorRegistry_, uint32 challengeWindowSec_) EIP712("Symbolon", "1") {
         operatorRegistry = operatorRegistry_;
-        offerRegistry = new OfferRegistry(operatorRegistry_);
         challengeWindowSec = challengeWindowSec_;
     }
 
@@ -59,7 +54,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         bytes32 operatorSet = MarketHashes.operatorSet(request.members);
         (address[3] memory signers, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
         (uint256[] memory offerIds, uint256 pricesWei) =
-            offerRegistry.reserve(_facts(msg.sender, operatorSet, request), request.offers);
+            _reserve(_facts(msg.sender, operatorSet, request), request.offers);
         uint256 amountWei = feesWei + pricesWei;
         if (msg.value != amountWei || amountWei > type(uint96).max) revert AmountWrong(msg.value, amountWei);
 
@@ -191,7 +186,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(jobId);
         _slots[jobId] = slot.withReturned();
         uint256[] memory offerIds =
-            offerRegistry.giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
+            _giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
         // A data root binds its seller, and the ids say so once more.
         if (keccak256(abi.encode(offerIds)) != keccak256(abi.encode(spec.offerIds))) revert SpecMismatch(jobId);
     }
@@ -216,7 +211,7 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
         (, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
         bytes32 operatorSet = MarketHashes.operatorSet(request.members);
         (, uint256 pricesWei) =
-            offerRegistry.quoteOffers(_facts(msg.sender, operatorSet, request), request.offers);
+            _quote(_facts(msg.sender, operatorSet, request), request.offers);
         return feesWei + pricesWei;
     }
 
@@ -224,10 +219,10 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     function explain(address buyer, JobRequest calldata request)
         external
         view
-        returns (IOfferRegistry.TermFailure[] memory)
+        returns (TermFailure[] memory)
     {
         bytes32 operatorSet = MarketHashes.operatorSet(request.members);
-        return offerRegistry.explain(_facts(buyer, operatorSet, request), request.offers);
+        return _explain(_facts(buyer, operatorSet, request), request.offers);
     }
 
     /// @inheritdoc IJobEscrow
@@ -318,9 +313,9 @@ contract JobEscrow is IJobEscrow, EIP712, ReentrancyGuardTransient {
     function _facts(address buyer, bytes32 operatorSet, JobRequest calldata request)
         private
         pure
-        returns (IOfferRegistry.JobFacts memory)
+        returns (JobFacts memory)
     {
-        return IOfferRegistry.JobFacts({
+        return JobFacts({
             buyer: buyer,
             operatorSet: operatorSet,
             algorithm: request.algorithm,

@@ -2,30 +2,22 @@
 pragma solidity 0.8.37;
 
 import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
-import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {ListingSlot, Listings} from "./libraries/Listings.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
 import {SellerCount} from "./libraries/SellerCount.sol";
 import {UseTermsCheck} from "./libraries/UseTermsCheck.sol";
 
 /// @title Registry of data offers
-contract OfferRegistry is IOfferRegistry {
-    /// @inheritdoc IOfferRegistry
-    IOperatorRegistry public immutable operatorRegistry;
-    /// @inheritdoc IOfferRegistry
-    address public immutable escrow;
+/// @notice A part of the escrow: what a job reserves of a budget and what it pays are one decision in one transaction,
+/// and no other contract could be trusted with the budgets. A call between two contracts would cost more than all
+/// the checks of the terms.
+abstract contract OfferRegistry is IOfferRegistry {
     /// @inheritdoc IOfferRegistry
     uint256 public offerCount;
 
     /// @dev By {_key}. One slot serves as the listing and as the mark that these commitments are known: the data
     /// root binds the seller, so nobody can take another seller's place by being first.
     mapping(bytes32 key => ListingSlot) private _listings;
-
-    /// @dev The escrow creates its registry, so each knows the other and neither can be exchanged.
-    constructor(IOperatorRegistry operatorRegistry_) {
-        operatorRegistry = operatorRegistry_;
-        escrow = msg.sender;
-    }
 
     /// @inheritdoc IOfferRegistry
     function publish(OfferInput calldata input) external returns (uint256 offerId) {
@@ -69,12 +61,22 @@ contract OfferRegistry is IOfferRegistry {
     }
 
     /// @inheritdoc IOfferRegistry
-    function reserve(JobFacts calldata facts, OfferUse[] calldata uses)
-        external
+    function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory) {
+        ListingSlot slot = _listings[_key(seller, operatorSet, dataRoot)];
+        return Listing({
+            id: slot.id(),
+            budgetLeftMicroRho: slot.budgetLeft(),
+            active: slot.active(),
+            termsTag: slot.termsTag()
+        });
+    }
+
+    /// @dev Takes offers into a job: as {_quote}, and reserves what the job spends of each budget.
+    function _reserve(JobFacts memory facts, OfferUse[] calldata uses)
+        internal
         returns (uint256[] memory offerIds, uint256 pricesWei)
     {
-        _requireEscrow();
-        (offerIds, pricesWei) = quoteOffers(facts, uses);
+        (offerIds, pricesWei) = _quote(facts, uses);
         if (facts.microRho == 0 || facts.microRho == Listings.UNLIMITED) return (offerIds, pricesWei);
         for (uint256 i; i < uses.length; ++i) {
             bytes32 key = _key(uses[i].seller, facts.operatorSet, uses[i].dataRoot);
@@ -84,12 +86,11 @@ contract OfferRegistry is IOfferRegistry {
         }
     }
 
-    /// @inheritdoc IOfferRegistry
-    function giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
-        external
+    /// @dev Gives back what a job reserved. The caller has checked that it did, and that nothing was given back before.
+    function _giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
+        internal
         returns (uint256[] memory offerIds)
     {
-        _requireEscrow();
         offerIds = new uint256[](dataRoots.length);
         for (uint256 i; i < dataRoots.length; ++i) {
             bytes32 key = _key(sellers[i], operatorSet, dataRoots[i]);
@@ -101,20 +102,10 @@ contract OfferRegistry is IOfferRegistry {
         }
     }
 
-    /// @inheritdoc IOfferRegistry
-    function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory) {
-        ListingSlot slot = _listings[_key(seller, operatorSet, dataRoot)];
-        return Listing({
-            id: slot.id(),
-            budgetLeftMicroRho: slot.budgetLeft(),
-            active: slot.active(),
-            termsTag: slot.termsTag()
-        });
-    }
-
-    /// @inheritdoc IOfferRegistry
-    function quoteOffers(JobFacts calldata facts, OfferUse[] calldata uses)
-        public
+    /// @dev Ids and price of offers that one job may use together. Reverts unless all are active offers of the set, in
+    /// ascending order of their ids, and all their terms hold.
+    function _quote(JobFacts memory facts, OfferUse[] calldata uses)
+        internal
         view
         returns (uint256[] memory offerIds, uint256 pricesWei)
     {
@@ -142,9 +133,9 @@ contract OfferRegistry is IOfferRegistry {
         }
     }
 
-    /// @inheritdoc IOfferRegistry
-    function explain(JobFacts calldata facts, OfferUse[] calldata uses)
-        external
+    /// @dev Every term that does not hold, of every offer.
+    function _explain(JobFacts memory facts, OfferUse[] calldata uses)
+        internal
         view
         returns (TermFailure[] memory failures)
     {
@@ -177,10 +168,6 @@ contract OfferRegistry is IOfferRegistry {
         assembly ("memory-safe") {
             mstore(failures, count)
         }
-    }
-
-    function _requireEscrow() private view {
-        if (msg.sender != escrow) revert NotEscrow(msg.sender);
     }
 
     function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {

@@ -3,7 +3,7 @@ import { AbiCoder, type BytesLike, keccak256 } from "ethers";
 
 const abi = AbiCoder.defaultAbiCoder();
 
-/** What binds the ciphertext of one share. `registry` is the OfferRegistry; `point` is 1, 2 or 3. */
+/** What binds the ciphertext of one share. `registry` is the JobEscrow; `point` is 1, 2 or 3. */
 export interface ShareBinding {
   chainId: number | bigint;
   registry: string;
@@ -79,6 +79,9 @@ export interface SpecBinding {
   operatorSet: string;
   deadlineSec: number | bigint;
   resultKey: string;
+  microRho: bigint;
+  /** The zero hash where none is declared. */
+  purpose: string;
   offers: readonly bigint[];
   dataRoots: readonly string[];
   spec: BytesLike;
@@ -89,12 +92,17 @@ export interface SpecBinding {
 export function specHash(request: SpecBinding): string {
   return keccak256(
     abi.encode(
-      ["bytes32", "bytes32", "uint64", "bytes32", "uint256[]", "bytes32[]", "bytes32", "address"],
+      [
+        ...["bytes32", "bytes32", "uint64", "bytes32", "uint64", "bytes32"],
+        ...["uint256[]", "bytes32[]", "bytes32", "address"],
+      ],
       [
         request.algorithm,
         request.operatorSet,
         request.deadlineSec,
         request.resultKey,
+        request.microRho,
+        request.purpose,
         request.offers,
         request.dataRoots,
         keccak256(request.spec),

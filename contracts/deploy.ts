@@ -20,7 +20,7 @@ export type MarketSettings = z.infer<typeof marketSettingsSchema>;
 const timeoutMs = 300_000;
 
 /**
- * Deploys the three contracts, one transaction each, from the account of `signer`.
+ * Deploys the two contracts, one transaction each, from the account of `signer`.
  * @throws FUNDS_MISSING, CHAIN_UNREACHABLE, CONTRACT_REVERTED
  */
 export async function deployMarket(signer: Signer, settings: MarketSettings): Promise<Deployment> {
@@ -29,12 +29,10 @@ export async function deployMarket(signer: Signer, settings: MarketSettings): Pr
     const { provider } = signer;
     if (provider === null) throw new SymbolonError("USAGE", "the deploying account needs a provider");
     const operators = await deploy(signer, "OperatorRegistry", [minBondWei, unbondingSec]);
-    const offers = await deploy(signer, "OfferRegistry", [operators.address]);
-    const jobs = await deploy(signer, "JobEscrow", [operators.address, offers.address, challengeWindowSec]);
+    const jobs = await deploy(signer, "JobEscrow", [operators.address, challengeWindowSec]);
     return {
       chainId: Number((await provider.getNetwork()).chainId),
       operatorRegistry: operators.address,
-      offerRegistry: offers.address,
       jobEscrow: jobs.address,
       blockNumber: operators.blockNumber,
     };

@@ -15,7 +15,6 @@ const address = z.string().transform((value, context) => {
 export const deploymentSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: address,
-  offerRegistry: address,
   jobEscrow: address,
   /** Block of the first of the three: no event of the market is older. */
   blockNumber: z.int().nonnegative(),

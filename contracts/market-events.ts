@@ -4,6 +4,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonText } from "./revert-reasons.ts";
+import type { UseTerms } from "./use-terms.ts";
 
 /** Where an event stands. */
 export interface EventPosition {
@@ -34,8 +35,10 @@ export interface PublishedOffer {
   columns: number;
   nonce: string;
   ciphertextHashes: [string, string, string];
-  /** Price at publication. */
-  priceWei: bigint;
+  /** For ever, whatever the terms. */
+  budgetMicroRho: bigint;
+  /** At publication. */
+  terms: UseTerms;
   dataRoot: string;
 }
 
@@ -46,6 +49,10 @@ export interface FundedJob {
   algorithm: string;
   deadlineSec: number;
   resultKey: string;
+  /** What the result spends of each budget; `exactMicroRho` for an exact one. */
+  microRho: bigint;
+  /** Hash of the declared purpose, or the zero hash. */
+  purpose: string;
   offers: bigint[];
   /** The bytes of the specification, 0x-hex. */
   spec: string;
@@ -65,7 +72,8 @@ export type MarketEventBody =
   | { type: "AlgorithmRevoked"; operator: string; algorithm: string }
   | { type: "SetCreated"; operatorSet: string; members: [string, string, string] }
   | ({ type: "OfferPublished" } & PublishedOffer)
-  | { type: "OfferPriceSet"; offer: bigint; priceWei: bigint }
+  | { type: "OfferRelisted"; offer: bigint; terms: UseTerms }
+  | { type: "BudgetReturned"; offer: bigint; microRho: bigint }
   | { type: "OfferWithdrawn"; offer: bigint }
   | ({ type: "JobFunded" } & FundedJob)
   | { type: "JobJoined"; job: bigint }
@@ -111,10 +119,12 @@ export const eventDecoders: {
     columns: Number(args.columns),
     nonce: args.nonce,
     ciphertextHashes: args.ciphertextHashes.toArray(),
-    priceWei: args.priceWei,
+    budgetMicroRho: args.budgetMicroRho,
+    terms: useTerms(args.terms),
     dataRoot: args.dataRoot,
   }),
-  OfferPriceSet: (args) => ({ offer: args.offerId, priceWei: args.priceWei }),
+  OfferRelisted: (args) => ({ offer: args.offerId, terms: useTerms(args.terms) }),
+  BudgetReturned: (args) => ({ offer: args.offerId, microRho: args.microRho }),
   OfferWithdrawn: (args) => ({ offer: args.offerId }),
   JobFunded: (args) => ({
     job: args.jobId,
@@ -123,6 +133,8 @@ export const eventDecoders: {
     algorithm: args.algorithm,
     deadlineSec: Number(args.deadlineSec),
     resultKey: args.resultKey,
+    microRho: args.microRho,
+    purpose: args.purpose,
     offers: args.offers.toArray(),
     spec: args.spec,
     amountWei: args.amountWei,
@@ -149,6 +161,20 @@ export const eventDecoders: {
   }),
 };
 
+function useTerms(args: Result): UseTerms {
+  return {
+    priceWei: args.priceWei,
+    rhoPriceWei: args.rhoPriceWei,
+    maxMicroRho: args.maxMicroRho,
+    expirySec: Number(args.expirySec),
+    minSellers: Number(args.minSellers),
+    algorithms: args.algorithms,
+    buyers: args.buyers,
+    purposes: args.purposes,
+    document: args.document,
+  };
+}
+
 function operatorDetails(args: Result): OperatorDetails {
   return {
     operator: args.operator,
@@ -164,7 +190,6 @@ function operatorDetails(args: Result): OperatorDetails {
 export function addressOf(deployment: Deployment, contract: ContractName): string {
   const addresses: Record<ContractName, string> = {
     OperatorRegistry: deployment.operatorRegistry,
-    OfferRegistry: deployment.offerRegistry,
     JobEscrow: deployment.jobEscrow,
   };
   return addresses[contract];

@@ -2,7 +2,16 @@
  * Typed reads of a market. The contracts keep hashes; the values stand in events. What comes from an event is
  * checked against the hash that the contract keeps, so the two cannot tell different stories.
  */
-import { Contract, type Provider, type Signer, toBeHex } from "ethers";
+import {
+  type BytesLike,
+  Contract,
+  hexlify,
+  keccak256,
+  type Provider,
+  type Signer,
+  toBeHex,
+  ZeroHash,
+} from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
 import { type JobTerms, type Outcome, outcomeHash, termsHash } from "./commitments.ts";
@@ -20,6 +29,14 @@ import {
   type PublishedOffer,
 } from "./market-events.ts";
 import { toChainError } from "./revert-reasons.ts";
+import {
+  exactMicroRho,
+  type TermFailure,
+  terms,
+  type UseTerms,
+  usePriceWei,
+  useTermsTag,
+} from "./use-terms.ts";
 
 export const operatorStatuses = ["None", "Active", "Leaving"] as const;
 export type OperatorStatus = (typeof operatorStatuses)[number];
@@ -44,9 +61,10 @@ export interface OperatorSet {
   members: [string, string, string];
 }
 
-/** An offer as it stands now; `priceWei` is today's. */
+/** An offer as it stands now; `terms` are today's. */
 export interface Offer extends PublishedOffer {
   active: boolean;
+  budgetLeftMicroRho: bigint;
   published: EventPosition;
 }
 
@@ -65,16 +83,54 @@ export interface Job extends FundedJob {
 /** What one party of a job is paid at the prices of its funding. */
 export interface JobPrices {
   /** In the order of the job's offers. */
-  offers: { offer: bigint; seller: string; rows: number; priceWei: bigint }[];
+  offers: { offer: bigint; seller: string; rows: number; terms: UseTerms; priceWei: bigint }[];
   /** By point. */
   operators: { operator: string; feeWei: bigint }[];
   totalWei: bigint;
 }
 
-export interface QuoteRequest {
+/** What a job asks of offers, and what the terms ask to be shown. */
+export interface UseRequest {
+  /** Ids, ascending. */
+  offers: readonly bigint[];
+  /** What the result spends of each budget; without it the result is exact. */
+  microRho?: bigint;
+  /** Hash of the declared purpose. */
+  purpose?: string;
+  /** By offer id, where its terms have lists. */
+  proofs?: ReadonlyMap<bigint, UseProofs>;
+}
+
+export interface UseProofs {
+  algorithm: readonly string[];
+  buyer: readonly string[];
+  purpose: readonly string[];
+}
+
+export interface QuoteRequest extends UseRequest {
   operatorSet: string;
   algorithm: string;
-  offers: readonly bigint[];
+  buyer: string;
+}
+
+interface OfferUse {
+  seller: string;
+  dataRoot: string;
+  terms: UseTerms;
+  algorithmProof: readonly string[];
+  buyerProof: readonly string[];
+  purposeProof: readonly string[];
+}
+
+interface EncodedJobRequest {
+  algorithm: string;
+  members: readonly string[];
+  deadlineSec: number;
+  resultKey: string;
+  microRho: bigint;
+  purpose: string;
+  offers: readonly OfferUse[];
+  spec: string;
 }
 
 type ContractMethod = (...args: unknown[]) => Promise<unknown>;
@@ -210,10 +266,10 @@ export class MarketReader {
     const state = jobStates[Number(stored.state)] ?? "None";
     if (state === "None" || funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
     const ended = state === "Attested" || state === "Settled";
-    const terms = termsHash(termsOf(funding));
+    const hash = termsHash(termsOf(funding));
     const fits = ended
       ? attested !== undefined && stored.outcomeHash === outcomeHash(outcomeOf(funding, attested))
-      : state === "Refunded" || stored.termsTag === BigInt(terms) >> 8n;
+      : stored.termsTag === BigInt(hash) >> 10n;
     if (!fits) {
       throw new SymbolonError(
         "COMMITMENT_MISMATCH",
@@ -235,32 +291,54 @@ export class MarketReader {
     };
   }
 
-  /** What a job over these offers costs now. @throws what creating it would throw */
+  /** What a job over these offers costs its buyer now. @throws what creating it would throw */
   async quote(request: QuoteRequest): Promise<bigint> {
-    const { members } = await this.set(request.operatorSet);
-    const refs = await this.offerRefs(request.offers);
-    return (await this.call("JobEscrow", "quote", [members, request.algorithm, refs])) as bigint;
+    const job = await this.jobRequest({ ...request, deadlineSec: 0, resultKey: ZeroHash, spec: "0x" });
+    return (await this.call("JobEscrow", "quote", [job, { from: request.buyer }])) as bigint;
+  }
+
+  /** Every term of these offers that would refuse the job, by the contract's own judgement. */
+  async explain(request: QuoteRequest): Promise<TermFailure[]> {
+    const job = await this.jobRequest({ ...request, deadlineSec: 0, resultKey: ZeroHash, spec: "0x" });
+    const failures = (await this.call("JobEscrow", "explain", [request.buyer, job])) as {
+      offerId: bigint;
+      dataRoot: string;
+      term: bigint;
+      found: string;
+      asked: string;
+    }[];
+    return failures.map(({ offerId, dataRoot, term, found, asked }) => ({
+      // An offer that is not listed has no number on chain.
+      offer: offerId || (request.offers[job.offers.findIndex((use) => use.dataRoot === dataRoot)] ?? 0n),
+      term: terms[Number(term)] ?? "Listing",
+      found,
+      asked,
+    }));
   }
 
   /**
    * Prices and fees at the moment of a job's funding, from the events before it. They add up to what the
    * buyer paid, or this throws.
    */
-  async jobPrices(job: Pick<Job, "job" | "offers" | "members" | "amountWei" | "funded">): Promise<JobPrices> {
+  async jobPrices(
+    job: Pick<Job, "job" | "offers" | "members" | "amountWei" | "microRho" | "funded">,
+  ): Promise<JobPrices> {
     const upTo = job.funded.blockNumber;
     const offerTopics = job.offers.map((id) => toBeHex(id, 32));
     const memberTopics = job.members.map(topicOfAddress);
-    const [published, priced, registered, updated] = await Promise.all([
+    const [published, relisted, registered, updated] = await Promise.all([
       this.#events("OfferPublished", [offerTopics], upTo),
-      this.#events("OfferPriceSet", [offerTopics], upTo),
+      this.#events("OfferRelisted", [offerTopics], upTo),
       this.#events("OperatorRegistered", [memberTopics], upTo),
       this.#events("OperatorUpdated", [memberTopics], upTo),
     ]);
     const offers = job.offers.map((offer) => {
       const first = published.find((event) => event.offer === offer);
-      const changed = lastBefore(priced, job.funded, (event) => event.offer === offer);
+      const changed = lastBefore(relisted, job.funded, (event) => event.offer === offer);
       if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
-      return { offer, seller: first.seller, rows: first.rows, priceWei: (changed ?? first).priceWei };
+      const useTerms = (changed ?? first).terms;
+      const priceWei = usePriceWei(useTerms, job.microRho);
+      return { offer, seller: first.seller, rows: first.rows, terms: useTerms, priceWei };
     });
     const operators = job.members.map((operator) => {
       const last = lastBefore(
@@ -322,7 +400,9 @@ export class MarketReader {
       fromBlock: this.deployment.blockNumber,
       toBlock: await this.blockNumber(),
     };
-    return this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
+    const events = await this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
+    // An offer's events are of the same contract, and its number may be the same.
+    return events.filter((event) => "job" in event);
   }
 
   async blockNumber(): Promise<number> {
@@ -348,14 +428,58 @@ export class MarketReader {
     return outcomeOf(funding, attested);
   }
 
-  protected async offerRefs(ids: readonly bigint[]): Promise<{ seller: string; dataRoot: string }[]> {
+  /** A job's request as the escrow takes it, its offers with the terms that they have now. */
+  protected async jobRequest(
+    request: UseRequest & {
+      operatorSet: string;
+      algorithm: string;
+      deadlineSec: number;
+      resultKey: string;
+      spec: BytesLike;
+    },
+  ): Promise<EncodedJobRequest> {
+    const { algorithm, deadlineSec, resultKey, microRho = exactMicroRho, purpose = ZeroHash } = request;
+    const [{ members }, offers] = await Promise.all([this.set(request.operatorSet), this.#uses(request)]);
+    const spec = hexlify(request.spec);
+    return { algorithm, members, deadlineSec, resultKey, microRho, purpose, offers, spec };
+  }
+
+  async #uses({ offers: ids, proofs }: UseRequest): Promise<OfferUse[]> {
     if (ids.length === 0) throw new SymbolonError("PARAMETER_INVALID", "a job uses at least one offer");
-    const published = await this.#events("OfferPublished", [ids.map((id) => toBeHex(id, 32))]);
+    const topics = ids.map((id) => toBeHex(id, 32));
+    const [published, relisted] = await Promise.all([
+      this.#events("OfferPublished", [topics]),
+      this.#events("OfferRelisted", [topics]),
+    ]);
     return ids.map((id) => {
-      const event = published.find(({ offer }) => offer === id);
-      if (event === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
-      return { seller: event.seller, dataRoot: event.dataRoot };
+      const first = published.find(({ offer }) => offer === id);
+      if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
+      const now = relisted.findLast(({ offer }) => offer === id) ?? first;
+      const { algorithm = [], buyer = [], purpose = [] } = proofs?.get(id) ?? {};
+      return {
+        ...{ seller: first.seller, dataRoot: first.dataRoot, terms: now.terms },
+        ...{ algorithmProof: algorithm, buyerProof: buyer, purposeProof: purpose },
+      };
     });
+  }
+
+  /** What a job reserved, as the call that gives it back repeats it. */
+  protected async reservation(id: bigint) {
+    const job = await this.#funding(id);
+    const published = await this.#events("OfferPublished", [job.offers.map((offer) => toBeHex(offer, 32))]);
+    const used = job.offers.map((offer) => {
+      const event = published.find((candidate) => candidate.offer === offer);
+      if (event === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
+      return event;
+    });
+    const { operatorSet, resultKey, microRho, purpose, offers: offerIds } = job;
+    const dataRoots = used.map(({ dataRoot }) => dataRoot);
+    const spec = { operatorSet, resultKey, microRho, purpose, offerIds, dataRoots };
+    return {
+      terms: termsOf(job),
+      spec: { ...spec, specBytesHash: keccak256(job.spec) },
+      sellers: used.map(({ seller }) => seller),
+    };
   }
 
   /** A view function's answer. */
@@ -380,15 +504,27 @@ export class MarketReader {
 
   async #withListing(event: EventOf<"OfferPublished">): Promise<Offer> {
     const { type: _type, blockNumber, blockHash, timestampSec, txHash, logIndex, ...published } = event;
-    const listing = (await this.call("OfferRegistry", "listing", [
-      event.seller,
-      event.operatorSet,
-      event.dataRoot,
-    ])) as { id: bigint; priceWei: bigint; active: boolean };
+    const at = await this.blockNumber();
+    const [stored, relisted] = await Promise.all([
+      this.call("JobEscrow", "listing", [
+        ...[event.seller, event.operatorSet, event.dataRoot],
+        { blockTag: at },
+      ]) as Promise<{ budgetLeftMicroRho: bigint; active: boolean; termsTag: bigint }>,
+      this.#events("OfferRelisted", [toBeHex(event.offer, 32)], at),
+    ]);
+    const useTerms = (relisted.at(-1) ?? event).terms;
+    if (useTermsTag(useTerms) !== stored.termsTag) {
+      throw new SymbolonError(
+        "COMMITMENT_MISMATCH",
+        `the events of offer ${event.offer} do not fit its terms on chain`,
+        { hint: "use another JSON-RPC endpoint" },
+      );
+    }
     return {
       ...published,
-      priceWei: listing.priceWei,
-      active: listing.active,
+      terms: useTerms,
+      budgetLeftMicroRho: stored.budgetLeftMicroRho,
+      active: stored.active,
       published: { blockNumber, blockHash, timestampSec, txHash, logIndex },
     };
   }

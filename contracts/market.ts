@@ -3,19 +3,14 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import {
-  type BytesLike,
-  hexlify,
-  type Signer,
-  type TransactionReceipt,
-  type TransactionResponse,
-} from "ethers";
+import type { BytesLike, Signer, TransactionReceipt, TransactionResponse } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
 import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "./market-events.ts";
-import { MarketReader } from "./market-reader.ts";
+import { MarketReader, type UseRequest } from "./market-reader.ts";
 import type { Payout } from "./payouts.ts";
+import type { UseTerms } from "./use-terms.ts";
 
 export type {
   EventOf,
@@ -25,7 +20,17 @@ export type {
   MarketEventType,
   PublishedOffer,
 } from "./market-events.ts";
-export type { Job, JobPrices, Offer, Operator, OperatorSet, QuoteRequest } from "./market-reader.ts";
+export type {
+  Job,
+  JobPrices,
+  Offer,
+  Operator,
+  OperatorSet,
+  QuoteRequest,
+  UseProofs,
+  UseRequest,
+} from "./market-reader.ts";
+export type { UseTerms } from "./use-terms.ts";
 
 export interface OperatorInput {
   /** Account that signs for the operator. */
@@ -47,17 +52,17 @@ export interface OfferInput {
   nonce: string;
   /** sha256 of the sealed share of each point. */
   ciphertextHashes: readonly [string, string, string];
-  priceWei: bigint;
+  /** What all jobs together may spend, for ever. */
+  budgetMicroRho: bigint;
+  terms: UseTerms;
 }
 
-export interface JobInput {
+export interface JobInput extends UseRequest {
   algorithm: string;
   operatorSet: string;
   deadlineSec: number;
   /** X25519 public key, 32 bytes as 0x-hex. */
   resultKey: string;
-  /** Offer ids, ascending. */
-  offers: readonly bigint[];
   /** Canonical JSON. */
   spec: BytesLike;
   /** What the buyer agreed to pay; without it, what {@link MarketReader.quote} says now. */
@@ -128,19 +133,20 @@ export class Market extends MarketReader {
   ): Promise<{ receipt: TransactionReceipt; offer: bigint; dataRoot: string }> {
     const { operatorSet, ...rest } = input;
     const { members } = await this.set(operatorSet);
-    const receipt = await this.#send("OfferRegistry", "publish", [{ members, ...rest }]);
+    const receipt = await this.#send("JobEscrow", "publish", [{ members, ...rest }]);
     const { offer, dataRoot } = this.#emitted(receipt, "OfferPublished");
     return { receipt, offer, dataRoot };
   }
 
   async withdrawOffer(id: bigint): Promise<TransactionReceipt> {
     const { operatorSet, dataRoot } = await this.#ownOffer(id);
-    return this.#send("OfferRegistry", "withdraw", [operatorSet, dataRoot]);
+    return this.#send("JobEscrow", "withdraw", [operatorSet, dataRoot]);
   }
 
-  async setPrice(id: bigint, priceWei: bigint): Promise<TransactionReceipt> {
+  /** Offers the data set under other terms from now on, also one that was withdrawn. */
+  async relist(id: bigint, terms: UseTerms): Promise<TransactionReceipt> {
     const { operatorSet, dataRoot } = await this.#ownOffer(id);
-    return this.#send("OfferRegistry", "setPrice", [operatorSet, dataRoot, priceWei]);
+    return this.#send("JobEscrow", "relist", [operatorSet, dataRoot, terms]);
   }
 
   // ---- buyers --------------------------------------------------------------------------------------
@@ -148,13 +154,11 @@ export class Market extends MarketReader {
   async createJob(
     input: JobInput,
   ): Promise<{ receipt: TransactionReceipt; job: bigint; specHash: string; amountWei: bigint }> {
-    const [{ members }, offers, quoted] = await Promise.all([
-      this.set(input.operatorSet),
-      this.offerRefs(input.offers),
-      input.amountWei ?? this.quote(input),
+    const buyer = await this.#signer.getAddress();
+    const [request, quoted] = await Promise.all([
+      this.jobRequest(input),
+      input.amountWei ?? this.quote({ ...input, buyer }),
     ]);
-    const { algorithm, deadlineSec, resultKey } = input;
-    const request = { algorithm, members, deadlineSec, resultKey, offers, spec: hexlify(input.spec) };
     const receipt = await this.#send("JobEscrow", "createJob", [request], quoted);
     const { job, specHash, amountWei } = this.#emitted(receipt, "JobFunded");
     return { receipt, job, specHash, amountWei };
@@ -190,6 +194,12 @@ export class Market extends MarketReader {
 
   async refund(id: bigint): Promise<TransactionReceipt> {
     return this.#send("JobEscrow", "refund", [id, await this.terms(id)]);
+  }
+
+  /** Gives back the privacy budget of a job that ended before the operators joined. */
+  async returnBudget(id: bigint): Promise<TransactionReceipt> {
+    const { terms, spec, sellers } = await this.reservation(id);
+    return this.#send("JobEscrow", "returnBudget", [id, terms, spec, sellers]);
   }
 
   async claim(claim: ClaimInput): Promise<TransactionReceipt> {

@@ -6,6 +6,7 @@ import { decodeBytes32String, formatEther, type Result } from "ethers";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 import { allInterfaces } from "./artifacts.ts";
 import { jobStates } from "./job-states.ts";
+import { describeTermFailure, terms } from "./use-terms.ts";
 
 interface Words {
   code: ErrorCode;
@@ -87,11 +88,11 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message: `account ${account} refused a payment of ${eth(amount)}`,
     hint: "the receiving contract must accept plain transfers",
   }),
-  // OfferRegistry
+  // JobEscrow: offers
   DataSetKnown: ([offer]) => ({
     code: "TERMS_REFUSED",
     message: `these share commitments were published before, as offer ${offer}`,
-    hint: "share the data anew, or set the price of that offer",
+    hint: "share the data anew, or list that offer under other terms",
   }),
   OfferUnknown: ([seller, dataRoot]) => ({
     code: "NOT_FOUND",
@@ -102,6 +103,15 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     code: "TERMS_REFUSED",
     message: `offer ${offer} was withdrawn by its seller`,
     hint: "leave it out of the job",
+  }),
+  TermsChanged: ([offer]) => ({
+    code: "TERMS_REFUSED",
+    message: `offer ${offer} has other terms now`,
+    hint: "look at the offer again",
+  }),
+  TermRefused: ([offer, term, found, asked]) => ({
+    code: "TERMS_REFUSED",
+    ...describeTermFailure({ offer, term: terms[Number(term)] ?? "Terms", found, asked }),
   }),
   OffersEmpty: () => ({ code: "PARAMETER_INVALID", message: "a job uses at least one offer" }),
   OffersNotAscending: ([previous, offer]) => ({
@@ -114,7 +124,16 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message: `a data set of ${rows} rows and ${columns} columns`,
     hint: "a data set has at least one row and one column",
   }),
-  // JobEscrow
+  // JobEscrow: jobs
+  BudgetNotReturnable: ([job]) => ({
+    code: "STATE_INVALID",
+    message: `job ${job} has no privacy budget to give back`,
+    hint: "it comes back once, from a job that ended before the operators joined",
+  }),
+  SpecMismatch: ([job]) => ({
+    code: "COMMITMENT_MISMATCH",
+    message: `these are not the data sets and the amount that job ${job} reserved`,
+  }),
   TransitionRefused: ([job, from, to]) => ({
     code: from === 0n ? "NOT_FOUND" : "STATE_INVALID",
     message:

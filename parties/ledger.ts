@@ -11,6 +11,7 @@ import type {
   OperatorDetails,
   PublishedOffer,
 } from "../contracts/market-events.ts";
+import { usePriceWei } from "../contracts/use-terms.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { PayoutFacts } from "./payout-plan.ts";
 
@@ -82,8 +83,8 @@ export class MarketLedger {
       case "OfferPublished":
         this.offers.set(event.offer, { ...withoutPosition(event), active: true });
         return undefined;
-      case "OfferPriceSet":
-        this.#offerOf(event.offer).priceWei = event.priceWei;
+      case "OfferRelisted":
+        Object.assign(this.#offerOf(event.offer), { terms: event.terms, active: true });
         return undefined;
       case "OfferWithdrawn":
         this.#offerOf(event.offer).active = false;
@@ -91,6 +92,7 @@ export class MarketLedger {
       case "JobFunded":
         return this.#fund(event);
       case "PayoutClaimed":
+      case "BudgetReturned":
         return undefined;
       default:
         return this.#progress(event);
@@ -113,8 +115,8 @@ export class MarketLedger {
     const payout: PayoutFacts = {
       amountWei: event.amountWei,
       offers: event.offers.map((id) => {
-        const { seller, priceWei } = this.#offerOf(id);
-        return { seller, priceWei };
+        const { seller, terms } = this.#offerOf(id);
+        return { seller, priceWei: usePriceWei(terms, event.microRho) };
       }),
       operators: members.map((address) => ({ address, feeWei: this.#operatorOf(address).feeWei })),
     };

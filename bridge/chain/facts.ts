@@ -1,6 +1,8 @@
 /** The contracts' events as facts of the bridge's log: the same things with JSON's types. */
 import type { MarketEvent } from "../../contracts/market-events.ts";
+import type { UseTerms } from "../../contracts/use-terms.ts";
 import type { ChainPosition } from "../jobs/events.ts";
+import type { OfferView } from "../schemas.ts";
 import type { NewFact } from "../store/database.ts";
 
 /** The fact that an event is. Its key names the log entry on the chain: one event, one fact, for ever. */
@@ -61,14 +63,25 @@ function contentOf(event: MarketEvent, chain: ChainPosition): Content {
           columns: event.columns,
           nonce: event.nonce,
           ciphertextHashes: event.ciphertextHashes,
-          priceWei: String(event.priceWei),
+          budgetMicroRho: String(event.budgetMicroRho),
+          terms: termsView(event.terms),
           dataRoot: event.dataRoot,
         },
       };
-    case "OfferPriceSet":
+    case "OfferRelisted":
       return {
         jobId: null,
-        event: { type: "OfferPriceSet", chain, offer: String(event.offer), priceWei: String(event.priceWei) },
+        event: { type: "OfferRelisted", chain, offer: String(event.offer), terms: termsView(event.terms) },
+      };
+    case "BudgetReturned":
+      return {
+        jobId: null,
+        event: {
+          type: "BudgetReturned",
+          chain,
+          offer: String(event.offer),
+          microRho: String(event.microRho),
+        },
       };
     case "OfferWithdrawn":
       return { jobId: null, event: { type: "OfferWithdrawn", chain, offer: String(event.offer) } };
@@ -122,4 +135,12 @@ function contentOf(event: MarketEvent, chain: ChainPosition): Content {
         },
       };
   }
+}
+
+function termsView(terms: UseTerms): OfferView["terms"] {
+  const { priceWei, rhoPriceWei, maxMicroRho, ...rest } = terms;
+  return {
+    ...{ priceWei: String(priceWei), rhoPriceWei: String(rhoPriceWei), maxMicroRho: String(maxMicroRho) },
+    ...rest,
+  };
 }

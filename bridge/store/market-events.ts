@@ -27,7 +27,8 @@ export type MarketFact = { chain: ChainPosition } & (
       OfferView,
       "id" | "active" | "publishedAtSec" | "txHash"
     >)
-  | { type: "OfferPriceSet"; offer: string; priceWei: string }
+  | { type: "OfferRelisted"; offer: string; terms: OfferView["terms"] }
+  | { type: "BudgetReturned"; offer: string; microRho: string }
   | { type: "OfferWithdrawn"; offer: string }
 );
 
@@ -39,7 +40,8 @@ export const marketFactTypes: ReadonlySet<string> = new Set<MarketFact["type"]>(
   "AlgorithmRevoked",
   "SetCreated",
   "OfferPublished",
-  "OfferPriceSet",
+  "OfferRelisted",
+  "BudgetReturned",
   "OfferWithdrawn",
 ]);
 
@@ -86,8 +88,8 @@ export function offerAfter(before: OfferView | null, fact: MarketFact): OfferVie
         txHash: chain.txHash,
       };
     }
-    case "OfferPriceSet":
-      return before === null ? null : { ...before, priceWei: fact.priceWei };
+    case "OfferRelisted":
+      return before === null ? null : { ...before, terms: fact.terms, active: true };
     case "OfferWithdrawn":
       return before === null ? null : { ...before, active: false };
     default:

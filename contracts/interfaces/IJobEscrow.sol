@@ -9,7 +9,7 @@ import {IOperatorRegistry} from "./IOperatorRegistry.sol";
 /// @notice A buyer funds a job over offers of one operator set. The three operators join it, compute, and attest
 /// the result together; then the payment is divided by Merkle claims. Otherwise it goes back to the buyer. The
 /// chain keeps a hash of a job's terms; the terms stand in {JobFunded}, and each call repeats them.
-interface IJobEscrow {
+interface IJobEscrow is IOfferRegistry {
     /// @notice What a buyer asks for.
     struct JobRequest {
         /// Hash of the algorithm's code and manifest.
@@ -25,7 +25,7 @@ interface IJobEscrow {
         /// keccak256 of the purpose in words, or 0.
         bytes32 purpose;
         /// The data sets with their terms, in ascending order of their offer ids.
-        IOfferRegistry.OfferUse[] offers;
+        OfferUse[] offers;
         /// Canonical JSON of parameters and of commitments to the buyer's own inputs.
         bytes spec;
     }
@@ -169,11 +169,11 @@ interface IJobEscrow {
     /// with the reason, where {createJob} would refuse offers, terms, operators or the algorithm.
     function quote(JobRequest calldata request) external view returns (uint256 amountWei);
 
-    /// @notice Every term of every offer that {createJob} would refuse for `buyer`; see {IOfferRegistry-explain}.
+    /// @notice Every term of every offer that {createJob} would refuse for `buyer`; none when it would be taken now.
     function explain(address buyer, JobRequest calldata request)
         external
         view
-        returns (IOfferRegistry.TermFailure[] memory);
+        returns (TermFailure[] memory);
 
     /// @notice Gives back the privacy budget of a job that ended before the operators joined; anyone may call, once.
     /// @param sellers Of the offers, in their order.
@@ -219,6 +219,4 @@ interface IJobEscrow {
     function challengeWindowSec() external view returns (uint256);
 
     function operatorRegistry() external view returns (IOperatorRegistry);
-
-    function offerRegistry() external view returns (IOfferRegistry);
 }

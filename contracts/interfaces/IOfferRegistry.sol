@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IOperatorRegistry} from "./IOperatorRegistry.sol";
-
 /// @title Registry of data offers
 /// @notice An offer is a data set, shared once to the operators of one set, under terms of use that its seller may
 /// change for jobs to come. The chain keeps one slot of it, found by (seller, operator set, data root); all else
@@ -29,6 +27,8 @@ interface IOfferRegistry {
         bytes32 buyers;
         /// Merkle root of the purposes, each the keccak256 of a text, that a buyer may declare; 0 for any.
         bytes32 purposes;
+        /// sha256 of the document that has the lists behind the roots, or 0 where all three are 0.
+        bytes32 document;
     }
 
     /// @notice What a seller publishes.
@@ -124,13 +124,12 @@ interface IOfferRegistry {
     error OfferInactive(uint256 offerId);
     /// @notice The offer has other terms now.
     error TermsChanged(uint256 offerId);
-    /// @notice A term of an offer does not hold; `explain` names all that do not.
+    /// @notice A term of an offer does not hold; {IJobEscrow-explain} names all that do not.
     error TermRefused(uint256 offerId, Term term, bytes32 found, bytes32 asked);
     error OffersEmpty();
     /// @notice Offers of a job come in ascending order of their ids, each once.
     error OffersNotAscending(uint256 previousId, uint256 offerId);
     error ShapeInvalid(uint256 rows, uint256 columns);
-    error NotEscrow(address caller);
 
     /// @notice Publishes an offer of the caller.
     /// @return offerId Counted from 1.
@@ -146,32 +145,5 @@ interface IOfferRegistry {
     /// @notice The slot of an offer; id 0 for an unknown one.
     function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory);
 
-    /// @notice Takes offers into a job: reverts unless all are active offers of the set, in ascending order of
-    /// their ids, and all their terms hold; reserves what the job spends of each budget.
-    /// @return offerIds Of the offers, in their order.
-    /// @return pricesWei The sum of their prices.
-    function reserve(JobFacts calldata facts, OfferUse[] calldata uses)
-        external
-        returns (uint256[] memory offerIds, uint256 pricesWei);
-
-    /// @notice Gives back what a job reserved that ended before the operators joined it.
-    function giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
-        external
-        returns (uint256[] memory offerIds);
-
-    /// @notice What {reserve} would take, without taking it. Reverts as it would.
-    function quoteOffers(JobFacts calldata facts, OfferUse[] calldata uses)
-        external
-        view
-        returns (uint256[] memory offerIds, uint256 pricesWei);
-
-    /// @notice Every term that does not hold, of every offer. Empty when the terms let the job be created now.
-    function explain(JobFacts calldata facts, OfferUse[] calldata uses) external view returns (TermFailure[] memory);
-
     function offerCount() external view returns (uint256);
-
-    function operatorRegistry() external view returns (IOperatorRegistry);
-
-    /// @notice The only contract that may reserve budget and give it back.
-    function escrow() external view returns (address);
 }

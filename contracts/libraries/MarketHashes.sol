@@ -32,8 +32,8 @@ library MarketHashes {
     function useTerms(IOfferRegistry.UseTerms calldata terms_) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
-            calldatacopy(free, terms_, 0x100)
-            hash := keccak256(free, 0x100)
+            calldatacopy(free, terms_, 0x120)
+            hash := keccak256(free, 0x120)
         }
     }
 

@@ -18,7 +18,7 @@ library UseTermsCheck {
     /// @return found What the job has, and `asked` what the offer asks for, each as a word.
     function judge(
         IOfferRegistry.Term term,
-        IOfferRegistry.JobFacts calldata facts,
+        IOfferRegistry.JobFacts memory facts,
         IOfferRegistry.OfferUse calldata use,
         ListingSlot slot
     ) internal view returns (bool holds, bytes32 found, bytes32 asked) {

@@ -90,6 +90,8 @@ export class BuyerClient {
       deadlineSec,
       resultKey: resultKey.publicKey,
       offers: proposal.offers.map(({ offer }) => offer),
+      purpose: proposal.purpose,
+      proofs: proposal.proofs,
       spec: encodeJobSpec(spec),
       // The price that was shown, not another that a seller may have set since.
       amountWei: proposal.amountWei,

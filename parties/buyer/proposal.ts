@@ -10,13 +10,15 @@ import type { JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
-import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { MarketReader, UseProofs } from "../../contracts/market-reader.ts";
+import { describeTermFailure, purposeHash, type TermFailure } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { conform } from "../data/conform.ts";
 import type { Table } from "../data/csv.ts";
 import { type DataSetSchema, parseSchema, schemaHash, sharedColumns } from "../data/schema.ts";
 import { jobShape } from "../job-shape.ts";
 import { operatorsOfSet } from "../seller/client.ts";
+import { proofsFor } from "../terms.ts";
 
 /** What a buyer asks for. */
 export interface JobOrder {
@@ -29,6 +31,8 @@ export interface JobOrder {
   weights?: readonly number[];
   /** The buyer's own rows, for metrics. */
   validation?: Table;
+  /** What the result is for, where a seller asks. */
+  purpose?: string;
 }
 
 export interface JobProposal {
@@ -45,6 +49,10 @@ export interface JobProposal {
   validation?: Table;
   shape: JobShape;
   plan: Plan;
+  /** Hash of the purpose. */
+  purpose: string;
+  /** What the job shows of the sellers' lists. */
+  proofs: ReadonlyMap<bigint, UseProofs>;
   amountWei: bigint;
 }
 
@@ -54,14 +62,14 @@ const maxSchemaBytes = 32 * 1024 * 1024;
 /**
  * Checks an order and prices it.
  * @throws ALGORITHM_UNKNOWN, PARAMETER_INVALID, NOT_FOUND, SCHEMA_MISMATCH, SHAPE_MISMATCH, RANGE_EXCEEDED,
- * the CSV_ codes for the validation table, ALGORITHM_NOT_APPROVED, STATE_INVALID for an offer that is not active,
+ * the CSV_ codes for the validation table, ALGORITHM_NOT_APPROVED, TERMS_REFUSED with every term of every offer that does not hold,
  * COMMITMENT_MISMATCH when the bridge's copy of a share was altered
  */
 export async function proposeJob(
-  connection: { bridge: BridgeClient; market: MarketReader },
+  connection: { bridge: BridgeClient; market: MarketReader; buyer: string },
   order: JobOrder,
 ): Promise<JobProposal> {
-  const { bridge, market } = connection;
+  const { bridge, market, buyer } = connection;
   const algorithm = findAlgorithm(order.algorithm, order.version);
   const parameters = parseParameters(algorithm, order.parameters);
   const { offers, weights } = await sortedOffers(market, order);
@@ -74,11 +82,12 @@ export async function proposeJob(
   const plan = await planOrAdvise(algorithm, shape, parameters);
   const identity = await identify(algorithm.manifest);
   const operators = await operatorsOfSet(market, operatorSet);
-  const amountWei = await market.quote({
-    operatorSet,
-    algorithm: identity.hash,
-    offers: offers.map((o) => o.offer),
-  });
+  const purpose = purposeHash(order.purpose);
+  const proofs = await proofsFor(bridge, offers, { algorithm: identity.hash, buyer, purpose });
+  const ids = offers.map((o) => o.offer);
+  const request = { operatorSet, algorithm: identity.hash, offers: ids, buyer, purpose, proofs };
+  refuseFailures(await market.explain(request));
+  const amountWei = await market.quote(request);
   await checkStoredShares(bridge, offers);
   return {
     algorithm,
@@ -93,8 +102,19 @@ export async function proposeJob(
     ...(order.validation && { validation: order.validation }),
     shape,
     plan,
+    purpose,
+    proofs,
     amountWei,
   };
+}
+
+/** @throws TERMS_REFUSED with every term that does not hold */
+function refuseFailures(failures: readonly TermFailure[]): void {
+  if (failures.length === 0) return;
+  const words = failures.map(describeTermFailure);
+  throw new SymbolonError("TERMS_REFUSED", words.map(({ message }) => message).join("; "), {
+    hint: [...new Set(words.map(({ hint }) => hint))].join("; "),
+  });
 }
 
 /** The specification but for the commitments to the validation data, which are made when the job is funded. */

@@ -95,11 +95,11 @@ async function readDeployment(
   output: Output,
 ): Promise<Deployment> {
   if (options.deployment === undefined || options.deployment === "") {
-    const { chainId, operatorRegistry, offerRegistry, jobEscrow, blockNumber } = await bridge.deployment();
+    const { chainId, operatorRegistry, jobEscrow, blockNumber } = await bridge.deployment();
     output.note(
       `Contracts as the bridge names them: escrow ${jobEscrow}. Give --deployment FILE not to depend on its word.`,
     );
-    return { chainId, operatorRegistry, offerRegistry, jobEscrow, blockNumber };
+    return { chainId, operatorRegistry, jobEscrow, blockNumber };
   }
   const file = options.deployment;
   const text = await readFile(file, "utf8").catch((cause) => {

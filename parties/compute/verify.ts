@@ -10,7 +10,8 @@ import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import { dataRoot, inputRoot, specHash } from "../../contracts/commitments.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
-import type { Job, MarketReader, Offer, Operator } from "../../contracts/market-reader.ts";
+import type { Job, JobPrices, MarketReader, Offer, Operator } from "../../contracts/market-reader.ts";
+import { describeTermFailure, exactMicroRho, rhoText, termFailures } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
@@ -20,6 +21,7 @@ import { jobShape } from "../job-shape.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { payoutPlan } from "../payout-plan.ts";
 import { type InputSealContext, seal, sealedBytes, unsealChunks } from "../sealing.ts";
+import { fetchLists } from "../terms.ts";
 import type { NodeConfig } from "./config.ts";
 import type { SealedStore } from "./sealed-store.ts";
 
@@ -113,6 +115,7 @@ export class JobVerifier {
 
     const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
     const algorithm = await this.#checkAlgorithm(job, spec);
+    await this.#checkTerms(job, prices, signal);
     const parameters = parseParameters(algorithm, spec.parameters);
     const schema = await this.#schema(spec.schemaHash, signal);
     const shape = jobShape(spec, schema, offers);
@@ -208,7 +211,7 @@ export class JobVerifier {
         ciphertext: offer.ciphertextHashes[point - 1]!.toLowerCase(),
         context: {
           ...common,
-          registry: deployment.offerRegistry,
+          registry: deployment.jobEscrow,
           owner: seller,
           ...{ nonce, schemaHash: offer.schemaHash, rows, columns },
         },
@@ -230,6 +233,32 @@ export class JobVerifier {
       });
     }
     return inputs;
+  }
+
+  /**
+   * The terms once more, as they stood when the job was funded. What this version computes is exact: a job that
+   * declares less would be charged less privacy than it takes.
+   */
+  async #checkTerms(job: Job, prices: JobPrices, signal?: AbortSignal): Promise<void> {
+    if (job.microRho !== exactMicroRho) {
+      throw new SymbolonError(
+        "TERMS_REFUSED",
+        `job ${job.job} declares ${rhoText(job.microRho)}, but the result of this algorithm is exact`,
+      );
+    }
+    const offers = [];
+    for (const { offer, seller, terms } of prices.offers) {
+      offers.push({
+        offer,
+        seller,
+        terms,
+        lists: await fetchLists(this.#options.bridge, offer, terms, signal),
+      });
+    }
+    const [failure] = termFailures({ ...job, atSec: job.funded.timestampSec }, offers);
+    if (failure !== undefined) {
+      throw new SymbolonError("TERMS_REFUSED", describeTermFailure(failure).message);
+    }
   }
 
   /**
@@ -289,13 +318,13 @@ function checkOwnPlace(job: Job, members: readonly Operator[], keys: OperatorKey
 }
 
 /** An offer must be of the job's set, and its root that of what its seller published. */
-function checkOffer(job: Job, offer: Offer, { chainId, offerRegistry }: Deployment): void {
+function checkOffer(job: Job, offer: Offer, { chainId, jobEscrow }: Deployment): void {
   if (offer.operatorSet !== job.operatorSet) {
     throw new SymbolonError("TERMS_REFUSED", `offer ${offer.offer} is of another operator set than the job`);
   }
   const { seller, nonce, schemaHash, rows, columns, ciphertextHashes } = offer;
   const root = dataRoot({
-    ...{ chainId, registry: offerRegistry, seller, nonce, schemaHash, rows, columns },
+    ...{ chainId, registry: jobEscrow, seller, nonce, schemaHash, rows, columns },
     ...{ members: job.members, ciphertextHashes },
   });
   if (root !== offer.dataRoot) {
@@ -305,8 +334,8 @@ function checkOffer(job: Job, offer: Offer, { chainId, offerRegistry }: Deployme
 
 /** What the operators sign and what the escrow compares must be what the job says. */
 function checkHashes(job: Job, dataRoots: readonly string[]): void {
-  const { algorithm, operatorSet, deadlineSec, resultKey, offers, spec, buyer } = job;
-  const hash = specHash({ algorithm, operatorSet, deadlineSec, resultKey, offers, dataRoots, spec, buyer });
+  const { offers, spec } = job;
+  const hash = specHash({ ...job, offers, dataRoots, spec });
   if (hash !== job.specHash || inputRoot(dataRoots, spec) !== job.inputRoot) {
     throw new SymbolonError("COMMITMENT_MISMATCH", `job ${job.job} does not fit its own hashes`);
   }

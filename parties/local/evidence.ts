@@ -38,7 +38,7 @@ export async function cellAtParty(
     {
       kind: "input-share",
       chainId: market.deployment.chainId,
-      registry: market.deployment.offerRegistry,
+      registry: market.deployment.jobEscrow,
       owner: offer.seller,
       nonce: offer.nonce,
       schemaHash: offer.schemaHash,

@@ -1,6 +1,7 @@
 /** One real paid job in a local market: a seller for each table, a buyer, three parties, money. */
 import { parseEther, Wallet } from "ethers";
 import type { JobSummary } from "../../bridge/client.ts";
+import { openTerms } from "../../contracts/use-terms.ts";
 import { BuyerClient } from "../buyer/client.ts";
 import type { JobProposal } from "../buyer/proposal.ts";
 import type { JobResult } from "../buyer/result.ts";
@@ -50,7 +51,7 @@ export async function runLocalJob(
     const as = market.as(await market.fund(account.privateKey.hex(), "1"));
     const published = await publishDataSet(
       { bridge, market: as, seller: account.address },
-      { table, schema: inputs.schema, operatorSet, priceWei: localPriceWei },
+      { table, schema: inputs.schema, operatorSet, terms: openTerms(localPriceWei) },
     );
     offers.push(published.offer);
     observer.offered?.(i, published);

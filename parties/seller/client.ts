@@ -1,6 +1,7 @@
 /** The seller's side as a library: share a table to an operator set, publish it, see its use, draw the pay. */
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Market, Operator } from "../../contracts/market.ts";
+import type { Market, Operator, UseTerms } from "../../contracts/market.ts";
+import { exactMicroRho } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
@@ -16,8 +17,11 @@ export interface OfferRequest {
   schema: DataSetSchema;
   /** The three operators that will hold the shares; a data set cannot change them later. */
   operatorSet: string;
-  /** Price of one use. */
-  priceWei: bigint;
+  terms: UseTerms;
+  /** The lists of the terms, when they have any. */
+  document?: Uint8Array;
+  /** Micro-rho that all jobs together may spend, for ever; no limit by default. */
+  budgetMicroRho?: bigint;
   kernel?: Kernel;
   /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
   scratch?: string;
@@ -56,12 +60,13 @@ export async function publishDataSet(
     operators: recipients(operators),
     seller,
     chainId: deployment.chainId,
-    registry: deployment.offerRegistry,
+    registry: deployment.jobEscrow,
     ...(request.kernel === undefined ? {} : { kernel: request.kernel }),
   };
   const shared = await withSealedFiles(options, request.scratch, async (made, sealed) => {
     request.onStep?.("uploading");
     await bridge.uploadBlob(new TextEncoder().encode(schemaJson(request.schema)));
+    if (request.document !== undefined) await bridge.uploadBlob(request.document);
     for (const file of sealed) await bridge.uploadBlob(file);
     return made;
   });
@@ -70,7 +75,8 @@ export async function publishDataSet(
   const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
   const { receipt, offer, dataRoot } = await market.publishOffer({
     operatorSet: request.operatorSet,
-    priceWei: request.priceWei,
+    budgetMicroRho: request.budgetMicroRho ?? exactMicroRho,
+    terms: request.terms,
     ...facts,
   });
   return { offer, txHash: receipt.hash, dataRoot, ...facts, preview };

@@ -33,6 +33,9 @@ export const bundleSchema = z.strictObject({
     algorithm: hash,
     deadlineSec: z.int().nonnegative(),
     resultKey: hash,
+    /** What the result spends of each privacy budget. */
+    microRho: uint,
+    purpose: hash,
     /** The bytes on chain. */
     spec: z.string().regex(/^0x([0-9a-f]{2})*$/),
     amountWei: uint,
@@ -117,6 +120,8 @@ export async function exportBundle(
       resultKey: job.resultKey,
       spec: job.spec,
       amountWei: String(job.amountWei),
+      microRho: String(job.microRho),
+      purpose: job.purpose,
       specHash: job.specHash,
       inputRoot: job.inputRoot,
     },

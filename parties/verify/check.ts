@@ -55,7 +55,7 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
           dataRoot({
             ...o,
             chainId: deployment.chainId,
-            registry: deployment.offerRegistry,
+            registry: deployment.jobEscrow,
             members: job.members,
           }),
           o.dataRoot,
@@ -80,7 +80,7 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
   );
   check(
     "order of the job",
-    "its hash binds algorithm, operators, deadline, result key, data sets, specification and buyer",
+    "its hash binds algorithm, operators, deadline, result key, privacy, purpose, data sets, specification and buyer",
     () =>
       same(
         specHash({
@@ -88,6 +88,8 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
           operatorSet: job.operatorSet,
           deadlineSec: job.deadlineSec,
           resultKey: job.resultKey,
+          microRho: BigInt(job.microRho),
+          purpose: job.purpose,
           offers: offers.map(({ offer }) => BigInt(offer)),
           dataRoots,
           spec,

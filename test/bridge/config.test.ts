@@ -9,7 +9,6 @@ const privateKey = `0x${"5a".repeat(32)}`;
 const deployment = {
   chainId: 31337,
   operatorRegistry: addressOf("operators"),
-  offerRegistry: addressOf("offers"),
   jobEscrow: addressOf("escrow"),
   blockNumber: 3,
 };

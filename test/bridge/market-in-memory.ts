@@ -48,7 +48,6 @@ export class TestMarket {
   readonly deployment = {
     chainId: 31337,
     operatorRegistry: addressOf("operator registry"),
-    offerRegistry: addressOf("offer registry"),
     jobEscrow: this.chain.jobEscrow,
     blockNumber: 1,
   };

@@ -10,6 +10,7 @@ import { parseBridgeConfig } from "../../bridge/config.ts";
 import { type RunningBridge, startBridge } from "../../bridge/server.ts";
 import { signAttestation, signFailure, signJoin, signProgress } from "../../contracts/eip712.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
+import { openTerms } from "../../contracts/use-terms.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { algorithm, feeWei, type MarketFixture, priceWei, startMarket } from "../contracts/market-fixture.ts";
 
@@ -263,9 +264,9 @@ test("the market is listed as the chain has it", async () => {
   const { offer } = await market.publish(`listed ${++offers}`);
   await expect
     .poll(() => client.offer(String(offer)).catch(() => null))
-    .toMatchObject({ priceWei: String(priceWei), active: true });
-  await market.of(market.seller).setPrice(offer, 77n);
-  await expect.poll(async () => (await client.offer(String(offer))).priceWei).toBe("77");
+    .toMatchObject({ terms: { priceWei: String(priceWei) }, active: true });
+  await market.of(market.seller).relist(offer, openTerms(77n));
+  await expect.poll(async () => (await client.offer(String(offer))).terms.priceWei).toBe("77");
   await market.of(market.seller).withdrawOffer(offer);
   await expect.poll(async () => (await client.offer(String(offer))).active).toBe(false);
   const active = await client.offers({ operatorSet: market.set.id, active: true });

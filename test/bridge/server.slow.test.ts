@@ -51,7 +51,6 @@ const config = () => ({
   deployment: {
     chainId: 31337,
     operatorRegistry: addressOf("operators"),
-    offerRegistry: addressOf("offers"),
     jobEscrow: addressOf("escrow"),
     blockNumber: 1,
   },

@@ -41,7 +41,7 @@ abstract contract MarketTest {
         vm.warp(START);
         operators = IOperatorRegistry(_deploy("OperatorRegistry", abi.encode(BOND, UNBONDING)));
         escrow = IJobEscrow(_deploy("JobEscrow", abi.encode(operators, WINDOW)));
-        offers = escrow.offerRegistry();
+        offers = escrow;
         for (uint256 i; i < 3; ++i) {
             vm.deal(members[i], 10 ether);
             _register(members[i], vm.addr(keys[i]));

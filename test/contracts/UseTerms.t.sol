@@ -253,23 +253,6 @@ contract UseTermsTest is MarketTest {
         _refused(request, IOfferRegistry.Term.Budget, _word(1), 0);
     }
 
-    function test_onlyTheEscrowTouchesBudgets() public {
-        IOfferRegistry.OfferUse memory use = _offered(SELLER, _useTerms(), BUDGET);
-        IJobEscrow.JobRequest memory request = _over(use);
-        IOfferRegistry.JobFacts memory facts;
-        (facts.buyer, facts.operatorSet, facts.algorithm, facts.microRho) = (SELLER, _set(), ALGORITHM, 1);
-        bytes memory refused = abi.encodeWithSelector(IOfferRegistry.NotEscrow.selector, SELLER);
-        vm.expectRevert(refused);
-        vm.prank(SELLER);
-        offers.reserve(facts, request.offers);
-        (address[] memory sellers, bytes32[] memory roots) = (new address[](1), new bytes32[](1));
-        (sellers[0], roots[0]) = (SELLER, use.dataRoot);
-        vm.expectRevert(refused);
-        vm.prank(SELLER);
-        offers.giveBack(_set(), 1, sellers, roots);
-        _eq(_left(use), BUDGET, "left");
-    }
-
     function test_budgetComesBackFromAJobThatNobodyJoinedAndOnce() public {
         (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
         IJobEscrow.JobSpec memory spec = _spec(request, _ids());

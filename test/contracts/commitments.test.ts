@@ -27,7 +27,7 @@ describe("against the contracts", () => {
     const published = await market.of(market.stranger).offer(offer);
     expect(operatorSetId(market.members)).toBe(published.operatorSet);
     const { seller, nonce, schemaHash, rows, columns, ciphertextHashes } = published;
-    const registry = market.deployment.offerRegistry;
+    const registry = market.deployment.jobEscrow;
     const binding = { chainId: 31337, registry, seller, nonce, schemaHash, rows, columns };
     expect(dataRoot({ ...binding, members: market.members, ciphertextHashes })).toBe(onChain);
     expect(published.dataRoot).toBe(onChain);
@@ -42,9 +42,9 @@ describe("against the contracts", () => {
     expect(inputRoot(dataRoots, funded.spec)).toBe(funded.inputRoot);
 
     const tag = async () => (await market.storedJob(job)).termsTag;
-    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 8n);
+    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 10n);
     await market.join(job);
-    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 8n);
+    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 10n);
     const { root } = payoutTree([{ account: market.stranger.address, amountWei: 1n }]);
     await market.attest(job, root);
     const outcome = {

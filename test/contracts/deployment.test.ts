@@ -5,7 +5,6 @@ import { deploymentSchema } from "../../contracts/deployment.ts";
 const deployment = {
   chainId: 31337,
   operatorRegistry: "0x5FbDB2315678afecb367f032d93F642f64180aa3",
-  offerRegistry: "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512",
   jobEscrow: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0",
   blockNumber: 1,
 };
@@ -19,7 +18,7 @@ describe("a deployment", () => {
   test.each([
     ["a missing contract", { ...deployment, jobEscrow: undefined }],
     ["a wrong checksum", { ...deployment, jobEscrow: deployment.jobEscrow.replace("9fE", "9fe") }],
-    ["an address that is too short", { ...deployment, offerRegistry: "0x12" }],
+    ["an address that is too short", { ...deployment, jobEscrow: "0x12" }],
     ["a chain id of 0", { ...deployment, chainId: 0 }],
     ["a negative block", { ...deployment, blockNumber: -1 }],
   ])("with %s is refused", (_, wrong) => {

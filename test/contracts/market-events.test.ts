@@ -23,7 +23,9 @@ describe("events", () => {
     const { abi } = artifact(contract);
     const event = abi.getEvent(type)!;
     const values = event.inputs.map((input, index) =>
-      sample(input.baseType === "array" ? input.arrayLength! : null, input.type, index),
+      input.components !== null
+        ? input.components.map(({ type: inner }, item) => sample(null, inner, index + item))
+        : sample(input.baseType === "array" ? input.arrayLength! : null, input.type, index),
     );
     const { data, topics } = abi.encodeEventLog(event, values);
     const parsed = abi.parseLog({ data, topics: topics as string[] })!;

@@ -7,6 +7,7 @@ import { startDevChain } from "../../contracts/dev-chain.ts";
 import { type AttestationMessage, signAttestation, signFailure, signJoin } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { openProvider } from "../../contracts/provider.ts";
+import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
 
 export const algorithm = id("an algorithm");
 export const feeWei = 1_000n;
@@ -57,7 +58,8 @@ export async function startMarket() {
       columns: 2,
       nonce: bytes32(`nonce ${label}`),
       ciphertextHashes: [bytes32(`${label} 1`), bytes32(`${label} 2`), bytes32(`${label} 3`)],
-      priceWei,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(priceWei),
     });
 
   const nowSec = async (): Promise<number> => (await provider.getBlock("latest"))!.timestamp;

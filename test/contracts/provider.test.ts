@@ -6,7 +6,6 @@ import { chainIdOf, connectProvider, openProvider } from "../../contracts/provid
 const deployment = {
   chainId: 31337,
   operatorRegistry: `0x${"01".repeat(20)}`,
-  offerRegistry: `0x${"02".repeat(20)}`,
   jobEscrow: `0x${"03".repeat(20)}`,
   blockNumber: 0,
 };

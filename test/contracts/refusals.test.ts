@@ -5,6 +5,7 @@ import { operatorSetId } from "../../contracts/commitments.ts";
 import { signAttestation, signJoin } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
+import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
 import {
   algorithm,
   bytes32,
@@ -117,7 +118,8 @@ describe("an offer", () => {
       columns: 1,
       nonce: bytes32("n"),
       ciphertextHashes: [bytes32("1"), bytes32("2"), bytes32("3")] as const,
-      priceWei,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(priceWei),
     };
     const seller = market.of(market.seller);
     await expect(seller.publishOffer(input)).rejects.toMatchObject({ code: "NOT_FOUND" });
@@ -128,13 +130,12 @@ describe("an offer", () => {
   test("is changed and withdrawn by its seller alone", async () => {
     const { of, seller, stranger } = market;
     const { offer } = await market.publish("changing");
-    await expect(of(stranger).setPrice(offer, 1n)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await expect(of(stranger).relist(offer, openTerms(1n))).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
     await expect(of(stranger).withdrawOffer(offer)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
-    await of(seller).setPrice(offer, 7n);
-    expect(await of(stranger).offer(offer)).toMatchObject({ priceWei: 7n, active: true });
+    await of(seller).relist(offer, openTerms(7n));
+    expect(await of(stranger).offer(offer)).toMatchObject({ terms: openTerms(7n), active: true });
     await of(seller).withdrawOffer(offer);
-    expect(await of(stranger).offer(offer)).toMatchObject({ priceWei: 7n, active: false });
-    await expect(of(seller).setPrice(offer, 8n)).rejects.toMatchObject({ code: "TERMS_REFUSED" });
+    expect(await of(stranger).offer(offer)).toMatchObject({ terms: openTerms(7n), active: false });
     await expect(market.fund([offer])).rejects.toMatchObject({
       code: "TERMS_REFUSED",
       message: expect.stringContaining(`offer ${offer}`),
@@ -195,7 +196,7 @@ describe("a job", () => {
     const { offer } = await market.publish("kept");
     const { job, amountWei, specHash } = await market.fund([offer]);
     const replaced = Wallet.createRandom();
-    await of(seller).setPrice(offer, priceWei * 3n);
+    await of(seller).relist(offer, openTerms(priceWei * 3n));
     await of(owners[0]).updateOperator({ ...keys("new", replaced.address), feeWei: feeWei * 5n });
 
     const funded = await of(stranger).job(job);
@@ -204,9 +205,14 @@ describe("a job", () => {
       operators: [{ feeWei }, { feeWei }, { feeWei }],
       totalWei: amountWei,
     });
-    expect(await of(stranger).quote({ operatorSet: market.set.id, algorithm, offers: [offer] })).toBe(
-      3n * priceWei + 7n * feeWei,
-    );
+    expect(
+      await of(stranger).quote({
+        operatorSet: market.set.id,
+        algorithm,
+        offers: [offer],
+        buyer: stranger.address,
+      }),
+    ).toBe(3n * priceWei + 7n * feeWei);
     const sign = async (first: { signTypedData: Wallet["signTypedData"] }) =>
       (await Promise.all(
         [first, signers[1], signers[2]].map((signer) =>
@@ -246,15 +252,16 @@ describe("a job", () => {
       columns: 2,
       nonce: bytes32("priced"),
       ciphertextHashes: [bytes32("p1"), bytes32("p2"), bytes32("p3")],
-      priceWei,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(priceWei),
     });
-    await of(seller).setPrice(offer, 2n * priceWei);
+    await of(seller).relist(offer, openTerms(2n * priceWei));
 
     await provider.send("evm_setAutomine", [false]);
     try {
       const funding = of(buyer).createJob(await request([offer], { operatorSet }));
       await pending(1);
-      const raising = of(seller).setPrice(offer, 9n * priceWei);
+      const raising = of(seller).relist(offer, openTerms(9n * priceWei));
       await pending(2);
       await provider.send("evm_mine", []);
       const [{ job, amountWei, receipt }, raised] = await Promise.all([funding, raising]);
@@ -262,7 +269,15 @@ describe("a job", () => {
       expect(raised.logs[0]!.index).toBeGreaterThan(receipt.logs[0]!.index);
       const prices = await of(stranger).jobPrices(await of(stranger).job(job));
       expect(prices).toEqual({
-        offers: [{ offer, seller: seller.address, rows: 7, priceWei: 2n * priceWei }],
+        offers: [
+          {
+            offer,
+            seller: seller.address,
+            rows: 7,
+            terms: openTerms(2n * priceWei),
+            priceWei: 2n * priceWei,
+          },
+        ],
         operators: [
           { operator: members[0], feeWei: 3n * feeWei },
           { operator: members[1], feeWei },

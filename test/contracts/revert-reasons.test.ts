@@ -2,6 +2,7 @@ import { Interface } from "ethers";
 import { describe, expect, test } from "vitest";
 import { allInterfaces } from "../../contracts/artifacts.ts";
 import { reasonText, revertError, revertReasons, toChainError } from "../../contracts/revert-reasons.ts";
+import { terms } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 const declared = new Map(
@@ -21,7 +22,8 @@ function argumentsOf(abi: Interface, name: string): unknown[] {
   return abi.getError(name)!.inputs.map(({ type }, index) => {
     if (type === "address") return `0x${String(index + 1).repeat(40)}`;
     if (type === "bytes32") return `0x${"ab".repeat(32)}`;
-    if (type === "uint8") return index + 1;
+    // Of the terms, the one whose words show both values.
+    if (type === "uint8") return name === "TermRefused" ? terms.indexOf("Algorithm") : index + 1;
     if (type === "string") return "text";
     return BigInt(1_800_000_000 + index);
   });

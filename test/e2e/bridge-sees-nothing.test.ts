@@ -8,6 +8,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BridgeClient } from "../../bridge/client.ts";
+import { openTerms } from "../../contracts/use-terms.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, type FieldBits } from "../../mpc/vector/index.ts";
 import { BuyerClient } from "../../parties/buyer/client.ts";
@@ -75,7 +76,7 @@ beforeAll(async () => {
     });
     const set = await publishDataSet(
       { bridge, market, seller: address },
-      { table, schema, operatorSet: world.operatorSet, priceWei: 1n },
+      { table, schema, operatorSet: world.operatorSet, terms: openTerms(1n) },
     );
     published.push({ seller: address, set, fieldBits: schema.fieldBits });
     return set.offer;
@@ -128,7 +129,7 @@ async function sharesOf(): Promise<Secret[]> {
       const context = {
         kind: "input-share" as const,
         chainId: world.deployment.chainId,
-        registry: world.deployment.offerRegistry,
+        registry: world.deployment.jobEscrow,
         owner: seller,
         nonce: set.nonce,
         schemaHash: set.schemaHash,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { MarketEvent, MarketEventBody } from "../../contracts/market-events.ts";
+import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
 import { MarketLedger } from "../../parties/ledger.ts";
 import { payoutEntries } from "../../parties/payout-plan.ts";
 
@@ -39,7 +40,8 @@ const published = (offer: bigint, priceWei: bigint): MarketEventBody => ({
   columns: 2,
   nonce: hash(8),
   ciphertextHashes: [hash(9), hash(10), hash(11)],
-  priceWei,
+  budgetMicroRho: exactMicroRho,
+  terms: openTerms(priceWei),
   dataRoot: hash(12),
 });
 const funded = (job: bigint, offers: bigint[], amountWei: bigint): MarketEventBody => ({
@@ -50,6 +52,8 @@ const funded = (job: bigint, offers: bigint[], amountWei: bigint): MarketEventBo
   algorithm: hash(13),
   deadlineSec: 5000,
   resultKey: hash(14),
+  microRho: exactMicroRho,
+  purpose: hash(0),
   offers,
   spec: "0x7b7d",
   amountWei,
@@ -72,14 +76,14 @@ function market(): MarketLedger {
 describe("the ledger", () => {
   test("keeps the prices and fees at which a job was funded, whatever changes afterwards", () => {
     const ledger = market();
-    ledger.apply(at({ type: "OfferPriceSet", offer: 2n, priceWei: 250n }));
+    ledger.apply(at({ type: "OfferRelisted", offer: 2n, terms: openTerms(250n) }));
     ledger.apply(at({ ...registered(members[0], 20n), type: "OperatorUpdated" } as MarketEventBody));
     ledger.apply(at(funded(1n, [1n, 2n], 393n)));
-    ledger.apply(at({ type: "OfferPriceSet", offer: 1n, priceWei: 1n }));
+    ledger.apply(at({ type: "OfferRelisted", offer: 1n, terms: openTerms(1n) }));
     ledger.apply(at({ ...registered(members[1], 99n), type: "OperatorUpdated" } as MarketEventBody));
     const job = ledger.jobs.get(1n)!;
     expect(payoutEntries(job.payout).map(({ amountWei }) => amountWei)).toEqual([100n, 250n, 20n, 11n, 12n]);
-    expect(ledger.offers.get(1n)?.priceWei).toBe(1n);
+    expect(ledger.offers.get(1n)?.terms.priceWei).toBe(1n);
   });
 
   test("follows jobs through their states, in the order in which they were joined", () => {

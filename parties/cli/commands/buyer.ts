@@ -21,6 +21,7 @@ import {
 } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
+import { describeTerms } from "../terms-options.ts";
 
 export function buyerCommands(output: Output): Command {
   return group("buyer", "the buyer's side: jobs and results", "symbolon buyer browse", [
@@ -61,7 +62,9 @@ function browse(output: Output): Command {
           active: o.active,
           rows: o.rows,
           columns: o.columns,
-          priceWei: o.priceWei,
+          terms: o.terms,
+          budgetMicroRho: o.budgetMicroRho,
+          budgetLeftMicroRho: o.budgetLeftMicroRho,
           operatorSet: o.operatorSet,
           schemaHash: o.schemaHash,
           schema: schemas.get(o.schemaHash) ?? null,
@@ -75,11 +78,12 @@ function browse(output: Output): Command {
             return `${shown.join(", ")}${more}${schema.label ? `; label ${schema.label.name}` : ""}`;
           };
           return output.table(
-            ["offer", "rows", "price", "schema", "columns"],
+            ["offer", "rows", "price", "terms", "schema", "columns"],
             offers.map((o) => [
               String(o.offer),
               String(o.rows),
-              showEther(o.priceWei),
+              showEther(o.terms.priceWei),
+              describeTerms(o.terms, o.budgetLeftMicroRho),
               o.schemaHash.slice(0, 10),
               names(o.schemaHash),
             ]),
@@ -94,6 +98,7 @@ interface RunOptions extends AccountOptions, DialectOptions {
   weights?: number[];
   params?: string;
   validation?: string;
+  purpose?: string;
   maxPrice?: bigint;
   duration: number;
   dryRun?: boolean;
@@ -119,6 +124,7 @@ function run(output: Output): Command {
     )
     .option("--params <json>", "the algorithm's parameters, or @FILE")
     .option("--validation <file>", "the buyer's own rows, for metrics; shared like the sellers'")
+    .option("--purpose <text>", "what the result is for, where a seller's terms ask")
     .addOption(new Option("--max-price <amount>", "do not pay more than this").argParser(parseWei))
     .addOption(
       new Option("--duration <seconds>", "time until the money can go back")
@@ -144,6 +150,7 @@ function run(output: Output): Command {
         offers: options.offers,
         ...(options.weights && { weights: options.weights }),
         ...(validation && { validation }),
+        ...(options.purpose !== undefined && { purpose: options.purpose }),
       });
       describeProposal(proposal, output);
       if (options.maxPrice !== undefined && proposal.amountWei > options.maxPrice) {

@@ -114,7 +114,6 @@ export function deployCommand(output: Output): Command {
             ["contract", "address"],
             [
               ["OperatorRegistry", deployment.operatorRegistry],
-              ["OfferRegistry", deployment.offerRegistry],
               ["JobEscrow", deployment.jobEscrow],
             ],
           ),

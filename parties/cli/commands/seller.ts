@@ -1,20 +1,22 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
 import { type Command, Option } from "commander";
+import { exactMicroRho } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
-import { collect, command, group, parseId, parseWei } from "../command.ts";
+import { collect, command, group, parseId } from "../command.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { fieldOption } from "../field-option.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
+import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
 
 export function sellerCommands(output: Output): Command {
   return group(
     "seller",
     "the seller's side: offers and earnings",
     "symbolon seller offers --keys seller.keys.json",
-    [offer(output), offers(output), setPrice(output), withdrawOffer(output), earnings(output), claim(output)],
+    [offer(output), offers(output), relist(output), withdrawOffer(output), earnings(output), claim(output)],
   );
 }
 
@@ -22,9 +24,9 @@ function sellerCommand(name: string, summary: string, example: string): Command 
   return addMarketOptions(addKeyOptions(command(name, summary, example), "seller"));
 }
 
-interface OfferOptions extends AccountOptions, DialectOptions {
+interface OfferOptions extends AccountOptions, DialectOptions, TermsOptions {
   data: string;
-  price: bigint;
+  budgetRho?: bigint;
   set?: string;
   schema?: string;
   label?: string;
@@ -35,11 +37,16 @@ interface OfferOptions extends AccountOptions, DialectOptions {
 function offer(output: Output): Command {
   const made = sellerCommand(
     "offer",
-    "share a CSV file to an operator set and publish its price",
+    "share a CSV file to an operator set and publish it under terms of use",
     "symbolon seller offer --keys seller.keys.json --data patients.csv --schema schema.json --set 0x... --price 0.01eth",
   )
     .requiredOption("--data <file>", "the data set; a model update when it ends in .json")
-    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei).makeOptionMandatory())
+    .addOption(
+      new Option(
+        "--budget-rho <rho>",
+        "privacy loss (zCDP) that all jobs together may cause, for ever; without it there is no limit",
+      ).argParser(parseRho),
+    )
     .option("--set <hash>", "operator set that gets the shares; can be left out when there is one only")
     .option(
       "--schema <file>",
@@ -51,7 +58,8 @@ function offer(output: Output): Command {
       "--scratch <folder>",
       "where the sealed shares wait for their upload; a temporary folder by default",
     );
-  return addDialectOptions(made).action(async (options: OfferOptions) => {
+  return addDialectOptions(addTermsOptions(made)).action(async (options: OfferOptions) => {
+    const { terms, document } = await termsOf(options);
     const { readOfferData } = await import("../../seller/read-offer.ts");
     const { table, schema, derived } = await readOfferData({
       data: options.data,
@@ -70,22 +78,23 @@ function offer(output: Output): Command {
       const published = await publishDataSet(
         { bridge, market: as(account), seller: account.address },
         {
-          ...{ table, schema, operatorSet, priceWei: options.price },
+          ...{ table, schema, operatorSet, terms },
+          ...(document !== undefined && { document }),
+          ...(options.budgetRho !== undefined && { budgetMicroRho: options.budgetRho }),
           ...(options.scratch !== undefined && { scratch: options.scratch }),
           onStep: (step) => output.note(step),
         },
       );
-      output.result(
-        { ...published, seller: account.address, operatorSet, priceWei: options.price, schema },
-        () =>
-          [
-            `offer ${published.offer}: ${published.rows} rows, ${published.columns} columns, ${showEther(options.price)} a use`,
-            `${showBytes(published.preview.sealedBytes)} of sealed shares at the bridge, commitments on chain`,
-            ...Object.entries(published.preview.clipped).map(
-              ([name, count]) => `${name}: ${count} cells clipped`,
-            ),
-            `tx ${published.txHash}`,
-          ].join("\n"),
+      output.result({ ...published, seller: account.address, operatorSet, terms, schema }, () =>
+        [
+          `offer ${published.offer}: ${published.rows} rows, ${published.columns} columns, ${showEther(terms.priceWei)} a use`,
+          `terms: ${describeTerms(terms, options.budgetRho ?? exactMicroRho)}`,
+          `${showBytes(published.preview.sealedBytes)} of sealed shares at the bridge, commitments on chain`,
+          ...Object.entries(published.preview.clipped).map(
+            ([name, count]) => `${name}: ${count} cells clipped`,
+          ),
+          `tx ${published.txHash}`,
+        ].join("\n"),
       );
     });
   });
@@ -118,19 +127,22 @@ function offers(output: Output): Command {
         active: o.active,
         rows: o.rows,
         columns: o.columns,
-        priceWei: o.priceWei,
+        terms: o.terms,
+        budgetMicroRho: o.budgetMicroRho,
+        budgetLeftMicroRho: o.budgetLeftMicroRho,
         operatorSet: o.operatorSet,
         schemaHash: o.schemaHash,
         jobs: [...ledger.jobs.values()].filter((job) => job.offers.includes(o.offer)).length,
       }));
       output.result({ seller: account.address, offers: shown }, () =>
         output.table(
-          ["offer", "rows", "columns", "price", "state", "jobs"],
+          ["offer", "rows", "columns", "price", "terms", "state", "jobs"],
           shown.map((o) => [
             String(o.offer),
             String(o.rows),
             String(o.columns),
-            showEther(o.priceWei),
+            showEther(o.terms.priceWei),
+            describeTerms(o.terms, o.budgetLeftMicroRho),
             o.active ? "active" : "withdrawn",
             String(o.jobs),
           ]),
@@ -140,24 +152,27 @@ function offers(output: Output): Command {
   );
 }
 
-function setPrice(output: Output): Command {
-  return sellerCommand(
+function relist(output: Output): Command {
+  const made = sellerCommand(
     "relist",
-    "change the price of an offer for jobs to come",
+    "put an offer under new terms for jobs to come, also a withdrawn one; the data is not shared again",
     "symbolon seller relist 3 --price 0.02eth --keys seller.keys.json",
-  )
-    .argument("<offer>", "its number", parseId)
-    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei).makeOptionMandatory())
-    .action((id: bigint, options: AccountOptions & { price: bigint }) =>
-      withConnection(options, output, async ({ as }) => {
-        const { account } = await keysOf("seller", options);
-        const { hash } = await as(account).setPrice(id, options.price);
-        output.result(
-          { offer: id, priceWei: options.price, txHash: hash },
-          () => `offer ${id} costs ${showEther(options.price)} a use from now on  tx ${hash}`,
-        );
-      }),
-    );
+  ).argument("<offer>", "its number", parseId);
+  return addTermsOptions(made).action((id: bigint, options: AccountOptions & TermsOptions) =>
+    withConnection(options, output, async ({ as, bridge }) => {
+      const { account } = await keysOf("seller", options);
+      const { terms, document } = await termsOf(options);
+      if (document !== undefined) await bridge.uploadBlob(document);
+      const { hash } = await as(account).relist(id, terms);
+      const { budgetLeftMicroRho } = await as(account).offer(id);
+      output.result({ offer: id, terms, budgetLeftMicroRho, txHash: hash }, () =>
+        [
+          `offer ${id} costs ${showEther(terms.priceWei)} a use from now on  tx ${hash}`,
+          `terms: ${describeTerms(terms, budgetLeftMicroRho)}`,
+        ].join("\n"),
+      );
+    }),
+  );
 }
 
 function withdrawOffer(output: Output): Command {

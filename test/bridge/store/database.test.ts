@@ -66,6 +66,13 @@ const join1 = (id: string, point: Point, spec = "spec"): NewFact => ({
   } as JobEvent,
 });
 
+const terms = (priceWei: string) => ({
+  ...{ priceWei, rhoPriceWei: "0", maxMicroRho: "1000", expirySec: 2_000_000_000, minSellers: 2 },
+  algorithms: hashOf("algorithms"),
+  buyers: hashOf("buyers"),
+  purposes: hashOf("purposes"),
+  document: hashOf("document"),
+});
 const published = (offer: string, block: number): NewFact => ({
   key: `offer ${offer} in ${block}`,
   jobId: null,
@@ -80,7 +87,8 @@ const published = (offer: string, block: number): NewFact => ({
     columns: 3,
     nonce: hashOf("nonce"),
     ciphertextHashes: [hashOf("1"), hashOf("2"), hashOf("3")],
-    priceWei: "5",
+    budgetMicroRho: "1000",
+    terms: terms("5"),
     dataRoot: hashOf("root"),
   },
 });
@@ -129,7 +137,7 @@ function fill(database: BridgeDatabase): void {
       {
         key: "price",
         jobId: null,
-        event: { type: "OfferPriceSet", chain: at(3), offer: "1", priceWei: "9" },
+        event: { type: "OfferRelisted", chain: at(3), offer: "1", terms: terms("9") },
       },
       joined("1", 3),
     ],
@@ -145,7 +153,7 @@ test("shows what the log says, also after it was closed", () => {
     ["1", "Joined", 2],
     ["2", "Funded", 0],
   ]);
-  expect(before.offers[0]).toMatchObject({ id: "1", priceWei: "9", active: true });
+  expect(before.offers[0]).toMatchObject({ id: "1", terms: { priceWei: "9" }, active: true });
   expect(before.operators[0]).toMatchObject({ endpoint: "127.0.0.1:9001", approvals: [hashOf("a")] });
   close(first);
   expect(shown(open())).toEqual(before);
@@ -195,7 +203,7 @@ test("a reorganisation voids the facts above it and lets them come again", () =>
   expect(database.cursor()).toEqual(cursor(2));
   expect(database.job("1")?.job).toMatchObject({ state: "Funded", joins: [{ point: 1 }, { point: 2 }] });
   expect(database.operators()).toEqual([]);
-  expect(database.offer("1")?.priceWei).toBe("5");
+  expect(database.offer("1")?.terms.priceWei).toBe("5");
   database.append([joined("1", 3)], cursor(3, "of another fork"));
   expect(database.job("1")?.job.state).toBe("Joined");
   expect(database.jobEvents("1", 0, 100).map(({ type }) => type)).toEqual([

@@ -53,7 +53,12 @@ describe("the command line on a running market, from an offer to the last claim"
       "seller offer --keys seller.json --data data.csv --price 0.01eth",
     );
     expect(status).toBe(0);
-    expect(document).toMatchObject({ offer: "1", rows: 3, columns: 2, priceWei: "10000000000000000" });
+    expect(document).toMatchObject({
+      offer: "1",
+      rows: 3,
+      columns: 2,
+      terms: { priceWei: "10000000000000000" },
+    });
     const browsed = await symbolon("buyer browse");
     expect(browsed.document.offers).toMatchObject([
       { offer: "1", rows: 3, schema: { columns: [{ name: "x" }, { name: "y" }] } },
@@ -124,7 +129,7 @@ describe("the command line on a running market, from an offer to the last claim"
 
   it("changes and withdraws the offer, after which nobody can use it", async () => {
     expect((await symbolon("seller relist 1 --price 5gwei --keys seller.json")).document).toMatchObject({
-      priceWei: "5000000000",
+      terms: { priceWei: "5000000000" },
     });
     expect((await symbolon("seller withdraw-offer 1 --keys seller.json")).status).toBe(0);
     expect((await symbolon("seller offers --keys seller.json")).document.offers).toMatchObject([

@@ -1,5 +1,6 @@
 /** Sellers that prepare their shares with other software: what commitments and seals cannot show. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { partyIndices } from "../../../mpc/transport/transport.ts";
 import { createKernel } from "../../../mpc/vector/index.ts";
@@ -39,7 +40,7 @@ async function offer(values: number[], spoil: (shares: Uint8Array[]) => void = (
       {
         kind: "input-share",
         chainId: world.deployment.chainId,
-        registry: world.deployment.offerRegistry,
+        registry: world.deployment.jobEscrow,
         owner: address,
         operator: owner.address,
         point,
@@ -52,7 +53,8 @@ async function offer(values: number[], spoil: (shares: Uint8Array[]) => void = (
   }
   const published = await market.publishOffer({
     operatorSet: world.operatorSet,
-    priceWei: 1n,
+    budgetMicroRho: exactMicroRho,
+    terms: openTerms(1n),
     ciphertextHashes: hashes as [string, string, string],
     ...facts,
   });

@@ -42,7 +42,7 @@ test("nothing that a node logs or keeps shows a share, a key or a row", async ()
       const context: InputSealContext = {
         kind: "input-share",
         chainId: world.deployment.chainId,
-        registry: world.deployment.offerRegistry,
+        registry: world.deployment.jobEscrow,
         owner: offer.seller,
         nonce: offer.nonce,
         schemaHash: offer.schemaHash,

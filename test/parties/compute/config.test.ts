@@ -9,7 +9,6 @@ const address = (digit: string) => `0x${digit.repeat(40)}`;
 const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
-  offerRegistry: address("2"),
   jobEscrow: address("3"),
   blockNumber: 1,
 };

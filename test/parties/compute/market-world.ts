@@ -16,6 +16,7 @@ import type { Deployment } from "../../../contracts/deployment.ts";
 import { type DevChain, startDevChain } from "../../../contracts/dev-chain.ts";
 import { Market } from "../../../contracts/market.ts";
 import { openProvider } from "../../../contracts/provider.ts";
+import { openTerms } from "../../../contracts/use-terms.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
 import { BuyerClient } from "../../../parties/buyer/client.ts";
 import type { NodeConfigInput } from "../../../parties/compute/config.ts";
@@ -183,7 +184,7 @@ export class MarketWorld {
       const { market, address } = this.account(5 + i);
       const published = await publishDataSet(
         { bridge: this.client, market, seller: address },
-        { table, schema, operatorSet: this.operatorSet, priceWei: 1000n },
+        { table, schema, operatorSet: this.operatorSet, terms: openTerms(1000n) },
       );
       offers.push({ id: published.offer, seller: address, hashes: published.ciphertextHashes });
     }

@@ -13,7 +13,6 @@ const address = `0x${"11".repeat(20)}`;
 const deployment = {
   chainId: 1,
   operatorRegistry: address,
-  offerRegistry: address,
   jobEscrow: address,
   blockNumber: 0,
 };

@@ -15,7 +15,6 @@ const hash = (digit: string) => `0x${digit.repeat(64)}`;
 const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
-  offerRegistry: address("2"),
   jobEscrow: address("3"),
   blockNumber: 1,
 };

@@ -7,6 +7,7 @@ import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
 import type { Job } from "../../../contracts/market-reader.ts";
+import { exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../../mpc/vector/index.ts";
@@ -87,7 +88,8 @@ async function offerOf(sealed: readonly [Uint8Array, Uint8Array, Uint8Array], no
     columns: 2,
     nonce,
     ciphertextHashes: sealed.map(ciphertextHash) as [string, string, string],
-    priceWei: 1n,
+    budgetMicroRho: exactMicroRho,
+    terms: openTerms(1n),
   });
   return offer;
 }
@@ -102,7 +104,7 @@ async function sealedZeros(rows: number, nonce: string, changes: Partial<InputSe
     const context: InputSealContext = {
       kind: "input-share",
       chainId: world.deployment.chainId,
-      registry: world.deployment.offerRegistry,
+      registry: world.deployment.jobEscrow,
       owner: world.account(5).address,
       ...{ nonce, schemaHash: schemaHash(world.schema), rows: 3, columns: 2 },
       ...{ operator: owner.address, point },
@@ -202,7 +204,7 @@ describe("a node refuses a job", () => {
     const { market: sells, address } = world.account(6);
     const { offer } = await publishDataSet(
       { bridge: world.client, market: sells, seller: address },
-      { table: tables[1]!, schema, operatorSet: world.operatorSet, priceWei: 1n },
+      { table: tables[1]!, schema, operatorSet: world.operatorSet, terms: openTerms(1n) },
     );
     const mixed = await fund({ offers: [offers[0]!, offer] });
     await expect(verify(mixed)).rejects.toEqual(codeIs("SCHEMA_MISMATCH"));
@@ -218,7 +220,7 @@ describe("a node refuses a job", () => {
     const { market: sells, address } = world.account(6);
     const { offer } = await publishDataSet(
       { bridge: world.client, market: sells, seller: address },
-      { table: tables[1]!, schema, operatorSet: world.operatorSet, priceWei: 1n },
+      { table: tables[1]!, schema, operatorSet: world.operatorSet, terms: openTerms(1n) },
     );
     const job = await fund({ offers: [offer], spec: spec({ schemaHash: schemaHash(schema) }) });
     await expect(verify(job)).rejects.toEqual(codeIs("RANGE_EXCEEDED"));
@@ -244,7 +246,8 @@ describe("a node refuses a job", () => {
       columns: 2,
       nonce: hex32(),
       ciphertextHashes: [hex32(), hex32(), hex32()],
-      priceWei: 1n,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(1n),
     });
     const started = process.memoryUsage().heapUsed;
     await expect(verify(await fund({ offers: [offer] }))).rejects.toEqual(codeIs("SHAPE_MISMATCH"));
@@ -259,7 +262,8 @@ describe("a node refuses a job", () => {
       columns: 2,
       nonce: hex32(),
       ciphertextHashes: [hex32(), hex32(), hex32()],
-      priceWei: 1n,
+      budgetMicroRho: exactMicroRho,
+      terms: openTerms(1n),
     });
     await expect(verify(await fund({ offers: [offer] }))).rejects.toEqual(codeIs("NOT_FOUND"));
   });

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openTerms } from "../../../contracts/use-terms.ts";
 import { BuyerClient } from "../../../parties/buyer/client.ts";
 import { parseTable, type Table } from "../../../parties/data/csv.ts";
 import { type DataSetSchema, deriveSchema } from "../../../parties/data/schema.ts";
@@ -51,7 +52,7 @@ async function offer(keys: SellerKeys, table: Table, schema?: DataSetSchema) {
       table,
       schema: schema ?? deriveSchema([table]),
       operatorSet: market.operatorSet,
-      priceWei: localPriceWei,
+      terms: openTerms(localPriceWei),
     },
   );
 }

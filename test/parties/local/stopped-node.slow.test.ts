@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { findAlgorithm } from "../../../algorithms/catalog.ts";
+import { openTerms } from "../../../contracts/use-terms.ts";
 import { BuyerClient } from "../../../parties/buyer/client.ts";
 import { parseTable } from "../../../parties/data/csv.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
@@ -35,7 +36,7 @@ it("ends its job by name on every node, and no other", async () => {
         table,
         schema: deriveSchema([table], { label: "y" }),
         operatorSet: market.operatorSet,
-        priceWei: localPriceWei,
+        terms: openTerms(localPriceWei),
       },
     );
     const train = async (epochs: number) => {

@@ -28,7 +28,6 @@ export async function sampleBundle(): Promise<Bundle> {
   const deployment = {
     chainId: 31337,
     operatorRegistry: anyAddress(),
-    offerRegistry: anyAddress(),
     jobEscrow: anyAddress(),
     blockNumber: 1,
   };
@@ -54,7 +53,7 @@ export async function sampleBundle(): Promise<Bundle> {
       columns: 2,
       ciphertextHashes: three(anyHash),
     };
-    const root = dataRoot({ ...facts, chainId: 31337, registry: deployment.offerRegistry, members });
+    const root = dataRoot({ ...facts, chainId: 31337, registry: deployment.jobEscrow, members });
     return { offer: String(offer), ...facts, dataRoot: root, priceWei: "1000" };
   });
   const operators = members.map((operator) => ({ operator, feeWei: "10" })) as Bundle["operators"];
@@ -65,6 +64,8 @@ export async function sampleBundle(): Promise<Bundle> {
     algorithm,
     deadlineSec: 1_800_000_000,
     resultKey: anyHash(),
+    microRho: (2n ** 64n - 1n).toString(),
+    purpose: `0x${"00".repeat(32)}`,
   };
   const { entries, tree } = payoutPlan({
     amountWei: 2030n,
@@ -94,7 +95,13 @@ export async function sampleBundle(): Promise<Bundle> {
       signers: three((i) => signers[i]!.address),
       spec: `0x${spec.toString("hex")}`,
       amountWei: "2030",
-      specHash: specHash({ ...request, offers: [2n, 5n], dataRoots, spec }),
+      specHash: specHash({
+        ...request,
+        microRho: BigInt(request.microRho),
+        offers: [2n, 5n],
+        dataRoots,
+        spec,
+      }),
       inputRoot: attestation.inputRoot,
     },
     schema,

@@ -1,0 +1,116 @@
+/** Options by which a seller states its terms of use. */
+import { type Command, Option } from "commander";
+import { isAddress, ZeroHash } from "ethers";
+import { exactMicroRho, neverSec, rhoText, type UseTerms } from "../../contracts/use-terms.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { collect, parseWei } from "./command.ts";
+import { showEther } from "./output.ts";
+
+export interface TermsOptions {
+  price: bigint;
+  rhoPrice: bigint;
+  maxRho?: bigint;
+  expires?: number;
+  minSellers: number;
+  allowAlgorithm?: string[];
+  allowBuyer?: string[];
+  allowPurpose?: string[];
+}
+
+export function addTermsOptions(made: Command): Command {
+  return made
+    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei).makeOptionMandatory())
+    .addOption(
+      new Option("--rho-price <amount>", "price of each 0.000001 rho of privacy budget that a use spends")
+        .argParser(parseWei)
+        .default(0n, "0"),
+    )
+    .addOption(
+      new Option(
+        "--max-rho <rho>",
+        "most privacy loss of one job (zCDP); without it exact results are allowed",
+      ).argParser(parseRho),
+    )
+    .addOption(new Option("--expires <date>", "last moment of the offer, ISO 8601").argParser(parseDate))
+    .addOption(
+      new Option("--min-sellers <n>", "smallest number of different sellers in a job")
+        .argParser(parseSellers)
+        .default(0),
+    )
+    .option(
+      "--allow-algorithm <id>",
+      "the only algorithms that may run, each by its id; any that the operators approve by default",
+      collect(String),
+    )
+    .option("--allow-buyer <address>", "the only accounts that may buy", collect(parseAccount))
+    .option("--allow-purpose <text>", "the only purposes that a buyer may declare", collect(String));
+}
+
+/** The terms that the options state, and the document with their lists. @throws ALGORITHM_UNKNOWN */
+export async function termsOf(options: TermsOptions): Promise<{ terms: UseTerms; document?: Uint8Array }> {
+  const { findAlgorithm, identify } = await import("../../algorithms/catalog.ts");
+  const { withLists } = await import("../terms.ts");
+  const algorithms: string[] = [];
+  for (const id of options.allowAlgorithm ?? []) {
+    algorithms.push((await identify(findAlgorithm(id).manifest)).hash);
+  }
+  return withLists(
+    {
+      priceWei: options.price,
+      rhoPriceWei: options.rhoPrice,
+      maxMicroRho: options.maxRho ?? exactMicroRho,
+      expirySec: options.expires ?? neverSec,
+      minSellers: options.minSellers,
+    },
+    { algorithms, buyers: options.allowBuyer ?? [], purposes: options.allowPurpose ?? [] },
+  );
+}
+
+/** Terms beside the price, on one line. */
+export function describeTerms(terms: UseTerms, budgetLeftMicroRho: bigint): string {
+  const parts: string[] = [];
+  if (terms.maxMicroRho !== exactMicroRho) parts.push(`at most ${rhoText(terms.maxMicroRho)} a job`);
+  if (terms.rhoPriceWei > 0n) parts.push(`${showEther(terms.rhoPriceWei)} for each 0.000001 rho`);
+  if (budgetLeftMicroRho !== exactMicroRho) parts.push(`${rhoText(budgetLeftMicroRho)} left`);
+  if (terms.minSellers > 1) parts.push(`${terms.minSellers} sellers or more`);
+  if (terms.expirySec < neverSec) parts.push(`until ${new Date(terms.expirySec * 1000).toISOString()}`);
+  if (terms.algorithms !== ZeroHash) parts.push("listed algorithms");
+  if (terms.buyers !== ZeroHash) parts.push("listed buyers");
+  if (terms.purposes !== ZeroHash) parts.push("listed purposes");
+  return parts.length === 0 ? "any use" : parts.join(", ");
+}
+
+/** An amount of rho as micro-rho. */
+export function parseRho(text: string): bigint {
+  const value = Number(text);
+  if (!/^\d+(\.\d{1,6})?$/.test(text) || value > 1e9) {
+    throw new SymbolonError("USAGE", `"${text}" is no amount of rho`, {
+      hint: "a number with at most six decimals, such as 0.125",
+    });
+  }
+  return BigInt(Math.round(value * 1e6));
+}
+
+function parseDate(text: string): number {
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) {
+    throw new SymbolonError("USAGE", `"${text}" is no date`, {
+      hint: "such as 2027-12-31 or 2027-12-31T12:00Z",
+    });
+  }
+  return Math.floor(ms / 1000);
+}
+
+function parseSellers(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
+    throw new SymbolonError("USAGE", `"${text}" is no number of sellers`, { hint: "an integer up to 65535" });
+  }
+  return value;
+}
+
+function parseAccount(text: string): string {
+  if (!isAddress(text))
+    throw new SymbolonError("USAGE", `"${text}" is no account`, { hint: "0x and 40 digits" });
+  return text;
+}
