@@ -79,9 +79,9 @@ export async function fetchLists(
   const lists = readLists(bytes);
   const fits =
     lists !== undefined &&
-    allowRoot(lists.algorithms) === terms.algorithms &&
-    allowRoot(lists.buyers) === terms.buyers &&
-    allowRoot(lists.purposes) === terms.purposes;
+    hasRoot(lists.algorithms, terms.algorithms) &&
+    hasRoot(lists.buyers, terms.buyers) &&
+    hasRoot(lists.purposes, terms.purposes);
   if (!fits) {
     throw new SymbolonError(
       "COMMITMENT_MISMATCH",
@@ -90,6 +90,11 @@ export async function fetchLists(
     );
   }
   return lists;
+}
+
+/** A list that names something twice has no root. */
+function hasRoot(values: readonly string[], root: string): boolean {
+  return new Set(values).size === values.length && allowRoot(values) === root;
 }
 
 function readLists(bytes: Uint8Array): Lists | undefined {

@@ -1,9 +1,8 @@
 /** Options by which a seller states its terms of use. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { isAddress, ZeroHash } from "ethers";
 import { exactMicroRho, neverSec, rhoText, type UseTerms } from "../../contracts/use-terms.ts";
-import { SymbolonError } from "../../mpc/errors.ts";
-import { collect, parseWei } from "./command.ts";
+import { collect, parseWei, wholeNumber } from "./command.ts";
 import { showEther } from "./output.ts";
 
 export interface TermsOptions {
@@ -34,7 +33,7 @@ export function addTermsOptions(made: Command): Command {
     .addOption(new Option("--expires <date>", "last moment of the offer, ISO 8601").argParser(parseDate))
     .addOption(
       new Option("--min-sellers <n>", "smallest number of different sellers in a job")
-        .argParser(parseSellers)
+        .argParser(wholeNumber(0, 65_535))
         .default(0),
     )
     .option(
@@ -84,33 +83,20 @@ export function describeTerms(terms: UseTerms, budgetLeftMicroRho: bigint): stri
 export function parseRho(text: string): bigint {
   const value = Number(text);
   if (!/^\d+(\.\d{1,6})?$/.test(text) || value > 1e9) {
-    throw new SymbolonError("USAGE", `"${text}" is no amount of rho`, {
-      hint: "a number with at most six decimals, such as 0.125",
-    });
+    throw new InvalidArgumentError("expected an amount of rho with at most six decimals, such as 0.125");
   }
   return BigInt(Math.round(value * 1e6));
 }
 
 function parseDate(text: string): number {
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) {
-    throw new SymbolonError("USAGE", `"${text}" is no date`, {
-      hint: "such as 2027-12-31 or 2027-12-31T12:00Z",
-    });
+  const sec = Math.floor(Date.parse(text) / 1000);
+  if (!(sec > 0 && sec <= neverSec)) {
+    throw new InvalidArgumentError("expected a date such as 2027-12-31 or 2027-12-31T12:00Z");
   }
-  return Math.floor(ms / 1000);
-}
-
-function parseSellers(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 65_535) {
-    throw new SymbolonError("USAGE", `"${text}" is no number of sellers`, { hint: "an integer up to 65535" });
-  }
-  return value;
+  return sec;
 }
 
 function parseAccount(text: string): string {
-  if (!isAddress(text))
-    throw new SymbolonError("USAGE", `"${text}" is no account`, { hint: "0x and 40 digits" });
+  if (!isAddress(text)) throw new InvalidArgumentError("expected an account: 0x and 40 hexadecimal digits");
   return text;
 }

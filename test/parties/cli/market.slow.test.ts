@@ -127,6 +127,44 @@ describe("the command line on a running market, from an offer to the last claim"
     expect(await refused("verify result.json")).toEqual([2, "USAGE"]);
   });
 
+  it("holds a job against the terms of an offer, before anything is paid, in words", async () => {
+    const offered = await symbolon(
+      "seller offer --keys seller.json --data data.csv --price 1gwei --min-sellers 2 --budget-rho 0.5 --expires 2099-01-01 --allow-algorithm statistics --allow-purpose teaching",
+    );
+    expect(offered).toMatchObject({
+      status: 0,
+      document: { offer: "2", terms: { minSellers: 2, expirySec: Date.parse("2099-01-01") / 1000 } },
+    });
+    expect((await symbolon("buyer browse")).document.offers[1]).toMatchObject({
+      budgetMicroRho: "500000",
+      budgetLeftMicroRho: "500000",
+    });
+    const words = async (options: string): Promise<string> => {
+      const { status, document } = await symbolon(`buyer run statistics --keys buyer.json ${options}`);
+      expect([status, document.error.code]).toEqual([3, "TERMS_REFUSED"]);
+      return document.error.message;
+    };
+    expect((await words("--offers 2")).split("; ")).toEqual([
+      "offer 2 has a privacy budget of rho 0.5 left, this job takes exact results",
+      "offer 2 asks for a purpose",
+      "offer 2 is used with data of at least 2 sellers, this job has 1",
+    ]);
+    expect(await words("--offers 2 --purpose teaching")).not.toContain("purpose");
+    // Terms without a budget are not enough: what is left of it stays.
+    const relisted = await symbolon("seller relist 2 --price 2gwei --keys seller.json");
+    expect(relisted.document).toMatchObject({ terms: { minSellers: 0 }, budgetLeftMicroRho: "500000" });
+    expect(await words("--offers 2")).toBe(
+      "offer 2 has a privacy budget of rho 0.5 left, this job takes exact results",
+    );
+  });
+
+  it("takes terms that are none for bad usage", async () => {
+    for (const option of ["--max-rho much", "--expires soon", "--min-sellers -1", "--allow-buyer 0x12"]) {
+      const line = `seller offer --keys seller.json --data data.csv --price 1gwei ${option}`;
+      expect(await refused(line), option).toEqual([2, "USAGE"]);
+    }
+  });
+
   it("changes and withdraws the offer, after which nobody can use it", async () => {
     expect((await symbolon("seller relist 1 --price 5gwei --keys seller.json")).document).toMatchObject({
       terms: { priceWei: "5000000000" },
@@ -134,6 +172,7 @@ describe("the command line on a running market, from an offer to the last claim"
     expect((await symbolon("seller withdraw-offer 1 --keys seller.json")).status).toBe(0);
     expect((await symbolon("seller offers --keys seller.json")).document.offers).toMatchObject([
       { active: false, jobs: 1 },
+      { active: true, jobs: 0 },
     ]);
     expect(await refused("buyer run statistics --offers 1 --keys buyer.json")).toEqual([3, "TERMS_REFUSED"]);
   });

@@ -7,7 +7,7 @@ import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
 import type { Job } from "../../../contracts/market-reader.ts";
-import { exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
+import { accountValue, allowRoot, exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../../mpc/vector/index.ts";
@@ -49,6 +49,7 @@ interface Request {
   offers?: bigint[];
   algorithm?: string;
   resultKey?: string;
+  microRho?: bigint;
 }
 
 async function fund(request: Request = {}): Promise<Job> {
@@ -59,6 +60,7 @@ async function fund(request: Request = {}): Promise<Job> {
     deadlineSec: Math.floor(Date.now() / 1000) + 3600,
     resultKey: request.resultKey ?? world.resultKey.publicKey,
     offers: request.offers ?? offers,
+    ...(request.microRho !== undefined && { microRho: request.microRho }),
     spec: given instanceof Uint8Array ? given : encodeJobSpec(given),
   });
   return market.job(job);
@@ -236,6 +238,32 @@ describe("a node refuses a job", () => {
     await expect(at(elements - 1)).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
     await expect(at(elements)).resolves.toBeDefined();
     await expect(verify(job, { limits: { maxResultElements: 3 } })).rejects.toEqual(codeIs("LIMIT_EXCEEDED"));
+  });
+
+  test("that would be charged less privacy than its result takes", async () => {
+    const job = await fund({ microRho: 5n });
+    await expect(verify(job)).rejects.toEqual(
+      expect.objectContaining({ code: "TERMS_REFUSED", message: expect.stringContaining("rho 0.000005") }),
+    );
+  });
+
+  test("whose sellers' terms nobody can read", async () => {
+    const buyers = allowRoot([accountValue(world.account(12).address)]);
+    const terms = { ...openTerms(1n), buyers, document: hex32() };
+    const nonce = hex32();
+    const sealed = await sealedZeros(3, nonce);
+    for (const bytes of sealed) await world.client.uploadBlob(bytes);
+    const { offer } = await world.account(5).market.publishOffer({
+      operatorSet: world.operatorSet,
+      schemaHash: schemaHash(world.schema),
+      rows: 3,
+      columns: 2,
+      nonce,
+      ciphertextHashes: sealed.map(ciphertextHash) as [string, string, string],
+      budgetMicroRho: exactMicroRho,
+      terms,
+    });
+    await expect(verify(await fund({ offers: [offer] }))).rejects.toEqual(codeIs("NOT_FOUND"));
   });
 
   test("whose shape nobody could hold, before anything is planned or fetched for it", async () => {
