@@ -147,7 +147,11 @@ abstract contract TrainingLedger is IGradientRounds, EIP712, ReentrancyGuardTran
     }
 
     /// @inheritdoc IGradientRounds
-    function roundPurse(uint256 trainingId, uint256 round) external view returns (uint256, bytes32) {
+    function roundPurse(uint256 trainingId, uint256 round)
+        external
+        view
+        returns (uint256 unclaimed, bytes32 outcomeHash)
+    {
         Round storage record = _rounds[trainingId][round];
         return (record.purse.unclaimed(), record.outcomeHash);
     }

@@ -6,17 +6,21 @@ import { SymbolonError } from "../mpc/errors.ts";
 export const contractNames = ["OperatorRegistry", "JobEscrow"] as const;
 export type ContractName = (typeof contractNames)[number];
 
+/** The market's three, and those that stand beside it with bindings of their own. */
+export const artifactNames = [...contractNames, "GradientRounds"] as const;
+export type ArtifactName = (typeof artifactNames)[number];
+
 export interface Artifact {
-  name: ContractName;
+  name: ArtifactName;
   abi: Interface;
   /** Creation code without constructor arguments, 0x-hex. */
   bytecode: string;
 }
 
-const loaded = new Map<ContractName, Artifact>();
+const loaded = new Map<ArtifactName, Artifact>();
 
 /** @throws CONFIG_INVALID when the contracts were not built */
-export function artifact(name: ContractName): Artifact {
+export function artifact(name: ArtifactName): Artifact {
   const known = loaded.get(name);
   if (known !== undefined) return known;
   const file = new URL(`../build/artifacts/contracts/${name}.sol/${name}.json`, import.meta.url);
@@ -37,5 +41,5 @@ export function artifact(name: ContractName): Artifact {
 
 /** The interfaces of all contracts: an error or event is looked up in each. */
 export function allInterfaces(): Interface[] {
-  return contractNames.map((name) => artifact(name).abi);
+  return artifactNames.map((name) => artifact(name).abi);
 }

@@ -7,8 +7,9 @@ import { type ErrorCode, SymbolonError, toSymbolonError } from "../mpc/errors.ts
 import { allInterfaces } from "./artifacts.ts";
 import { jobStates } from "./job-states.ts";
 import { describeTermFailure, terms } from "./use-terms.ts";
+import { trainingReasons } from "./training-reasons.ts";
 
-interface Words {
+export interface Words {
   code: ErrorCode;
   message: string;
   hint?: string;
@@ -16,6 +17,7 @@ interface Words {
 
 /** By name of the custom error. Arguments come in the order of the declaration. */
 export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = {
+  ...trainingReasons,
   // OperatorRegistry
   BondTooSmall: ([sent, minimum]) => ({
     code: "FUNDS_MISSING",

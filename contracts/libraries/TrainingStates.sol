@@ -17,7 +17,7 @@ enum TrainingState {
 }
 
 /// @title The one table of a training's transitions
-/// @notice Every change of a training's state passes {allowed}. `contracts/training-events.ts` mirrors the table; a
+/// @notice Every change of a training's state passes {allowed}. `contracts/training-states.ts` mirrors the table; a
 /// test compares the two for all pairs.
 library TrainingStates {
     /// @dev Bit `8 * from + to` is set when a training may go from `from` to `to`. One arrow alone leads to a lower

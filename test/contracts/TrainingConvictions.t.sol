@@ -100,8 +100,8 @@ contract TrainingConvictionsTest is TrainingTest {
         vm.prank(_owner(0));
         rounds.leaveTraining(id);
         rounds.fail(id, terms, _roundFailures(id, 2, 1, 2));
-        rounds.convictOwner(id, terms, _owner(0), 1, _pairOf(_ownerKey(0), id, 1, A, B));
-        rounds.convictOwner(id, terms, _owner(1), 1, _pairOf(_ownerKey(1), id, 1, A, B));
+        _report(id, terms, 0);
+        _report(id, terms, 1);
         _eq(rounds.training(id).owners, 4, "who left was taken out before; after the end nobody is");
         vm.warp(block.timestamp + EVIDENCE + 1);
         for (uint256 i = 2; i < 5; ++i) rounds.withdraw(id, terms, _owner(i));
@@ -117,7 +117,7 @@ contract TrainingConvictionsTest is TrainingTest {
         rounds.startRound(id, terms);
         for (uint256 i; i < 5; ++i) _commitUpdate(id, i);
         // Owner 5 has yet to commit. Were only the number of owners lowered, five of five would have committed.
-        rounds.convictOwner(id, terms, _owner(0), 1, _pairOf(_ownerKey(0), id, 1, A, B));
+        _report(id, terms, 0);
         _commitUpdate(id, 5);
         IGradientRounds.Training memory now_ = rounds.training(id);
         _true(now_.owners == 5 && now_.committed == 5, "five of five, and the one convicted is not among them");
@@ -189,6 +189,12 @@ contract TrainingConvictionsTest is TrainingTest {
     }
 
     // ---- helpers -----------------------------------------------------------------------------------
+
+    function _report(uint256 id, IGradientRounds.TrainingTerms memory terms, uint256 i) private {
+        IGradientRounds.SignedCommitment[2] memory two = _pairOf(_ownerKey(i), id, 1, A, B);
+        vm.prank(STRANGER);
+        rounds.convictOwner(id, terms, _owner(i), 1, two);
+    }
 
     function _contradiction(uint256 id) private view returns (IGradientRounds.RoundAttestation[2] memory two) {
         two[0] = _roundAttestation(id, keccak256("payouts"));
