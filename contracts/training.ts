@@ -124,6 +124,7 @@ export class TrainingMarket {
   readonly #runner: Signer | Provider;
   readonly #contract: Contract;
   readonly #terms = new Map<bigint, TrainingTerms>();
+  #hasCode = false;
   /** One broadcast at a time, so that two calls never draw the same nonce. */
   #broadcasting: Promise<unknown> = Promise.resolve();
 
@@ -339,6 +340,7 @@ export class TrainingMarket {
     return this.#guard(async () => {
       const data = this.#contract.interface.encodeFunctionData(method, args);
       const request = { to: this.deployment.gradientRounds, data, value: valueWei };
+      await this.#requireCode();
       const estimate = await runner.estimateGas(request);
       const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
       const sending = this.#broadcasting.then(() => runner.sendTransaction({ ...request, gasLimit }));
@@ -349,13 +351,25 @@ export class TrainingMarket {
     });
   }
 
+  /** A transaction to an address without code succeeds and takes the money with it. */
+  async #requireCode(): Promise<void> {
+    if (this.#hasCode) return;
+    const { gradientRounds } = this.deployment;
+    if ((await this.#runner.provider!.getCode(gradientRounds)) === "0x") {
+      throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${gradientRounds} on this chain`, {
+        hint: "check chain and address of the deployment",
+      });
+    }
+    this.#hasCode = true;
+  }
+
   #emitted<Type extends TrainingEventType>(
     receipt: TransactionReceipt,
     type: Type,
   ): Extract<TrainingEventBody, { type: Type }> {
     for (const log of receipt.logs) {
       // A token may emit what looks like an event of ours.
-      if (log.address !== this.deployment.gradientRounds) continue;
+      if (log.address.toLowerCase() !== this.deployment.gradientRounds.toLowerCase()) continue;
       const body = decodeTrainingLog(log);
       if (body?.type === type) return body as Extract<TrainingEventBody, { type: Type }>;
     }

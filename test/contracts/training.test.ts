@@ -209,6 +209,11 @@ describe("before the first round", () => {
     await expect(new TrainingMarket(deployment, market.provider).leave(1n)).rejects.toMatchObject({
       code: "CONFIG_INVALID",
     });
+    const nothing = { ...deployment, gradientRounds: market.stranger.address };
+    await expect(new TrainingMarket(nothing, market.buyer).leave(1n)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: `there is no contract at ${market.stranger.address} on this chain`,
+    });
   });
 });
 
