@@ -77,7 +77,7 @@ contract GradientRounds is TrainingLedger {
         if (_hasCommitted(slot, owner)) revert UpdateCommittedBefore(trainingId, msg.sender, slot.round());
         // After the end there is nothing to leave.
         if (!_running(state)) revert TrainingStateWrong(trainingId, state, TrainingState.Joining);
-        _slots[trainingId] = slot.withoutOwner(false);
+        _slots[trainingId] = slot.withoutOwner();
         _owners[trainingId][msg.sender] = owner.left(block.timestamp);
         emit OwnerLeft(trainingId, msg.sender, block.timestamp + evidenceSec);
     }

@@ -213,8 +213,10 @@ abstract contract TrainingLedger is IGradientRounds, EIP712, ReentrancyGuardTran
         }
         TrainingSlot slot = _slots[trainingId];
         if (status == OwnerStatus.Joined && _running(slot.state())) {
-            // Its commitment stays in the chain but no longer counts, so that the rest are still waited for.
-            _slots[trainingId] = slot.withoutOwner(_hasCommitted(slot, record));
+            // Otherwise a data owner could report itself to undo a round that the operators are about to attest. It
+            // cannot leave before the round is over either, so the evidence keeps.
+            if (_hasCommitted(slot, record)) revert UpdateCommittedBefore(trainingId, owner, slot.round());
+            _slots[trainingId] = slot.withoutOwner();
         }
         _owners[trainingId][owner] = record.withStatus(OwnerStatus.Convicted);
         uint256 amount = terms.deposit / 2;

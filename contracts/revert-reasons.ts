@@ -6,8 +6,8 @@ import { decodeBytes32String, formatEther, type Result } from "ethers";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 import { allInterfaces } from "./artifacts.ts";
 import { jobStates } from "./job-states.ts";
-import { describeTermFailure, terms } from "./use-terms.ts";
 import { trainingReasons } from "./training-reasons.ts";
+import { describeTermFailure, terms } from "./use-terms.ts";
 
 export interface Words {
   code: ErrorCode;

@@ -272,7 +272,8 @@ interface IGradientRounds {
 
     /// @notice Convicts a data owner that signed two updates for one round: half of its deposit goes to the caller,
     /// half to the model owner. Nothing else costs a deposit: that a ciphertext does not fit its commitment, or that
-    /// an update is poisoned, cannot be shown to a contract, and a false accusation would cost the same.
+    /// an update is poisoned, cannot be shown to a contract, and a false accusation would cost the same. Who has
+    /// committed to the round that runs is convicted when the round is over.
     function convictOwner(
         uint256 trainingId,
         TrainingTerms calldata terms,

@@ -99,10 +99,9 @@ library TrainingSlots {
         return TrainingSlot.wrap(TrainingSlot.unwrap(slot) + (1 << OWNERS_AT));
     }
 
-    /// @notice The slot with one data owner less, who takes a commitment of this round along if it `hadCommitted`.
-    function withoutOwner(TrainingSlot slot, bool hadCommitted) internal pure returns (TrainingSlot) {
-        uint256 less = (1 << OWNERS_AT) | (hadCommitted ? 1 << COMMITTED_AT : 0);
-        return TrainingSlot.wrap(TrainingSlot.unwrap(slot) - less);
+    /// @notice The slot with one data owner less, who has not committed to this round.
+    function withoutOwner(TrainingSlot slot) internal pure returns (TrainingSlot) {
+        return TrainingSlot.wrap(TrainingSlot.unwrap(slot) - (1 << OWNERS_AT));
     }
 
     /// @notice The slot with one commitment more, and the chain that ends with it.

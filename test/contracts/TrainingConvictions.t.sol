@@ -14,7 +14,7 @@ contract TrainingConvictionsTest is TrainingTest {
     // ---- data owners -------------------------------------------------------------------------------
 
     function test_twoSignedUpdatesForOneRoundCostTheDeposit() public {
-        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _committed();
+        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _afterARound();
         IGradientRounds.SignedCommitment[2] memory proof = _pairOf(_ownerKey(0), id, 1, A, B);
         vm.expectEmit();
         emit IGradientRounds.OwnerConvicted(id, _owner(0), STRANGER, 1, [A, B], 450);
@@ -22,9 +22,7 @@ contract TrainingConvictionsTest is TrainingTest {
         rounds.convictOwner(id, terms, _owner(0), 1, proof);
         _eq(STRANGER.balance, 450, "half, rounded down");
         _hasStatus(id, _owner(0), OwnerStatus.Convicted);
-        // It counts no more, so the other four are all that there are.
         _eq(rounds.training(id).owners, 4, "owners");
-        _eq(rounds.training(id).committed, 4, "commitments");
         _refusedStatus(id, OwnerStatus.Convicted);
         rounds.convictOwner(id, terms, _owner(0), 1, proof);
         uint256 before = MODEL_OWNER.balance;
@@ -37,7 +35,7 @@ contract TrainingConvictionsTest is TrainingTest {
     }
 
     function test_aSignedUpdateAgainstTheOneOnTheChainCostsTheDeposit() public {
-        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _committed();
+        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _afterARound();
         bytes32 root = _root(id, 1, _owner(0), _hashes("update", 100));
         // The same update is no contradiction, nor is one whose first 24 bytes are the same.
         vm.expectRevert(IGradientRounds.NoContradiction.selector);
@@ -111,17 +109,23 @@ contract TrainingConvictionsTest is TrainingTest {
         rounds.convictOwner(id, terms, _owner(2), 1, _pairOf(_ownerKey(2), id, 1, A, B));
     }
 
-    function test_aConvictionDoesNotCloseTheCommittingOnTheHonest() public {
+    function test_aConvictionDoesNotUndoTheRoundThatRuns() public {
         (uint256 id, IGradientRounds.TrainingTerms memory terms) = _opened();
         _joinAll(id, terms, 6);
         rounds.startRound(id, terms);
         for (uint256 i; i < 5; ++i) _commitUpdate(id, i);
-        // Owner 5 has yet to commit. Were only the number of owners lowered, five of five would have committed.
-        _report(id, terms, 0);
-        _commitUpdate(id, 5);
+        IGradientRounds.SignedCommitment[2] memory two = _pairOf(_ownerKey(0), id, 1, A, B);
+        vm.expectRevert(
+            abi.encodeWithSelector(IGradientRounds.UpdateCommittedBefore.selector, id, _owner(0), 1)
+        );
+        rounds.convictOwner(id, terms, _owner(0), 1, two);
+        // Who has not committed is not waited for any more.
+        _report(id, terms, 5);
         IGradientRounds.Training memory now_ = rounds.training(id);
-        _true(now_.owners == 5 && now_.committed == 5, "five of five, and the one convicted is not among them");
+        _true(now_.owners == 5 && now_.committed == 5, "five of five");
         _attestRound(id, terms, keccak256("payouts"));
+        _report(id, terms, 0);
+        _eq(rounds.training(id).owners, 4, "owners");
         _inState(id, TrainingState.Joining);
     }
 
@@ -189,6 +193,11 @@ contract TrainingConvictionsTest is TrainingTest {
     }
 
     // ---- helpers -----------------------------------------------------------------------------------
+
+    function _afterARound() private returns (uint256 id, IGradientRounds.TrainingTerms memory terms) {
+        (id, terms) = _committed();
+        _attestRound(id, terms, keccak256("payouts"));
+    }
 
     function _report(uint256 id, IGradientRounds.TrainingTerms memory terms, uint256 i) private {
         IGradientRounds.SignedCommitment[2] memory two = _pairOf(_ownerKey(i), id, 1, A, B);

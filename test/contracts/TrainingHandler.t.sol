@@ -270,7 +270,8 @@ contract TrainingHandler is TrainingTest {
         if (id == 0 || spoil % 3 != 0) return;
         uint256 i = who % POOL;
         OwnerStatus status = _members[id][i].status;
-        bool due = (status == OwnerStatus.Joined || status == OwnerStatus.Left) && spoil % 2 == 0;
+        bool due = (status == OwnerStatus.Joined || status == OwnerStatus.Left) && spoil % 2 == 0
+            && !(status == OwnerStatus.Joined && _hasCommitted(id, i));
         uint256 key = spoil % 2 == 0 ? _ownerKey(i) : _ownerKey(i + 1);
         uint256 balance = STRANGER.balance;
         IGradientRounds.SignedCommitment[2] memory two =
@@ -278,10 +279,7 @@ contract TrainingHandler is TrainingTest {
         vm.prank(STRANGER);
         try rounds.convictOwner(id, record.terms, _owner(i), record.round, two) {
             _true(due, "a conviction that is not due");
-            if (status == OwnerStatus.Joined && _running(record)) {
-                if (_hasCommitted(id, i)) --record.committed;
-                --record.owners;
-            }
+            if (status == OwnerStatus.Joined && _running(record)) --record.owners;
             record.paidWei += STRANGER.balance - balance;
             _became(id, i, OwnerStatus.Convicted);
         } catch {
