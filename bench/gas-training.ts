@@ -3,14 +3,12 @@
  * clock is set, with hashes from labels, so that zero bytes of call data do not make the figures flicker.
  */
 import { id, type TransactionReceipt, toUtf8Bytes, Wallet } from "ethers";
-import { buildContracts } from "../contracts/build.ts";
 import { deployMarket } from "../contracts/deploy.ts";
-import { startDevChain } from "../contracts/dev-chain.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { payoutTree } from "../contracts/payouts.ts";
-import { openProvider } from "../contracts/provider.ts";
 import { deployGradientRounds, TrainingMarket } from "../contracts/training.ts";
 import { signRoundAttestation } from "../contracts/training-eip712.ts";
+import { gasOf, onGasChain } from "./gas-chain.ts";
 
 export const trainingGasNames = [
   "training.open",
@@ -24,7 +22,6 @@ export type TrainingGasFigures = Record<(typeof trainingGasNames)[number], numbe
 const algorithm = id("multi-krum 1.0.0");
 const feeWei = 10n ** 15n;
 const reward = 10n ** 18n;
-const startSec = 2_000_000_000;
 const three = (label: string): [string, string, string] => [
   id(`${label} 1`),
   id(`${label} 2`),
@@ -35,17 +32,8 @@ const spec = toUtf8Bytes(
 );
 
 /** Takes a training of two rounds and five data owners to its end, and reads the receipts of the usual call. */
-export async function measureTrainingGas(): Promise<TrainingGasFigures> {
-  await buildContracts();
-  const chain = await startDevChain();
-  const provider = openProvider(chain.url, 31337);
-  try {
-    await provider.send("evm_setNextBlockTimestamp", [startSec]);
-    return await measureOn(chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider)));
-  } finally {
-    provider.destroy();
-    await chain.close();
-  }
+export function measureTrainingGas(): Promise<TrainingGasFigures> {
+  return onGasChain(measureOn);
 }
 
 async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
@@ -129,8 +117,4 @@ async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
     "training.attest": gasOf(attests[0]!),
     "training.claim": gasOf(claim),
   };
-}
-
-function gasOf(receipt: TransactionReceipt): number {
-  return Number(receipt.gasUsed);
 }

@@ -13,188 +13,20 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { id, type TransactionReceipt, toUtf8Bytes, Wallet } from "ethers";
 import { z } from "zod";
-import { buildContracts } from "../contracts/build.ts";
-import { deployMarket } from "../contracts/deploy.ts";
-import { startDevChain } from "../contracts/dev-chain.ts";
-import { signAttestation, signJoin } from "../contracts/eip712.ts";
-import { Market, type ThreeSignatures } from "../contracts/market.ts";
-import { type PayoutTree, payoutTree } from "../contracts/payouts.ts";
-import { openProvider } from "../contracts/provider.ts";
-import { exactMicroRho, openTerms } from "../contracts/use-terms.ts";
-import { SymbolonError, toSymbolonError } from "../mpc/errors.ts";
+import { toSymbolonError } from "../mpc/errors.ts";
+import { marketGasNames, measureMarketGas } from "./gas-market.ts";
+import { measureTrainingGas, trainingGasNames } from "./gas-training.ts";
 
-export const gasNames = [
-  "createJob1",
-  "createJob10",
-  "createJob100",
-  "join3",
-  "attest3",
-  "accept",
-  "claim100",
-  "claim10000",
-  "offer",
-  "deploy",
-] as const;
+export const gasNames = [...marketGasNames, ...trainingGasNames] as const;
 export type GasName = (typeof gasNames)[number];
 export type GasFigures = Record<GasName, number>;
 
 export const snapshotUrl = new URL("../test/contracts/gas-snapshot.json", import.meta.url);
 const snapshotSchema = z.record(z.enum(gasNames), z.int().positive());
 
-const algorithm = id("statistics 1.0.0");
-const priceWei = 10n ** 16n;
-const feeWei = 10n ** 15n;
-const challengeWindowSec = 3600;
-/** The chain's clock is set, because a zero byte in a deadline is cheaper than another. */
-const startSec = 2_000_000_000;
-const deadlineSec = 2_000_086_400;
-
-/**
- * The specification of the simplest real job, statistics over one schema: 161 bytes. Each further byte costs
- * 24 gas, 16 as call data and 8 in the event.
- */
-const spec = toUtf8Bytes(
-  JSON.stringify({
-    algorithm: { id: "statistics", version: "1.0.0" },
-    parameters: {},
-    schemaHash: id("schema"),
-    version: 1,
-  }),
-);
-
-/** Deploys a market, runs one job of each size through it and reads the receipts. */
 export async function measureGas(): Promise<GasFigures> {
-  await buildContracts();
-  const chain = await startDevChain();
-  const provider = openProvider(chain.url, 31337);
-  try {
-    await provider.send("evm_setNextBlockTimestamp", [startSec]);
-    return await measureOn(chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider)));
-  } finally {
-    provider.destroy();
-    await chain.close();
-  }
-}
-
-async function measureOn(wallets: Wallet[]): Promise<GasFigures> {
-  const [deployer, seller, buyer, bridge, ...others] = wallets as [
-    Wallet,
-    Wallet,
-    Wallet,
-    Wallet,
-    ...Wallet[],
-  ];
-  const owners = others.slice(0, 3);
-  const signers = owners.map((_, index) => new Wallet(id(`signer ${index}`)));
-  const figures: Partial<GasFigures> = {};
-
-  const provider = deployer.provider;
-  const before = await deployer.getNonce();
-  const deployment = await deployMarket(deployer, { challengeWindowSec, minBondWei: 1n, unbondingSec: 3600 });
-  let deployGas = 0n;
-  for (let block = deployment.blockNumber; block <= (await provider!.getBlockNumber()); block += 1) {
-    deployGas += (await provider!.getBlock(block))?.gasUsed ?? 0n;
-  }
-  if ((await deployer.getNonce()) !== before + 2) {
-    throw new SymbolonError("INTERNAL", "a deployment is not two transactions");
-  }
-  figures.deploy = Number(deployGas);
-
-  const of = (wallet: Wallet) => new Market(deployment, wallet);
-  for (const [index, owner] of owners.entries()) {
-    await of(owner).registerOperator({
-      signer: signers[index]!.address,
-      sealKey: id(`seal ${index}`),
-      channelKey: id(`channel ${index}`),
-      jiffKey: id(`jiff ${index}`),
-      endpoint: `node-${index}.example.org:7000`,
-      feeWei,
-    });
-    await of(owner).approve(algorithm);
-  }
-  const members = owners.map(({ address }) => address) as [string, string, string];
-  await of(buyer).createSet(members);
-  const operatorSet = (await of(buyer).sets())[0]!.id;
-
-  const offers: bigint[] = [];
-  for (let index = 0; index < 100; index += 1) {
-    const { receipt, offer } = await of(seller).publishOffer({
-      operatorSet,
-      schemaHash: id("schema"),
-      rows: 10_000,
-      columns: 31,
-      nonce: id(`nonce ${index}`),
-      ciphertextHashes: [id(`a ${index}`), id(`b ${index}`), id(`c ${index}`)],
-      budgetMicroRho: exactMicroRho,
-      terms: openTerms(priceWei),
-    });
-    offers.push(offer);
-    // The first writes the counter's slot for the first time, once in the life of a market.
-    if (index === 1) figures.offer = gasOf(receipt);
-  }
-
-  const create = async (count: number) =>
-    of(buyer).createJob({
-      algorithm,
-      operatorSet,
-      deadlineSec,
-      resultKey: id("result key"),
-      offers: offers.slice(0, count),
-      spec,
-    });
-  // As with offers: the counter's first slot.
-  await create(1);
-  const one = await create(1);
-  figures.createJob1 = gasOf(one.receipt);
-  figures.createJob10 = gasOf((await create(10)).receipt);
-  const hundred = await create(100);
-  figures.createJob100 = gasOf(hundred.receipt);
-
-  /** Takes a job to its end; the figures of joining, attesting and accepting. */
-  const settle = async (job: bigint, tree: PayoutTree) => {
-    const { specHash, inputRoot } = await of(buyer).job(job);
-    const joins = signers.map((signer) => signJoin(signer, deployment, { job, spec: specHash }));
-    const join3 = gasOf(await of(bridge).join(job, (await Promise.all(joins)) as unknown as ThreeSignatures));
-    const attestation = {
-      job,
-      algorithm,
-      inputRoot,
-      resultRoot: id(`result ${job}`),
-      payoutRoot: tree.root,
-      budgetSpent: 0n,
-    };
-    const signed = signers.map((signer) => signAttestation(signer, deployment, attestation));
-    const attest3 = gasOf(
-      await of(bridge).attest(attestation, (await Promise.all(signed)) as unknown as ThreeSignatures),
-    );
-    return { join3, attest3, accept: gasOf(await of(buyer).accept(job)) };
-  };
-  /** The dearest of an ordinary payee's claims: the last index, its bitmap word touched before. */
-  const claimLast = async (job: bigint, tree: PayoutTree) => {
-    const last = tree.payouts.length - 1;
-    if (last > 112) await of(bridge).claim({ job, ...tree.payouts[last - 1]! });
-    return gasOf(await of(seller).claim({ job, ...tree.payouts[last]! }));
-  };
-  const treeOf = (payees: number, totalWei: bigint) =>
-    payoutTree(
-      Array.from({ length: payees }, () => ({
-        account: seller.address,
-        amountWei: totalWei / BigInt(payees),
-      })),
-    );
-  const treeOf100 = treeOf(100, hundred.amountWei);
-  Object.assign(figures, await settle(hundred.job, treeOf100));
-  figures.claim100 = await claimLast(hundred.job, treeOf100);
-  const treeOf10000 = treeOf(10_000, one.amountWei);
-  await settle(one.job, treeOf10000);
-  figures.claim10000 = await claimLast(one.job, treeOf10000);
-  return Object.fromEntries(gasNames.map((name) => [name, figures[name]])) as GasFigures;
-}
-
-function gasOf(receipt: TransactionReceipt): number {
-  return Number(receipt.gasUsed);
+  return { ...(await measureMarketGas()), ...(await measureTrainingGas()) };
 }
 
 export async function readSnapshot(): Promise<GasFigures> {
@@ -219,7 +51,7 @@ async function main(): Promise<void> {
   if (values.json) console.log(JSON.stringify(figures, null, 2));
   else
     for (const name of gasNames)
-      console.log(name.padEnd(14), figures[name].toLocaleString("en").padStart(12));
+      console.log(name.padEnd(20), figures[name].toLocaleString("en").padStart(12));
   if (values.check) {
     const more = grown(figures, await readSnapshot());
     for (const line of more) console.error(line);
