@@ -1,4 +1,6 @@
 /** `symbolon chain`, the embedded development chain, and `symbolon deploy`, the contracts on any chain. */
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { command, parseWei, wholeNumber } from "../command.ts";
@@ -26,12 +28,8 @@ export function chainCommand(output: Output): Command {
     )
     .action(async (options: { port: number; blockTime: number }) => {
       const { startDevChain } = await import("../../../contracts/dev-chain.ts");
-      const chain = await startDevChain({ port: options.port, blockTimeSec: options.blockTime }).catch(
-        (cause: NodeJS.ErrnoException) => {
-          if (cause.code !== "EADDRINUSE") throw cause;
-          throw new SymbolonError("USAGE", `port ${options.port} is taken`, { cause });
-        },
-      );
+      await checkPort(options.port);
+      const chain = await startDevChain({ port: options.port, blockTimeSec: options.blockTime });
       const accounts = chain.accounts.map(({ address }) => address);
       output.result({ url: chain.url, chainId: 31337, accounts }, () =>
         [
@@ -43,6 +41,28 @@ export function chainCommand(output: Output): Command {
       await untilStopped();
       await chain.close();
     });
+}
+
+/**
+ * Listens for a moment: Hardhat's server leaves the error of its own attempt unhandled, which would end the
+ * process with a stack trace. @throws CONFIG_INVALID
+ */
+async function checkPort(port: number): Promise<void> {
+  const probe = createServer();
+  try {
+    probe.listen(port, "127.0.0.1");
+    await once(probe, "listening");
+    probe.close();
+    await once(probe, "close");
+  } catch (cause) {
+    const taken = (cause as NodeJS.ErrnoException).code === "EADDRINUSE";
+    throw new SymbolonError("CONFIG_INVALID", `cannot listen on 127.0.0.1 port ${port}`, {
+      hint: taken
+        ? "the port is taken: end the other program or give --port 0"
+        : "give another port, or --port 0 for a free one",
+      cause,
+    });
+  }
 }
 
 interface DeployOptions extends KeyOptions {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -51,6 +53,27 @@ describe("symbolon as a process", () => {
     const { status, stdout } = await runCli(["buyer", "browse", "--bridge", "http://127.0.0.1:9", "--json"]);
     expect(status).toBe(4);
     expect(JSON.parse(stdout).error.code).toBe("BRIDGE_UNREACHABLE");
+  });
+
+  it("says that the port of a chain is taken, without a stack trace", async () => {
+    const other = createServer();
+    other.listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    try {
+      const { status, stdout, stderr } = await runCli(["chain", "--port", String(port), "--json"]);
+      expect(status).toBe(2);
+      expect(JSON.parse(stdout)).toEqual({
+        error: {
+          code: "CONFIG_INVALID",
+          message: `cannot listen on 127.0.0.1 port ${port}`,
+          hint: "the port is taken: end the other program or give --port 0",
+        },
+      });
+      expect(stderr).toBe("");
+    } finally {
+      other.close();
+    }
   });
 
   it("refuses a bad CSV before it starts anything, and exits 2", async () => {
