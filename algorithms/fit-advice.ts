@@ -14,13 +14,14 @@ const maxTries = 8;
  * `planJob` for those who can change the job: where it is refused for its ranges, the hint names for each
  * parameter the nearest value that fits, all else unchanged, and the formats of the data that would. Parties plan
  * without: what nobody reads is not worth a dozen plans.
- * @throws as `planJob`
+ * @throws as `planJob`; USAGE for validation rows of which the algorithm makes no use
  */
 export async function planOrAdvise(
   algorithm: AnyAlgorithm,
   shape: JobShape,
   parameters: Record<string, unknown>,
 ): Promise<Plan> {
+  if (shape.validation !== undefined) requireMetrics(algorithm);
   try {
     return await planJob(algorithm, shape, parameters);
   } catch (error) {
@@ -34,6 +35,12 @@ export async function planOrAdvise(
       cause: error,
     });
   }
+}
+
+/** Refuses rows that would be shared, and checked, for nothing. @throws USAGE */
+export function requireMetrics({ manifest, usesValidation }: AnyAlgorithm): void {
+  if (usesValidation === true) return;
+  throw new SymbolonError("USAGE", `${manifest.id} has no metrics, so it takes no --validation`);
 }
 
 async function fittingChanges(

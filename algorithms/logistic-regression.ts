@@ -50,6 +50,7 @@ const maxSteps = 200_000;
  */
 export const logisticRegression: SessionAlgorithm<Parameters> = {
   engine: "session",
+  usesValidation: true,
   manifest: {
     id: "logistic-regression",
     version: "1.0.0",

@@ -83,6 +83,8 @@ export interface Manifest {
 
 interface AlgorithmBase<P extends Record<string, unknown>> {
   readonly manifest: Manifest;
+  /** Whether it counts metrics over the buyer's own rows; without, they would be shared for nothing. */
+  readonly usesValidation?: boolean;
   /** Unknown parameters are refused; defaults are filled in. */
   readonly parameters: z.ZodType<P>;
   /** @throws SHAPE_MISMATCH when the inputs do not fit. Sees nothing but the shape. */

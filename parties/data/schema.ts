@@ -192,10 +192,15 @@ export function deriveSchema(
   const [first] = tables;
   if (first === undefined) throw new SymbolonError("USAGE", "A schema needs at least one data file.");
   for (const table of tables) requireSameColumns(first, table);
-  if (options.label !== undefined && !first.columns.includes(options.label)) {
-    throw new SymbolonError("CSV_COLUMN_MISSING", `${first.file} has no column ${options.label}.`, {
-      hint: `Its columns are ${first.columns.join(", ")}.`,
-    });
+  if (options.label !== undefined) {
+    requireColumn(first, options.label);
+    if (first.columns.length === 1) {
+      throw new SymbolonError(
+        "CSV_COLUMN_MISSING",
+        `${first.file}: the file has no feature besides the label ${options.label}.`,
+        { hint: "Add the columns from which the label is to be predicted." },
+      );
+    }
   }
   const low = new Map<string, number>();
   const high = new Map<string, number>();
@@ -221,6 +226,15 @@ export function deriveSchema(
 }
 
 type Named = Pick<Table, "columns" | "file">;
+
+/** @throws CSV_COLUMN_MISSING naming the columns that there are */
+export function requireColumn({ columns, file }: Named, name: string): void {
+  if (columns.includes(name)) return;
+  const shown = columns.slice(0, 20).join(", ") + (columns.length > 20 ? ", ..." : "");
+  throw new SymbolonError("CSV_COLUMN_MISSING", `${file} has no column ${name}.`, {
+    hint: `Its columns are ${shown}.`,
+  });
+}
 
 function requireSameColumns(first: Named, other: Named): void {
   const missing = first.columns.filter((name) => !other.columns.includes(name));

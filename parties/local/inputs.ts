@@ -3,14 +3,21 @@
  * they share, the buyer's validation rows.
  */
 import { findAlgorithm, parseParameters } from "../../algorithms/catalog.ts";
-import { planOrAdvise } from "../../algorithms/fit-advice.ts";
+import { planOrAdvise, requireMetrics } from "../../algorithms/fit-advice.ts";
 import type { Algorithm } from "../../algorithms/manifest.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { FieldBits } from "../../mpc/vector/index.ts";
 import { specOf } from "../buyer/proposal.ts";
 import { conform } from "../data/conform.ts";
 import { type CsvDialect, readTable, type Table } from "../data/csv.ts";
-import { type DataSetSchema, deriveSchema, loadSchema, schemaHash, sharedColumns } from "../data/schema.ts";
+import {
+  type DataSetSchema,
+  deriveSchema,
+  loadSchema,
+  requireColumn,
+  schemaHash,
+  sharedColumns,
+} from "../data/schema.ts";
 import { readUpdate, updateTable } from "../data/update.ts";
 import { jobShape } from "../job-shape.ts";
 
@@ -48,10 +55,11 @@ export async function readLocalInputs(files: LocalFiles): Promise<LocalInputs> {
   const algorithm = findAlgorithm(files.algorithm);
   const parameters = parseParameters(algorithm, files.parameters);
   if (files.data.length === 0) throw new SymbolonError("USAGE", "give at least one --data file");
+  if (files.validation !== undefined) requireMetrics(algorithm);
   const { tables, weights } = await readData(algorithm, files);
   const validation =
     files.validation === undefined ? undefined : await readTable(files.validation, files.dialect);
-  const label = labelOf(algorithm, files);
+  const label = labelOf(algorithm, files, tables);
   const everything = validation === undefined ? tables : [...tables, validation];
   const schema =
     files.schema === undefined
@@ -94,7 +102,7 @@ async function readData(
   return { tables: updates.map(updateTable), weights: updates.map(({ weight }) => weight) };
 }
 
-function labelOf(algorithm: Algorithm, files: LocalFiles): string | undefined {
+function labelOf(algorithm: Algorithm, files: LocalFiles, tables: readonly Table[]): string | undefined {
   const { id, input } = algorithm.manifest;
   if (input.label === "required" && files.label === undefined && files.schema === undefined) {
     throw new SymbolonError("USAGE", `${id} needs a label: which column is it?`, {
@@ -104,6 +112,7 @@ function labelOf(algorithm: Algorithm, files: LocalFiles): string | undefined {
   if (input.label === "none" && files.label !== undefined) {
     throw new SymbolonError("USAGE", `${id} takes no label`);
   }
+  if (files.label !== undefined) for (const table of tables) requireColumn(table, files.label);
   // A column of statistics is a column, whatever it is called elsewhere: it need not be 0 or 1 here.
   return input.label === "required" ? files.label : undefined;
 }

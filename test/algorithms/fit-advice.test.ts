@@ -62,3 +62,17 @@ it("halves go down to the limit, each once", () => {
   expect(halves(1, 1, Math.floor)).toEqual([]);
   expect(halves(0.5, 0.1)).toEqual([0.25, 0.125]);
 });
+
+describe("validation rows", () => {
+  const shape: JobShape = { fieldBits: 107, fracBits: 16, inputs: [input(50, 3, true)] };
+
+  it("are for algorithms with metrics only", async () => {
+    const withRows = { ...shape, validation: input(5, 3, true) };
+    const planned = (id: string) => {
+      const algorithm = findAlgorithm(id);
+      return planOrAdvise(algorithm, withRows, parseParameters(algorithm, {}));
+    };
+    await expect(planned("logistic-regression")).resolves.toBeDefined();
+    await expect(planned("statistics")).rejects.toMatchObject({ code: "USAGE" });
+  });
+});

@@ -56,6 +56,12 @@ describe("bad input costs nobody anything: it is refused before anything starts"
     ["a short row", "CSV_MALFORMED", () => read(["a,b,y\n1,2\n"])],
     ["a label of 2", "CSV_LABEL_INVALID", () => read(["a,b,y\n1,2,2\n"])],
     ["a label that no file has", "CSV_COLUMN_MISSING", () => read([good], { label: "z" })],
+    [
+      "a label that no file has, where it need not be one",
+      "CSV_COLUMN_MISSING",
+      () => read([good], { algorithm: "statistics", label: "z" }),
+    ],
+    ["a label and nothing else", "CSV_COLUMN_MISSING", () => read(["y\n0\n1\n"])],
     ["no label where one is needed", "USAGE", () => read([good], { label: undefined })],
     ["sellers with different columns", "SCHEMA_MISMATCH", () => read([good, "a,c,y\n1,2,0\n"])],
     ["a label for an auction", "USAGE", () => read([good], { algorithm: "jiff-program" })],
@@ -86,6 +92,16 @@ describe("bad input costs nobody anything: it is refused before anything starts"
   it("validation rows that do not fit", async () => {
     const validation = await given("a,b,y\n1,2,0.5\n");
     await expect(read([good], { validation })).rejects.toMatchObject({ code: "CSV_LABEL_INVALID" });
+  });
+});
+
+describe("validation rows of which an algorithm makes no use", () => {
+  it.each(["statistics", "gradient-aggregation", "jiff-program"])("are refused: %s", async (algorithm) => {
+    const validation = await given(good);
+    await expect(read([good], { algorithm, label: undefined, validation })).rejects.toMatchObject({
+      code: "USAGE",
+      message: `${algorithm} has no metrics, so it takes no --validation`,
+    });
   });
 });
 
