@@ -27,15 +27,15 @@ export function jsonAnywhere(made: Command): Command {
   return made.addOption(new Option("--json", "print one JSON document on stdout").hideHelp());
 }
 
-/** An amount of wei: a whole number, or a number with the unit `eth` or `gwei`. */
+/** A number with its unit `eth`, `gwei` or `wei`, in wei. Without a unit, 1 would be next to nothing or a fortune. */
 export function parseWei(text: string): bigint {
-  const match = /^(\d+)(?:\.(\d+))?(eth|gwei|wei)?$/i.exec(text.replaceAll("_", ""));
+  const match = /^(\d+)(?:\.(\d+))?(eth|gwei|wei)$/i.exec(text.replaceAll("_", ""));
   const decimals = { eth: 18, gwei: 9, wei: 0 }[
-    (match?.[3] ?? "wei").toLowerCase() as "eth" | "gwei" | "wei"
+    (match?.[3] ?? "eth").toLowerCase() as "eth" | "gwei" | "wei"
   ];
   const fraction = match?.[2] ?? "";
   if (match === null || fraction.length > decimals) {
-    throw new InvalidArgumentError("expected an amount such as 1000000 (wei), 5gwei or 0.01eth");
+    throw new InvalidArgumentError("expected an amount with its unit, such as 0.01eth, 5gwei or 1000wei");
   }
   return BigInt(match[1]! + fraction.padEnd(decimals, "0"));
 }

@@ -66,8 +66,11 @@ describe("the command line on a running market, from an offer to the last claim"
   });
 
   it("refuses what is wrong with an exit status of its kind", async () => {
-    expect(await refused("seller offer --keys seller.json --data none.csv --price 1")).toEqual([2, "USAGE"]);
-    expect(await refused("seller offer --keys buyer.json --data data.csv --price 1")).toEqual([
+    expect(await refused("seller offer --keys seller.json --data none.csv --price 1wei")).toEqual([
+      2,
+      "USAGE",
+    ]);
+    expect(await refused("seller offer --keys buyer.json --data data.csv --price 1wei")).toEqual([
       2,
       "KEY_INVALID",
     ]);
