@@ -107,7 +107,8 @@ async function assemble(
       desk.review(ledger, nowSec);
     },
   });
-  const registration = new Registration(keys, logger);
+  const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  const registration = new Registration(keys, { endpoint, port: address.port }, logger);
 
   const status = async (): Promise<NodeStatus> => {
     const bridgeAnswers = await bridge.deployment({ signal: AbortSignal.timeout(2000) }).then(
@@ -140,7 +141,6 @@ async function assemble(
   };
   sweep();
   const sweeping = setInterval(sweep, sweepMs);
-  const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
   const unguard = guardRejections(logger);
   logger.info({ endpoint }, "node started");
 
@@ -193,19 +193,33 @@ function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, lo
 /** Whether the registry has this operator with the keys of this node; says so whenever it changes. */
 class Registration {
   readonly #keys: OperatorKeys;
+  readonly #listening: { endpoint: string; port: number };
   readonly #logger: Logger;
+  #endpoint: string | undefined;
   status = "not looked up yet";
 
-  constructor(keys: OperatorKeys, logger: Logger) {
+  constructor(keys: OperatorKeys, listening: { endpoint: string; port: number }, logger: Logger) {
     this.#keys = keys;
+    this.#listening = listening;
     this.#logger = logger;
   }
 
   look(ledger: MarketLedger): void {
+    this.#comparePort(ledger.operator(this.#keys.owner.address)?.endpoint);
     const status = this.#statusIn(ledger);
     if (status === this.status) return;
     this.status = status;
     this.#logger[status === "registered" ? "info" : "warn"](`operator ${status}`);
+  }
+
+  /** A router may map one port to the other; more often one of them was mistyped. */
+  #comparePort(registered: string | undefined): void {
+    if (registered === undefined || registered === this.#endpoint) return;
+    this.#endpoint = registered;
+    if (registered.endsWith(`:${this.#listening.port}`)) return;
+    this.#logger.warn(
+      `the registered endpoint is ${registered}, this node listens at ${this.#listening.endpoint}`,
+    );
   }
 
   #statusIn(ledger: MarketLedger): string {

@@ -1,6 +1,7 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import { parseEndpoint } from "../../compute/endpoint.ts";
 import { collect, command, group, parseId, parseWei } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
@@ -41,7 +42,7 @@ function register(output: Output): Command {
     "register with a bond, the keys of the key file and the address of the node",
     "symbolon operator register --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.002eth",
   )
-    .requiredOption("--endpoint <host:port>", "where the node listens for the other parties")
+    .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
     .action((options: RegisterOptions) =>
@@ -63,7 +64,7 @@ function update(output: Output): Command {
     "replace keys, endpoint and fee; funded jobs keep the old signer and fee",
     "symbolon operator update --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.003eth",
   )
-    .requiredOption("--endpoint <host:port>", "where the node listens for the other parties")
+    .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .action((options: RegisterOptions) =>
       withConnection(options, output, async ({ as }) => {
@@ -72,6 +73,20 @@ function update(output: Output): Command {
         output.result({ operator: keys.owner.address, txHash: hash }, () => `updated  tx ${hash}`);
       }),
     );
+}
+
+/** Checked here, for it goes on chain, where the other two nodes find it unusable only when a job comes. */
+function endpointOption(): Option {
+  return new Option("--endpoint <host:port>", "where the node listens for the other parties")
+    .argParser((text) => {
+      try {
+        parseEndpoint(text);
+      } catch {
+        throw new InvalidArgumentError("expected host:port, for instance node1.example.org:9600");
+      }
+      return text;
+    })
+    .makeOptionMandatory();
 }
 
 function registration(keys: Awaited<ReturnType<typeof keysOf<"operator">>>, options: RegisterOptions) {

@@ -76,6 +76,20 @@ describe("symbolon as a process", () => {
     }
   });
 
+  it.each(["nonsense", "node.example.org", "node.example.org:0", ":9600"])(
+    "registers no node at %s",
+    async (endpoint) => {
+      const { status, stdout } = await runCli([
+        ...["operator", "register", "--keys", "none.json", "--fee", "1gwei"],
+        ...["--endpoint", endpoint, "--json"],
+      ]);
+      expect(status).toBe(2);
+      const { error } = JSON.parse(stdout);
+      expect(error.code).toBe("USAGE");
+      expect(error.message).toContain("expected host:port, for instance node1.example.org:9600");
+    },
+  );
+
   it("refuses a bad CSV before it starts anything, and exits 2", async () => {
     await writeFile(file("bad.csv"), "x,y\n1,2\n3,many\n");
     const { status, stdout, stderr } = await runCli([

@@ -80,6 +80,15 @@ describe("a node", () => {
     await node.close();
   });
 
+  test("warns when the registered endpoint has another port, and only then", async () => {
+    const { port } = world.config(1).mesh as { port: number };
+    const warning = `the registered endpoint is 127.0.0.1:${port}, this node listens at 127.0.0.1:`;
+    expect(logged.join("")).not.toContain(warning);
+    const node = await startNode({ ...world.config(1), mesh: { port: 0 } }, { logger });
+    await expect.poll(() => logged.join("")).toContain(`${warning}${node.address.port}`);
+    await node.close();
+  });
+
   test("does not start on another's journal, a taken port or without its keys", async () => {
     const node = await startNode(world.config(1), { logger });
     await expect(startNode(world.config(1), { logger })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
