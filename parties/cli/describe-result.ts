@@ -62,7 +62,11 @@ function describeModel(model: Record<string, unknown>, output: Output): string {
   }
   return output.table(
     ["result", "value"],
-    Object.entries(model).map(([name, value]) => [name, showValue(value)]),
+    Object.entries(model).map(([name, value]) => [
+      name,
+      // The file counts data sets from 0, as programs do; people read of sellers 1, 2, 3.
+      name === "winner" && typeof value === "number" ? `seller ${value + 1}` : showValue(value),
+    ]),
   );
 }
 
