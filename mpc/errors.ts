@@ -87,7 +87,11 @@ export class SymbolonError extends Error {
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // One line, for logs and for whoever reads the output of a command line by line.
+    super(
+      message.replace(/\s*[\r\n]+\s*/g, " ").trim(),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = "SymbolonError";
     this.code = code;
     this.hint = options.hint;
@@ -111,12 +115,8 @@ export class SymbolonError extends Error {
         : errorKinds[this.kind].http;
   }
 
-  toJSON(): { code: ErrorCode; message: string; hint?: string } {
-    return {
-      code: this.code,
-      message: this.message,
-      ...(this.hint === undefined ? {} : { hint: this.hint }),
-    };
+  toJSON(): { code: ErrorCode; message: string; hint: string | null } {
+    return { code: this.code, message: this.message, hint: this.hint ?? null };
   }
 }
 

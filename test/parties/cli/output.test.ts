@@ -94,6 +94,14 @@ describe("errors on the command line", () => {
     });
   });
 
+  it("says in JSON that there is no hint, and never breaks a message into lines", () => {
+    const { streams, out } = capture();
+    reportError(new SymbolonError("USAGE", "no such option\n  (or is it?)\n"), new Output(true, streams, {}));
+    expect(JSON.parse(out())).toEqual({
+      error: { code: "USAGE", message: "no such option (or is it?)", hint: null },
+    });
+  });
+
   it("makes usage errors of commander's, but not of asking for help", () => {
     expect(
       asCliError(new CommanderError(1, "commander.unknownOption", "error: unknown option '--x'")),
