@@ -314,7 +314,7 @@ export class BridgeClient {
       try {
         for (const view of await list()) take(view);
       } catch (thrown) {
-        if (!closed) onTrouble(thrown instanceof SymbolonError ? thrown : unreachable(thrown));
+        if (!closed) onTrouble(thrown instanceof SymbolonError ? thrown : unreachable(this.url, thrown));
       }
     };
     const socket = connect(this.url);
@@ -400,11 +400,11 @@ export class BridgeClient {
     const response = await fetch(`${this.url}${path}`, { ...init, signal, redirect: "error" }).catch(
       (error) => {
         if (options?.signal?.aborted === true) throw aborted();
-        throw unreachable(error);
+        throw unreachable(this.url, error);
       },
     );
     if (response.ok || (missingIsFine && response.status === 404)) return response;
-    throw await problemOf(response);
+    throw await problemOf(this.url, response);
   }
 
   async #json<Value>(response: Response, schema: z.ZodType<Value>): Promise<Value> {
@@ -412,7 +412,7 @@ export class BridgeClient {
     const parsed = schema.safeParse(parseJson(text));
     if (parsed.success) return parsed.data;
     throw new SymbolonError("BRIDGE_UNREACHABLE", "the answer is not of the form that a bridge gives", {
-      hint: `is ${this.url} a Symbolon bridge of this version?`,
+      hint: `is ${originOf(this.url)} a Symbolon bridge of this version?`,
     });
   }
 }
@@ -467,7 +467,7 @@ async function* partsAtMost(response: Response, maxBytes: number): AsyncGenerato
     }
   } catch (thrown) {
     if (thrown instanceof SymbolonError) throw thrown;
-    throw unreachable(thrown);
+    throw unreachable(response.url, thrown);
   }
 }
 
@@ -482,7 +482,7 @@ function tooLong(maxBytes: number): SymbolonError {
 const problemLikeSchema = z.object({ code: z.string(), detail: z.string(), hint: z.string().optional() });
 
 /** The error that a problem document stands for. */
-async function problemOf(response: Response): Promise<SymbolonError> {
+async function problemOf(url: string, response: Response): Promise<SymbolonError> {
   const body = await readAtMost(response, 64 * 1024).catch(() => new Uint8Array());
   const parsed = problemLikeSchema.safeParse(parseJson(new TextDecoder().decode(body)));
   if (parsed.success && Object.hasOwn(errorCodes, parsed.data.code)) {
@@ -491,14 +491,22 @@ async function problemOf(response: Response): Promise<SymbolonError> {
   }
   if (response.status === 404) return new SymbolonError("NOT_FOUND", "bridge: no such thing");
   if (response.status === 403) return new SymbolonError("COMMITMENT_MISMATCH", "bridge: refused");
-  return new SymbolonError("BRIDGE_UNREACHABLE", `the bridge answered with status ${response.status}`);
+  return new SymbolonError(
+    "BRIDGE_UNREACHABLE",
+    `the bridge at ${originOf(url)} answered with status ${response.status}`,
+  );
 }
 
-function unreachable(cause: unknown): SymbolonError {
+/** Scheme, host and port: what may be shown of an address whose rest may hold a password or an access key. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : "an address that is not a URL";
+}
+
+function unreachable(url: string, cause: unknown): SymbolonError {
   const late = cause instanceof Error && cause.name === "TimeoutError";
   return new SymbolonError(
     "BRIDGE_UNREACHABLE",
-    late ? "the bridge did not answer in time" : "the bridge does not answer",
+    `the bridge at ${originOf(url)} ${late ? "did not answer in time" : "does not answer"}`,
     {
       hint: "is the bridge running, and is its address right?",
       cause,

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { type JsonRpcProvider, Wallet } from "ethers";
-import { BridgeClient } from "../../bridge/client.ts";
+import { BridgeClient, originOf } from "../../bridge/client.ts";
 import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts";
 import { Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
@@ -66,6 +66,19 @@ export async function withConnection<T>(
   body: (connection: MarketConnection) => Promise<T>,
 ): Promise<T> {
   const bridge = new BridgeClient({ url: options.bridge });
+  try {
+    return await connected(options, bridge, output, body);
+  } catch (error) {
+    throw withAddress(error, options);
+  }
+}
+
+async function connected<T>(
+  options: MarketOptions,
+  bridge: BridgeClient,
+  output: Output,
+  body: (connection: MarketConnection) => Promise<T>,
+): Promise<T> {
   const deployment = await readDeployment(options, bridge, output);
   const provider = await connectProvider(options.rpc);
   try {
@@ -87,6 +100,40 @@ export async function withConnection<T>(
   } finally {
     provider.destroy();
   }
+}
+
+/** Connects to the chain at `--rpc`. @throws CHAIN_UNREACHABLE */
+export async function connectChain(rpc: string): Promise<JsonRpcProvider> {
+  return await connectProvider(rpc).catch((error) => {
+    throw withAddress(error, { rpc });
+  });
+}
+
+/** What the client of a bridge or chain does not know: which option says where they are. */
+function withAddress(error: unknown, { rpc }: Pick<MarketOptions, "rpc">): unknown {
+  if (!(error instanceof SymbolonError)) return error;
+  const { code, message, stack } = error;
+  if (code === "BRIDGE_UNREACHABLE" && message.startsWith("the bridge at ")) {
+    return Object.assign(
+      new SymbolonError(code, message, {
+        hint: "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another",
+        cause: error.cause,
+      }),
+      { stack },
+    );
+  }
+  // An endpoint that does answer may be said to be unreachable too, when another transaction was faster.
+  const endpoint = "the JSON-RPC endpoint ";
+  if (code === "CHAIN_UNREACHABLE" && message.startsWith(endpoint)) {
+    return Object.assign(
+      new SymbolonError(code, `${endpoint}at ${originOf(rpc)} ${message.slice(endpoint.length)}`, {
+        hint: "is a chain running there? --rpc URL or SYMBOLON_RPC names another",
+        cause: error.cause,
+      }),
+      { stack },
+    );
+  }
+  return error;
 }
 
 async function readDeployment(

@@ -5,6 +5,7 @@ import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { command, parseWei, wholeNumber } from "../command.ts";
 import { type KeyOptions, keysOf } from "../key-options.ts";
+import { connectChain } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 import { untilStopped } from "../until-stopped.ts";
@@ -114,14 +115,13 @@ export function deployCommand(output: Output): Command {
       const { buildContracts } = await import("../../../contracts/build.ts");
       const { deployMarket } = await import("../../../contracts/deploy.ts");
       const { devAccounts } = await import("../../../contracts/dev-chain.ts");
-      const { connectProvider } = await import("../../../contracts/provider.ts");
       const { Wallet } = await import("ethers");
       const privateKey =
         options.devAccount === undefined
           ? (await keysOf("bridge", options)).account.privateKey.hex()
           : devAccounts()[options.devAccount]!.privateKey;
       await buildContracts();
-      const provider = await connectProvider(options.rpc);
+      const provider = await connectChain(options.rpc);
       try {
         const deployment = await deployMarket(new Wallet(privateKey, provider), {
           challengeWindowSec: options.challengeWindow,

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { command, parseId } from "../command.ts";
-import { addMarketOptions, type MarketOptions, withConnection } from "../market-options.ts";
+import { addMarketOptions, connectChain, type MarketOptions, withConnection } from "../market-options.ts";
 import { writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 
@@ -45,9 +45,8 @@ export function verifyCommand(output: Output): Command {
       const bundle = parseBundle(await readJson(file));
       const verification = await verifyBundle(bundle);
       if (options.rpc !== undefined) {
-        const { connectProvider } = await import("../../../contracts/provider.ts");
         const { MarketReader } = await import("../../../contracts/market-reader.ts");
-        const provider = await connectProvider(options.rpc);
+        const provider = await connectChain(options.rpc);
         try {
           const found = await compareWithChain(bundle, new MarketReader(bundle.deployment, provider));
           verification.checks.push(...found);

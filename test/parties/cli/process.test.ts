@@ -9,6 +9,15 @@ import { runCli } from "./run-cli.ts";
 let folder = "";
 const file = (name: string): string => join(folder, name);
 
+const address = (digit: string): string => `0x${digit.repeat(40)}`;
+const deployment = {
+  chainId: 31337,
+  operatorRegistry: address("1"),
+  offerRegistry: address("2"),
+  jobEscrow: address("3"),
+  blockNumber: 1,
+};
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-cli-"));
 });
@@ -52,7 +61,27 @@ describe("symbolon as a process", () => {
   it("exits 4 when the bridge does not answer", async () => {
     const { status, stdout } = await runCli(["buyer", "browse", "--bridge", "http://127.0.0.1:9", "--json"]);
     expect(status).toBe(4);
-    expect(JSON.parse(stdout).error.code).toBe("BRIDGE_UNREACHABLE");
+    expect(JSON.parse(stdout).error).toEqual({
+      code: "BRIDGE_UNREACHABLE",
+      message: "the bridge at http://127.0.0.1:9 does not answer",
+      hint: "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another",
+    });
+  });
+
+  it("names the chain that does not answer, without what may be secret in its address", async () => {
+    await writeFile(file("deployment.json"), JSON.stringify(deployment));
+    const rpc = "http://user:password@127.0.0.1:9/v3/key?token=secret";
+    for (const line of ["buyer browse", "deploy --dev-account 0"]) {
+      const { status, stdout } = await runCli([...line.split(" "), "--rpc", rpc, "--json"], {
+        env: { SYMBOLON_DEPLOYMENT: file("deployment.json") },
+      });
+      expect(status).toBe(4);
+      expect(JSON.parse(stdout).error).toEqual({
+        code: "CHAIN_UNREACHABLE",
+        message: "the JSON-RPC endpoint at http://127.0.0.1:9 does not tell its chain id",
+        hint: "is a chain running there? --rpc URL or SYMBOLON_RPC names another",
+      });
+    }
   });
 
   it("says that the port of a chain is taken, without a stack trace", async () => {
