@@ -15,6 +15,7 @@ import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import { Secret } from "./secret.ts";
+import { unreadable } from "./unreadable.ts";
 import { x25519PublicKey } from "./x25519.ts";
 
 /** Which keys a role has: `account` is secp256k1, `x25519` a Diffie-Hellman key, `symmetric` 32 bytes. */
@@ -226,7 +227,7 @@ async function readKeyFile(file: string): Promise<KeyFile> {
     text = await readFile(file, "utf8");
   } catch (error) {
     if (error instanceof SymbolonError) throw error;
-    throw new SymbolonError("USAGE", `The key file ${file} cannot be read.`, {
+    throw new SymbolonError("USAGE", `The key file ${file} ${unreadable(error)}.`, {
       cause: error,
       hint: "`symbolon keys new` makes key files.",
     });

@@ -1,6 +1,7 @@
 /** Options that take JSON: the text itself, or `@FILE`. */
 import { readFile } from "node:fs/promises";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { unreadable } from "../unreadable.ts";
 
 /** @returns undefined when the option was not given. @throws USAGE */
 export async function parseJsonOption(text: string | undefined, option: string): Promise<unknown> {
@@ -8,7 +9,7 @@ export async function parseJsonOption(text: string | undefined, option: string):
   const fromFile = text.startsWith("@");
   const content = fromFile
     ? await readFile(text.slice(1), "utf8").catch((cause) => {
-        throw new SymbolonError("USAGE", `${option}: ${text.slice(1)} cannot be read`, { cause });
+        throw new SymbolonError("USAGE", `${option}: ${text.slice(1)} ${unreadable(cause)}`, { cause });
       })
     : text;
   try {

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type Keys, loadKeys, type Role } from "../keys.ts";
+import { unreadable } from "../unreadable.ts";
 
 /** The first line of the file, else SYMBOLON_PASSPHRASE; undefined when neither is there. */
 export async function readPassphrase(file: string | undefined): Promise<string | undefined> {
@@ -10,7 +11,7 @@ export async function readPassphrase(file: string | undefined): Promise<string |
     return given === "" ? undefined : given;
   }
   const text = await readFile(file, "utf8").catch((cause) => {
-    throw new SymbolonError("USAGE", `The passphrase file ${file} cannot be read.`, { cause });
+    throw new SymbolonError("USAGE", `The passphrase file ${file} ${unreadable(cause)}.`, { cause });
   });
   const [line = ""] = text.split(/\r?\n/);
   if (line === "") throw new SymbolonError("USAGE", `The passphrase file ${file} begins with an empty line.`);

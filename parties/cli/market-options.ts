@@ -9,6 +9,7 @@ import { MarketReader } from "../../contracts/market-reader.ts";
 import { connectProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { AccountKey } from "../keys.ts";
+import { unreadable } from "../unreadable.ts";
 import type { KeyOptions } from "./key-options.ts";
 import type { Output } from "./output.ts";
 
@@ -150,7 +151,7 @@ async function readDeployment(
   }
   const file = options.deployment;
   const text = await readFile(file, "utf8").catch((cause) => {
-    throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} cannot be read`, { cause });
+    throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} ${unreadable(cause)}`, { cause });
   });
   let value: unknown;
   try {

@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { unreadable } from "../unreadable.ts";
 
 const mebibyte = 1024 * 1024;
 const count = z.coerce.number().int().positive();
@@ -154,8 +155,8 @@ function constantCase(name: string): string {
 
 async function readJson(file: string, what: string): Promise<unknown> {
   const path = resolve(file);
-  const text = await readFile(path, "utf8").catch(() => {
-    throw new SymbolonError("CONFIG_INVALID", `cannot read the ${what} ${path}`);
+  const text = await readFile(path, "utf8").catch((error) => {
+    throw new SymbolonError("CONFIG_INVALID", `the ${what} ${path} ${unreadable(error)}`);
   });
   try {
     return JSON.parse(text);

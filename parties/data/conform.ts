@@ -97,6 +97,7 @@ export class Conformer {
       throw new SymbolonError(
         "CSV_LABEL_INVALID",
         `${this.#file}, line ${this.#wrongLabelLine}, column ${this.#schema.label?.name}: a label must be 0 or 1.`,
+        { hint: "Encode the two classes as 0 and 1." },
       );
     }
     const clipped: Record<string, number> = {};

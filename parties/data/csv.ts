@@ -6,6 +6,7 @@ import { createReadStream } from "node:fs";
 import { pipeline, Readable } from "node:stream";
 import { CsvError, type Parser, parse } from "csv-parse";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { unreadable } from "../unreadable.ts";
 import { Extremes, fileChanged, type RowBlock, type RowSource } from "./rows.ts";
 import { isColumnName } from "./schema.ts";
 
@@ -123,7 +124,7 @@ function asTableError(error: unknown, file: string): SymbolonError {
   }
   const system = error as NodeJS.ErrnoException;
   if (typeof system?.code === "string" && typeof system.syscall === "string") {
-    return new SymbolonError("USAGE", `${file} cannot be read (${system.code}).`, { cause: error });
+    return new SymbolonError("USAGE", `${file} ${unreadable(error)}.`, { cause: error });
   }
   return new SymbolonError("INTERNAL", `Reading ${file} failed.`);
 }
@@ -222,12 +223,19 @@ class CsvReader {
     }
     // Blank lines may end a file; inside it they would shift the line numbers of all messages.
     if (this.#blankLine !== undefined) {
-      throw new SymbolonError("CSV_MALFORMED", `${this.file}, line ${this.#blankLine}: the line is blank.`);
+      throw new SymbolonError("CSV_MALFORMED", `${this.file}, line ${this.#blankLine}: the line is blank.`, {
+        hint: "Remove blank lines between rows; at the end of the file they do no harm.",
+      });
     }
     if (record.length !== columns.length) {
       throw new SymbolonError(
         "CSV_MALFORMED",
         `${this.file}, line ${line}: ${record.length} cells where the header names ${columns.length} columns.`,
+        {
+          hint:
+            this.#otherDelimiter(columns, record.length > 1) ??
+            "Fill in or remove the row; a cell that holds the delimiter must stand in double quotes.",
+        },
       );
     }
     const start = row * columns.length;
@@ -237,7 +245,11 @@ class CsvReader {
         throw new SymbolonError(
           "CSV_NOT_A_NUMBER",
           `${this.file}, line ${line}, column ${columns[column]}: the cell is not a finite decimal number.`,
-          { hint: "Remove the row or fill in the value; text columns must be encoded as numbers first." },
+          {
+            hint:
+              this.#otherDelimiter(columns, false) ??
+              "Remove the row or fill in the value; columns of text must be encoded as numbers first, the two classes of a label as 0 and 1.",
+          },
         );
       }
       block[start + column] = value;
@@ -253,7 +265,9 @@ class CsvReader {
       });
     }
     if (this.#rows === 0) {
-      throw new SymbolonError("CSV_EMPTY", `${this.file} has a header but no data rows.`);
+      throw new SymbolonError("CSV_EMPTY", `${this.file} has a header but no data rows.`, {
+        hint: "Expected rows of numbers below the header.",
+      });
     }
   }
 
@@ -276,14 +290,32 @@ class CsvReader {
         throw new SymbolonError(
           "CSV_MALFORMED",
           `${this.file}, line 1: column ${index + 1} needs a name of 1 to 128 printable characters in UTF-8.`,
-          { hint: "A file written with its row numbers has a first column without a name: leave them out." },
+          {
+            hint: name.includes("\uFFFD")
+              ? "Save the file as UTF-8."
+              : (this.#otherDelimiter(names, false) ??
+                "A file written with its row numbers has a first column without a name: leave them out."),
+          },
         );
       }
       if (names.indexOf(name) !== index) {
-        throw new SymbolonError("CSV_MALFORMED", `${this.file}, line 1: the column ${name} occurs twice.`);
+        throw new SymbolonError("CSV_MALFORMED", `${this.file}, line 1: the column ${name} occurs twice.`, {
+          hint: "Rename one of the two or leave it out.",
+        });
       }
     });
     return names;
+  }
+
+  /**
+   * Advice for a file that came out as one column because its cells are separated by another character. It goes by
+   * the header alone, for cells are secret. @param commas whether commas in the numbers split a row
+   */
+  #otherDelimiter([name, ...others]: string[], commas: boolean): string | undefined {
+    const found = [";", "\t", "|", ","].find((each) => others.length === 0 && name!.includes(each));
+    if (found === undefined || found === this.#delimiter) return undefined;
+    const shown = found === "\t" ? "\\t" : found;
+    return `The header looks separated by "${shown}": give --delimiter "${shown}"${commas ? ' --decimal ","' : ""}`;
   }
 
   #number(cell: string): number | undefined {

@@ -8,6 +8,7 @@ import canonicalize from "canonicalize";
 import { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type FieldBits, fieldBits } from "../../mpc/vector/index.ts";
+import { unreadable } from "../unreadable.ts";
 import type { Table } from "./csv.ts";
 import { dataFieldBits } from "./field.ts";
 import { extremesOf, type RowSource } from "./rows.ts";
@@ -79,15 +80,28 @@ export const dataSetSchema = z
  */
 export type DataSetSchema = z.infer<typeof dataSetSchema>;
 
-/** Checks `value` to be a schema. @throws SCHEMA_INVALID naming the place */
-export function parseSchema(value: unknown): DataSetSchema {
+/** Checks `value` to be a schema; `what` names it in messages. @throws SCHEMA_INVALID naming the place */
+export function parseSchema(value: unknown, what = "The schema"): DataSetSchema {
   const parsed = dataSetSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const place = issue.path.length === 0 ? "" : `${issue.path.join(".")}: `;
-  throw new SymbolonError("SCHEMA_INVALID", `The schema is malformed: ${place}${issue.message}.`, {
-    hint: 'Expected for example {"columns":[{"name":"age","min":0,"max":120}],"label":"ill","outOfRange":"clip"}; outOfRange is "refuse" unless given.',
-  });
+  throw new SymbolonError(
+    "SCHEMA_INVALID",
+    `${what} is malformed: ${place(value, issue.path)}${issue.message}.`,
+    {
+      hint: 'Expected for example {"columns":[{"name":"age","min":0,"max":120}],"label":"ill","outOfRange":"clip"}; outOfRange is "refuse" unless given.',
+    },
+  );
+}
+
+/** Where something is wrong, to stand before what: a column by its name where it has one. */
+function place(value: unknown, path: readonly PropertyKey[]): string {
+  const [first, index, ...rest] = path;
+  if (first !== "columns" || typeof index !== "number") return path.length === 0 ? "" : `${path.join(".")}: `;
+  const column = (value as { columns: ({ name?: unknown } | null)[] }).columns[index];
+  const name = column?.name;
+  const shown = typeof name === "string" && isColumnName(name) ? name : `number ${index + 1}`;
+  return [`column ${shown}`, ...rest].join(", ").concat(": ");
 }
 
 /** What may be left out of a schema file: version, format and policy have defaults, a label may be its name. */
@@ -114,7 +128,7 @@ export async function loadSchema(file: string, field?: FieldBits): Promise<DataS
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new SymbolonError("USAGE", `The schema file ${file} cannot be read.`, { cause: error });
+    throw new SymbolonError("USAGE", `The schema file ${file} ${unreadable(error)}.`, { cause: error });
   }
   let value: unknown;
   try {
@@ -123,7 +137,7 @@ export async function loadSchema(file: string, field?: FieldBits): Promise<DataS
     // No cause: the parser's message quotes the file, which may be a data file given by mistake.
     throw new SymbolonError("SCHEMA_INVALID", `The schema file ${file} is not JSON.`);
   }
-  const schema = parseSchema(withDefaults(value));
+  const schema = parseSchema(withDefaults(value), `The schema file ${file}`);
   return field === undefined ? schema : { ...schema, fieldBits: field };
 }
 

@@ -7,6 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { unreadable } from "../unreadable.ts";
 import type { Table } from "./csv.ts";
 
 /** Name of the one column of an update's table. */
@@ -27,7 +28,7 @@ export async function readUpdate(file: string): Promise<ModelUpdate> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new SymbolonError("USAGE", `${file} cannot be read.`, { cause: error });
+    throw new SymbolonError("USAGE", `${file} ${unreadable(error)}.`, { cause: error });
   }
   return parseUpdate(text, file);
 }

@@ -18,7 +18,7 @@ import {
   schemaHash,
   sharedColumns,
 } from "../data/schema.ts";
-import { readUpdate, updateTable } from "../data/update.ts";
+import { type ModelUpdate, readUpdate, updateTable } from "../data/update.ts";
 import { jobShape } from "../job-shape.ts";
 
 export interface LocalFiles {
@@ -99,6 +99,15 @@ async function readData(
     return { tables };
   }
   const updates = await Promise.all(files.data.map((file) => readUpdate(file)));
+  for (const { file, update } of updates) {
+    const [first] = updates as [ModelUpdate];
+    if (update.length === first.update.length) continue;
+    throw new SymbolonError(
+      "SHAPE_MISMATCH",
+      `${file} has ${update.length} coordinates, ${first.file} has ${first.update.length}.`,
+      { hint: "All updates of one job need the same length." },
+    );
+  }
   return { tables: updates.map(updateTable), weights: updates.map(({ weight }) => weight) };
 }
 

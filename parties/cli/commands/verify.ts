@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import { unreadable } from "../../unreadable.ts";
 import { command, parseId } from "../command.ts";
 import { addMarketOptions, connectChain, type MarketOptions, withConnection } from "../market-options.ts";
 import { writeOutFile } from "../out-file.ts";
@@ -79,7 +80,7 @@ export function verifyCommand(output: Output): Command {
 
 async function readJson(file: string): Promise<unknown> {
   const text = await readFile(file, "utf8").catch((cause) => {
-    throw new SymbolonError("USAGE", `${file} cannot be read`, { cause });
+    throw new SymbolonError("USAGE", `${file} ${unreadable(cause)}`, { cause });
   });
   try {
     return JSON.parse(text);

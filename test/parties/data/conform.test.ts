@@ -98,5 +98,6 @@ describe("fitting a table to a schema", () => {
     const error = await refusal(`a,b,y\n1,0,0\n1,0,${label}\n`, { ...schema, outOfRange: "clip" });
     expect(error.code).toBe("CSV_LABEL_INVALID");
     expect(error.message).toBe("data.csv, line 3, column y: a label must be 0 or 1.");
+    expect(error.hint).toBe("Encode the two classes as 0 and 1.");
   });
 });

@@ -157,6 +157,27 @@ describe("reading a CSV file", () => {
     await refused("2,3,4\n31337,1,1\n", "CSV_MALFORMED", /the header is missing/);
   });
 
+  const hints: [string, string | Uint8Array, string, CsvDialect?][] = [
+    ["semicolons", "a;b;ill\n1;2;0\n", 'The header looks separated by ";": give --delimiter ";"'],
+    [
+      "semicolons and decimal commas",
+      "a;b;ill\n1,5;2;0\n",
+      'The header looks separated by ";": give --delimiter ";" --decimal ","',
+    ],
+    ["tabs", "a\tb\n1\t2\n", 'The header looks separated by "\\t": give --delimiter "\\t"'],
+    ["commas", "a,b\n1,2\n", 'The header looks separated by ",": give --delimiter ","', { delimiter: ";" }],
+    ["a label in words", "a,ill\n1,yes\n", "the two classes of a label as 0 and 1"],
+    ["Latin-1", Buffer.from("gr\xf6\xdfe,b\n1,2\n", "latin1"), "Save the file as UTF-8."],
+    ["a blank line", "a,b\n1,2\n\n3,4\n", "Remove blank lines"],
+    ["too few cells", "a,b\n1\n", "Fill in or remove the row"],
+    ["a column twice", "a,a\n1,2\n", "Rename one of the two"],
+    ["a header alone", "a,b\n", "Expected rows of numbers"],
+  ];
+  it.each(hints)("says what to do about %s", async (_what, text, hint, dialect = {}) => {
+    const error = await failure(() => parseTable(text, dialect, "data.csv"));
+    expect(error.hint).toContain(hint);
+  });
+
   it("refuses impossible dialects", async () => {
     await refused("a\n1\n", "USAGE", /cannot be the same/, { delimiter: ",", decimal: "," });
     await refused("a\n1\n", "USAGE", /one character/, { delimiter: "::" });
@@ -167,8 +188,11 @@ describe("reading a CSV file", () => {
   it("says when a file cannot be read", async () => {
     const missing = await failure(() => readTable(join(directory, "none.csv")));
     expect(missing.code).toBe("USAGE");
-    expect(missing.message).toMatch(/none\.csv cannot be read \(ENOENT\)/);
-    expect((await failure(() => readTable(directory))).code).toBe("USAGE");
+    expect(missing.message).toMatch(/none\.csv does not exist/);
+    expect(await failure(() => readTable(directory))).toMatchObject({
+      code: "USAGE",
+      message: `${directory} is a folder.`,
+    });
     await writeFile(join(directory, "bad.csv"), "a,b\n1,s3cr3t\n");
     const bad = await failure(() => readTable(join(directory, "bad.csv")));
     expect(bad.code).toBe("CSV_NOT_A_NUMBER");

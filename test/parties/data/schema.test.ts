@@ -100,7 +100,27 @@ describe("the schema of a data set", () => {
       const error = await loadSchema(file).catch((thrown) => thrown);
       expect(error.code).toBe("SCHEMA_INVALID");
       expect(String(error.stack) + String(error.cause)).not.toContain("31337");
-      await expect(loadSchema(join(directory, "none.json"))).rejects.toThrow(code("USAGE"));
+      await expect(loadSchema(join(directory, "none.json"))).rejects.toMatchObject({
+        code: "USAGE",
+        message: expect.stringMatching(/none\.json does not exist\.$/),
+      });
+    });
+
+    it("is named with the column that is wrong", async () => {
+      const file = join(directory, "wrong.json");
+      const refused = async (columns: unknown[]) => {
+        await writeFile(file, JSON.stringify({ columns }));
+        const error = await loadSchema(file).catch((thrown) => thrown);
+        expect(error.code).toBe("SCHEMA_INVALID");
+        return error.message as string;
+      };
+      const good = { name: "height", min: 0, max: 250 };
+      expect(await refused([good, { name: "age", min: "0", max: 120 }])).toContain(
+        `${file} is malformed: column age, min: `,
+      );
+      expect(await refused([{ min: 0, max: 1 }])).toContain(`${file} is malformed: column number 1, name: `);
+      expect(await refused([null])).toContain("column number 1: ");
+      expect(await refused([{ ...good, max: 0 }])).toContain("the column height needs min < max");
     });
   });
 });

@@ -89,6 +89,12 @@ describe("bad input costs nobody anything: it is refused before anything starts"
     await expect(read([good, content], { schema })).rejects.toMatchObject({ code, exitCode: 2 });
   });
 
+  it("names the update of another length", async () => {
+    await expect(updates("[1,2]", "[1,2]", "[1]")).rejects.toThrow(
+      /update-\d+\.json has 1 coordinates, .*update-\d+\.json has 2\.$/,
+    );
+  });
+
   it("validation rows that do not fit", async () => {
     const validation = await given("a,b,y\n1,2,0.5\n");
     await expect(read([good], { validation })).rejects.toMatchObject({ code: "CSV_LABEL_INVALID" });
