@@ -8,7 +8,7 @@ import type { LocalInputs } from "../local/inputs.ts";
 import type { LocalMarket } from "../local/market.ts";
 import type { JobObserver } from "../local/run-job.ts";
 import type { TamperCheck } from "../local/tamper.ts";
-import { rangeLines } from "./describe-ranges.ts";
+import { rangeSummary } from "./describe-ranges.ts";
 import { type Output, type Progress, showBytes, showEther, showHash } from "./output.ts";
 
 const headings = [
@@ -95,7 +95,7 @@ export class DemoStory {
         this.#line(
           `known before paying: ${declaration.rounds} rounds, ${showBytes(declaration.bytes)} between the parties`,
         );
-        for (const line of rangeLines(rangeReport(algorithm, shape, plan))) this.#line(`  ${line}`);
+        this.#line(rangeSummary(rangeReport(algorithm, shape, plan)));
         this.#line(`price: ${showEther(amountWei)}`);
       },
       funded: (job, txHash) => this.#line(`job ${job} is funded`, txHash),

