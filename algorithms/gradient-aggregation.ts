@@ -25,7 +25,11 @@ export const gradientAggregation: SessionAlgorithm<Parameters> = {
     title: "Secure gradient aggregation",
     description:
       "The mean of the sellers' update vectors, weighted by the public weights of the job: row counts, unless the buyer states others.",
-    input: { label: "none", description: "one column: one update vector of equal length a seller" },
+    input: {
+      label: "none",
+      description:
+        'one update vector of equal length a seller, as JSON: [...] or { "rows": n, "update": [...] }',
+    },
     output: "update: [...], accepted: [true, ...] for each seller",
     openings: {},
     privacy:

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
+import { findAlgorithm } from "../../../algorithms/catalog.ts";
 import { Output } from "../../../parties/cli/output.ts";
 import { buildProgram } from "../../../parties/cli/program.ts";
 
@@ -31,6 +32,13 @@ describe("the tree of commands", () => {
   it.each(leaves)("$name takes --json, and its example calls it", ({ name, command }) => {
     expect(command.options.some(({ long }) => long === "--json")).toBe(true);
     expect(helpOf(command)).toContain(`$ ${name}`);
+  });
+
+  it("says how updates are written wherever their files are asked for", () => {
+    const form = '[...] or { "rows": n, "update": [...] }';
+    const local = leaves.find(({ name }) => name === "symbolon local")!.command;
+    expect(helpOf(local).replace(/\s+/g, " ")).toContain(form);
+    expect(findAlgorithm("gradient-aggregation").manifest.input.description).toContain(form);
   });
 
   it("has the commands that people and scripts rely on", () => {
