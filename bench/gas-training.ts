@@ -58,6 +58,7 @@ async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
     await account.approve(algorithm);
   }
   const members = operators.map(({ address }) => address) as [string, string, string];
+  await new Market(market, deployer).createSet(members);
   const deployment = await deployGradientRounds(deployer, {
     operatorRegistry: market.operatorRegistry,
     evidenceSec: 86_400,

@@ -176,9 +176,10 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
     {
         JobSlot slot = _slots[jobId];
         JobState state = slot.state();
-        if ((state != JobState.Failed && state != JobState.Refunded) || slot.joined() || slot.returned()) {
-            revert BudgetNotReturnable(jobId);
-        }
+        // Past its deadline a funded job cannot be joined any more; its buyer may refuse the refund for ever.
+        bool over = state == JobState.Failed || state == JobState.Refunded
+            || (state == JobState.Funded && block.timestamp > terms.deadlineSec);
+        if (!over || slot.joined() || slot.returned()) revert BudgetNotReturnable(jobId);
         if (!slot.hasTerms(MarketHashes.terms(terms))) revert TermsMismatch(jobId);
         bytes32 specHash = MarketHashes.spec(terms.algorithm, terms.deadlineSec, terms.buyer, spec);
         if (specHash != terms.specHash || sellers.length != spec.dataRoots.length) revert SpecMismatch(jobId);

@@ -135,6 +135,8 @@ contract OperatorRegistry is IOperatorRegistry {
             signers[i] = record.signer;
             feesWei += record.feeWei;
         }
+        bytes32 operatorSet = MarketHashes.operatorSet(members);
+        if (!setExists(operatorSet)) revert SetUnknown(operatorSet);
     }
 
     /// @inheritdoc IOperatorRegistry

@@ -99,6 +99,8 @@ export interface UseRequest {
   purpose?: string;
   /** By offer id, where its terms have lists. */
   proofs?: ReadonlyMap<bigint, UseProofs>;
+  /** By offer id, the terms that the buyer has seen: with others the job is refused. Today's by default. */
+  terms?: ReadonlyMap<bigint, UseTerms>;
 }
 
 export interface UseProofs {
@@ -444,7 +446,7 @@ export class MarketReader {
     return { algorithm, members, deadlineSec, resultKey, microRho, purpose, offers, spec };
   }
 
-  async #uses({ offers: ids, proofs }: UseRequest): Promise<OfferUse[]> {
+  async #uses({ offers: ids, proofs, terms: seen }: UseRequest): Promise<OfferUse[]> {
     if (ids.length === 0) throw new SymbolonError("PARAMETER_INVALID", "a job uses at least one offer");
     const topics = ids.map((id) => toBeHex(id, 32));
     const [published, relisted] = await Promise.all([
@@ -457,7 +459,7 @@ export class MarketReader {
       const now = relisted.findLast(({ offer }) => offer === id) ?? first;
       const { algorithm = [], buyer = [], purpose = [] } = proofs?.get(id) ?? {};
       return {
-        ...{ seller: first.seller, dataRoot: first.dataRoot, terms: now.terms },
+        ...{ seller: first.seller, dataRoot: first.dataRoot, terms: seen?.get(id) ?? now.terms },
         ...{ algorithmProof: algorithm, buyerProof: buyer, purposeProof: purpose },
       };
     });

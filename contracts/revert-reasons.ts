@@ -130,7 +130,7 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   BudgetNotReturnable: ([job]) => ({
     code: "STATE_INVALID",
     message: `job ${job} has no privacy budget to give back`,
-    hint: "it comes back once, from a job that ended before the operators joined",
+    hint: "it comes back once, from a job that ended or expired before the operators joined",
   }),
   SpecMismatch: ([job]) => ({
     code: "COMMITMENT_MISMATCH",

@@ -20,7 +20,8 @@ import {
 } from "../contracts/use-terms.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 
-const most = 10_000;
+/** A list is hashed by every node of every job: 0.1 s for as many. */
+const most = 1000;
 
 const documentSchema = z.strictObject({
   symbolonTerms: z.literal(1),
@@ -34,7 +35,7 @@ const documentSchema = z.strictObject({
 export type TermsDocument = z.infer<typeof documentSchema>;
 
 /** Room for lists of the largest length. */
-const maxDocumentBytes = 8 * 1024 * 1024;
+const maxDocumentBytes = 4 * 1024 * 1024;
 
 /** The lists of a document as the values that the chain knows. */
 export function listsOf({ algorithms, buyers, purposes }: TermsDocument): Lists {
@@ -74,9 +75,21 @@ export async function fetchLists(
   terms: UseTerms,
   signal?: AbortSignal,
 ): Promise<Lists> {
-  if ([terms.algorithms, terms.buyers, terms.purposes].every((root) => root === ZeroHash)) return noLists;
+  const document = await fetchDocument(bridge, offer, terms, signal);
+  return document === undefined ? noLists : listsOf(document);
+}
+
+/** The same in words; none where nothing is listed. @throws as `fetchLists` */
+export async function fetchDocument(
+  bridge: BridgeClient,
+  offer: bigint,
+  terms: UseTerms,
+  signal?: AbortSignal,
+): Promise<TermsDocument | undefined> {
+  if ([terms.algorithms, terms.buyers, terms.purposes].every((root) => root === ZeroHash)) return undefined;
   const bytes = await bridge.downloadBlob(terms.document, maxDocumentBytes, { signal });
-  const lists = readLists(bytes);
+  const document = readDocument(bytes);
+  const lists = document && listsOf(document);
   const fits =
     lists !== undefined &&
     hasRoot(lists.algorithms, terms.algorithms) &&
@@ -89,7 +102,7 @@ export async function fetchLists(
       { hint: "leave the offer out, and tell its seller" },
     );
   }
-  return lists;
+  return document as TermsDocument;
 }
 
 /** A list that names something twice has no root. */
@@ -97,9 +110,9 @@ function hasRoot(values: readonly string[], root: string): boolean {
   return new Set(values).size === values.length && allowRoot(values) === root;
 }
 
-function readLists(bytes: Uint8Array): Lists | undefined {
+function readDocument(bytes: Uint8Array): TermsDocument | undefined {
   try {
-    return listsOf(documentSchema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))));
+    return documentSchema.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch {
     return undefined;
   }

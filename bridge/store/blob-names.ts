@@ -5,13 +5,18 @@ import type { MarketFact } from "./market-events.ts";
 const hashes = /0x[0-9a-f]{64}/g;
 
 /**
- * Names of blobs in a fact: an offer's schema and ciphertexts, a sealed result, and every 32-byte value in a
+ * Names of blobs in a fact: an offer's schema, ciphertexts and terms document, also an earlier one, because funded
+ * jobs are judged by the terms of their funding; a sealed result, and every 32-byte value in a
  * job's specification, since the buyer's own inputs are committed to there.
  */
 export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
   switch (fact.type) {
     case "OfferPublished":
-      return [fact.schemaHash, ...fact.ciphertextHashes].map((hash) => hash.toLowerCase());
+      return [fact.schemaHash, fact.terms.document, ...fact.ciphertextHashes].map((hash) =>
+        hash.toLowerCase(),
+      );
+    case "OfferRelisted":
+      return [fact.terms.document.toLowerCase()];
     case "AttestationPosted":
       return [fact.resultCiphertext];
     case "Funded":

@@ -142,7 +142,8 @@ interface IJobEscrow is IOfferRegistry {
     error DeadlineOutOfRange(uint256 deadlineSec, uint256 earliestSec, uint256 latestSec);
     error DeadlinePassed(uint256 jobId, uint256 deadlineSec);
     error DeadlineNotPassed(uint256 jobId, uint256 deadlineSec);
-    /// @notice Privacy budget comes back from a job that failed or was refunded before the operators joined, once.
+    /// @notice Privacy budget comes back once, from a job that failed, was refunded or expired before the operators
+    /// joined.
     error BudgetNotReturnable(uint256 jobId);
     /// @notice The specification is not the one that the job is bound to.
     error SpecMismatch(uint256 jobId);
@@ -169,7 +170,8 @@ interface IJobEscrow is IOfferRegistry {
     /// with the reason, where {createJob} would refuse offers, terms, operators or the algorithm.
     function quote(JobRequest calldata request) external view returns (uint256 amountWei);
 
-    /// @notice Every term of every offer that {createJob} would refuse for `buyer`; none when it would be taken now.
+    /// @notice Every term of every offer that {createJob} would refuse for `buyer`. The rest of what it checks,
+    /// such as the order of the offers, {quote} refuses.
     function explain(address buyer, JobRequest calldata request)
         external
         view

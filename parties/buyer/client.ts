@@ -92,6 +92,7 @@ export class BuyerClient {
       offers: proposal.offers.map(({ offer }) => offer),
       purpose: proposal.purpose,
       proofs: proposal.proofs,
+      terms: new Map(proposal.offers.map(({ offer, terms }) => [offer, terms])),
       spec: encodeJobSpec(spec),
       // The price that was shown, not another that a seller may have set since.
       amountWei: proposal.amountWei,

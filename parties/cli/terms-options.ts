@@ -1,16 +1,17 @@
 /** Options by which a seller states its terms of use. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { isAddress, ZeroHash } from "ethers";
-import { exactMicroRho, neverSec, rhoText, type UseTerms } from "../../contracts/use-terms.ts";
+import { exactMicroRho, neverSec, openTerms, rhoText, type UseTerms } from "../../contracts/use-terms.ts";
+import type { TermsDocument } from "../terms.ts";
 import { collect, parseWei, wholeNumber } from "./command.ts";
 import { showEther } from "./output.ts";
 
 export interface TermsOptions {
-  price: bigint;
-  rhoPrice: bigint;
+  price?: bigint;
+  rhoPrice?: bigint;
   maxRho?: bigint;
   expires?: number;
-  minSellers: number;
+  minSellers?: number;
   allowAlgorithm?: string[];
   allowBuyer?: string[];
   allowPurpose?: string[];
@@ -18,11 +19,12 @@ export interface TermsOptions {
 
 export function addTermsOptions(made: Command): Command {
   return made
-    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei).makeOptionMandatory())
+    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei))
     .addOption(
-      new Option("--rho-price <amount>", "price of each 0.000001 rho of privacy budget that a use spends")
-        .argParser(parseWei)
-        .default(0n, "0"),
+      new Option(
+        "--rho-price <amount>",
+        "price of each 0.000001 rho of privacy budget that a use spends",
+      ).argParser(parseWei),
     )
     .addOption(
       new Option(
@@ -32,9 +34,9 @@ export function addTermsOptions(made: Command): Command {
     )
     .addOption(new Option("--expires <date>", "last moment of the offer, ISO 8601").argParser(parseDate))
     .addOption(
-      new Option("--min-sellers <n>", "smallest number of different sellers in a job")
-        .argParser(wholeNumber(0, 65_535))
-        .default(0),
+      new Option("--min-sellers <n>", "smallest number of different sellers in a job").argParser(
+        wholeNumber(0, 65_535),
+      ),
     )
     .option(
       "--allow-algorithm <id>",
@@ -45,23 +47,40 @@ export function addTermsOptions(made: Command): Command {
     .option("--allow-purpose <text>", "the only purposes that a buyer may declare", collect(String));
 }
 
-/** The terms that the options state, and the document with their lists. @throws ALGORITHM_UNKNOWN */
-export async function termsOf(options: TermsOptions): Promise<{ terms: UseTerms; document?: Uint8Array }> {
+/** Terms as they are, which a relisting keeps where no option says otherwise. */
+export interface CurrentTerms {
+  terms: UseTerms;
+  document: TermsDocument | undefined;
+}
+
+/**
+ * The terms that the options state, the rest as it is or open, and the document with their lists.
+ * @throws ALGORITHM_UNKNOWN
+ */
+export async function termsOf(
+  options: TermsOptions,
+  { terms, document }: CurrentTerms = { terms: openTerms(0n), document: undefined },
+): Promise<{ terms: UseTerms; document?: Uint8Array }> {
   const { findAlgorithm, identify } = await import("../../algorithms/catalog.ts");
   const { withLists } = await import("../terms.ts");
-  const algorithms: string[] = [];
-  for (const id of options.allowAlgorithm ?? []) {
-    algorithms.push((await identify(findAlgorithm(id).manifest)).hash);
+  let algorithms = document?.algorithms ?? [];
+  if (options.allowAlgorithm !== undefined) {
+    const named = options.allowAlgorithm.map((id) => identify(findAlgorithm(id).manifest));
+    algorithms = (await Promise.all(named)).map(({ hash }) => hash);
   }
   return withLists(
     {
-      priceWei: options.price,
-      rhoPriceWei: options.rhoPrice,
-      maxMicroRho: options.maxRho ?? exactMicroRho,
-      expirySec: options.expires ?? neverSec,
-      minSellers: options.minSellers,
+      priceWei: options.price ?? terms.priceWei,
+      rhoPriceWei: options.rhoPrice ?? terms.rhoPriceWei,
+      maxMicroRho: options.maxRho ?? terms.maxMicroRho,
+      expirySec: options.expires ?? terms.expirySec,
+      minSellers: options.minSellers ?? terms.minSellers,
     },
-    { algorithms, buyers: options.allowBuyer ?? [], purposes: options.allowPurpose ?? [] },
+    {
+      algorithms,
+      buyers: options.allowBuyer ?? document?.buyers ?? [],
+      purposes: options.allowPurpose ?? document?.purposes ?? [],
+    },
   );
 }
 
@@ -90,9 +109,11 @@ export function parseRho(text: string): bigint {
 
 function parseDate(text: string): number {
   const sec = Math.floor(Date.parse(text) / 1000);
-  if (!(sec > 0 && sec <= neverSec)) {
+  // A time without its zone would mean another moment on another machine.
+  if (!/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) || !(sec <= neverSec)) {
     throw new InvalidArgumentError("expected a date such as 2027-12-31 or 2027-12-31T12:00Z");
   }
+  if (sec * 1000 < Date.now()) throw new InvalidArgumentError("the date has passed");
   return sec;
 }
 

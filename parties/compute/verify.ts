@@ -115,7 +115,6 @@ export class JobVerifier {
 
     const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
     const algorithm = await this.#checkAlgorithm(job, spec);
-    await this.#checkTerms(job, prices, signal);
     const parameters = parseParameters(algorithm, spec.parameters);
     const schema = await this.#schema(spec.schemaHash, signal);
     const shape = jobShape(spec, schema, offers);
@@ -126,6 +125,7 @@ export class JobVerifier {
     if (elements < 1 || elements > config.limits.maxResultElements) {
       throw new SymbolonError("LIMIT_EXCEEDED", `the result has ${elements} elements`);
     }
+    await this.#checkTerms(job, prices, signal);
     return {
       ...{ job, members, point, spec, algorithm, parameters, schema, shape, plan, inputs, payoutRoot },
       inputRoot: job.inputRoot,
@@ -254,6 +254,9 @@ export class JobVerifier {
         terms,
         lists: await fetchLists(this.#options.bridge, offer, terms, signal),
       });
+      // A long list is hashed in one go; the process has other jobs to serve between two of them.
+      await new Promise((resolve) => setImmediate(resolve));
+      signal?.throwIfAborted();
     }
     const [failure] = termFailures({ ...job, atSec: job.funded.timestampSec }, offers);
     if (failure !== undefined) {

@@ -80,6 +80,12 @@ contract FundingTest is MarketTest {
     function test_offersOfAnotherSetAreUnknown() public {
         IJobEscrow.JobRequest memory request = _request(_publish(1));
         (request.members[0], request.members[1]) = (members[1], members[0]);
+        // A set that nobody made is none, whoever its members are: who follows the events could not follow the job.
+        bytes32 unknownSet = keccak256(abi.encode(request.members[0], request.members[1], request.members[2]));
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, unknownSet));
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(request);
+        operators.createSet(request.members);
         vm.expectRevert(
             abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, request.offers[0].dataRoot)
         );

@@ -104,8 +104,9 @@ contract MarketHandler is MarketTest {
         (uint256 jobId, Record storage record) = _pick(which);
         if (jobId == 0) return;
         IJobEscrow.JobSpec memory spec = record.spec;
-        bool due = (record.state == JobState.Failed || record.state == JobState.Refunded) && !record.joined
-            && !record.returned && !_bad(spoil);
+        bool over = record.state == JobState.Failed || record.state == JobState.Refunded
+            || (record.state == JobState.Funded && !_inTime(record));
+        bool due = over && !record.joined && !record.returned && !_bad(spoil);
         if (_bad(spoil)) spec.microRho += 1;
         address[] memory sellers = new address[](record.sets.length);
         for (uint256 i; i < sellers.length; ++i) sellers[i] = SELLER;
@@ -317,7 +318,7 @@ contract MarketHandler is MarketTest {
         if (kind == 1) signatures[point] = signatures[(point + 1) % 3];
         if (kind == 2) signatures = _signAll(_joinDigest(jobId + 1, _records[jobId].terms.specHash));
         if (kind == 3) signatures = _signAll(_digest(_domainOf(1, address(escrow)), structHash));
-        if (kind == 4) signatures = _signAll(_digest(_domainOf(block.chainid, address(offers)), structHash));
+        if (kind == 4) signatures = _signAll(_digest(_domainOf(block.chainid, address(operators)), structHash));
     }
 
     /// Two jobs that a buyer funded alike in one second have equal terms.

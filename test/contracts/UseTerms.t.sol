@@ -293,6 +293,25 @@ contract UseTermsTest is MarketTest {
         _eq(_left(request.offers[0]), BUDGET, "once");
     }
 
+    /// A buyer that refuses its money back cannot hold the budget.
+    function test_budgetComesBackFromAnExpiredJobThatIsNotRefunded() public {
+        (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
+        IJobEscrow.JobSpec memory spec = _spec(request, _ids());
+        address[] memory sellers = new address[](1);
+        sellers[0] = SELLER;
+        bytes memory refused = abi.encodeWithSelector(IJobEscrow.BudgetNotReturnable.selector, jobId);
+        vm.warp(terms.deadlineSec);
+        vm.expectRevert(refused);
+        escrow.returnBudget(jobId, terms, spec, sellers);
+        vm.warp(terms.deadlineSec + 1);
+        escrow.returnBudget(jobId, terms, spec, sellers);
+        _eq(_left(request.offers[0]), BUDGET, "back");
+        escrow.refund(jobId, terms);
+        vm.expectRevert(refused);
+        escrow.returnBudget(jobId, terms, spec, sellers);
+        _eq(_left(request.offers[0]), BUDGET, "once");
+    }
+
     /// Who failed after it joined has seen the data at work: money comes back, budget does not.
     function test_whatWasJoinedIsSpent() public {
         (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();

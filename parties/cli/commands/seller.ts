@@ -16,7 +16,15 @@ export function sellerCommands(output: Output): Command {
     "seller",
     "the seller's side: offers and earnings",
     "symbolon seller offers --keys seller.keys.json",
-    [offer(output), offers(output), relist(output), withdrawOffer(output), earnings(output), claim(output)],
+    [
+      offer(output),
+      offers(output),
+      relist(output),
+      withdrawOffer(output),
+      returnBudget(output),
+      earnings(output),
+      claim(output),
+    ],
   );
 }
 
@@ -59,7 +67,13 @@ function offer(output: Output): Command {
       "where the sealed shares wait for their upload; a temporary folder by default",
     );
   return addDialectOptions(addTermsOptions(made)).action(async (options: OfferOptions) => {
+    if (options.price === undefined) {
+      throw new SymbolonError("USAGE", "an offer has a price", { hint: "give --price, such as 0.01eth" });
+    }
     const { terms, document } = await termsOf(options);
+    if (terms.maxMicroRho !== exactMicroRho && options.budgetRho === undefined) {
+      output.note("there is a limit for one job, but none for all jobs together: see --budget-rho");
+    }
     const { readOfferData } = await import("../../seller/read-offer.ts");
     const { table, schema, derived } = await readOfferData({
       data: options.data,
@@ -155,13 +169,16 @@ function offers(output: Output): Command {
 function relist(output: Output): Command {
   const made = sellerCommand(
     "relist",
-    "put an offer under new terms for jobs to come, also a withdrawn one; the data is not shared again",
+    "change terms of an offer for jobs to come, or list a withdrawn one again; the data is not shared again, and terms that no option names stay",
     "symbolon seller relist 3 --price 0.02eth --keys seller.keys.json",
   ).argument("<offer>", "its number", parseId);
   return addTermsOptions(made).action((id: bigint, options: AccountOptions & TermsOptions) =>
     withConnection(options, output, async ({ as, bridge }) => {
       const { account } = await keysOf("seller", options);
-      const { terms, document } = await termsOf(options);
+      const { fetchDocument } = await import("../../terms.ts");
+      const before = (await as(account).offer(id)).terms;
+      const current = { terms: before, document: await fetchDocument(bridge, id, before) };
+      const { terms, document } = await termsOf(options, current);
       if (document !== undefined) await bridge.uploadBlob(document);
       const { hash } = await as(account).relist(id, terms);
       const { budgetLeftMicroRho } = await as(account).offer(id);
@@ -173,6 +190,22 @@ function relist(output: Output): Command {
       );
     }),
   );
+}
+
+function returnBudget(output: Output): Command {
+  return sellerCommand(
+    "return-budget",
+    "take back the privacy budget that a job reserved and never used: it ended before the operators joined",
+    "symbolon seller return-budget 7 --keys seller.keys.json",
+  )
+    .argument("<job>", "its number", parseId)
+    .action((job: bigint, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const { account } = await keysOf("seller", options);
+        const { hash } = await as(account).returnBudget(job);
+        output.result({ job, txHash: hash }, () => `the budget of job ${job} is back  tx ${hash}`);
+      }),
+    );
 }
 
 function withdrawOffer(output: Output): Command {

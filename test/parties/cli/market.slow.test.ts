@@ -153,16 +153,28 @@ describe("the command line on a running market, from an offer to the last claim"
       "offer 2 is used with data of at least 2 sellers, this job has 1",
     ]);
     expect(await words("--offers 2 --purpose teaching")).not.toContain("purpose");
-    // Terms without a budget are not enough: what is left of it stays.
-    const relisted = await symbolon("seller relist 2 --price 2gwei --keys seller.json");
+    // What no option names stays, the lists too.
+    const { terms } = offered.document;
+    const priced = await symbolon("seller relist 2 --price 2gwei --keys seller.json");
+    expect(priced.document.terms).toEqual({ ...terms, priceWei: "2000000000" });
+    expect(await words("--offers 2")).toContain("at least 2 sellers");
+    const relisted = await symbolon("seller relist 2 --min-sellers 0 --keys seller.json");
     expect(relisted.document).toMatchObject({ terms: { minSellers: 0 }, budgetLeftMicroRho: "500000" });
-    expect(await words("--offers 2")).toBe(
+    expect((await refused("seller return-budget 1 --keys seller.json"))[1]).toBe("STATE_INVALID");
+    expect(await words("--offers 2 --purpose teaching")).toBe(
       "offer 2 has a privacy budget of rho 0.5 left, this job takes exact results",
     );
   });
 
   it("takes terms that are none for bad usage", async () => {
-    for (const option of ["--max-rho much", "--expires soon", "--min-sellers -1", "--allow-buyer 0x12"]) {
+    for (const option of [
+      "--max-rho much",
+      "--expires soon",
+      "--expires 2001-01-01",
+      "--expires 2099-01-01T10:00",
+      "--min-sellers -1",
+      "--allow-buyer 0x12",
+    ]) {
       const line = `seller offer --keys seller.json --data data.csv --price 1gwei ${option}`;
       expect(await refused(line), option).toEqual([2, "USAGE"]);
     }
