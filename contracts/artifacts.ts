@@ -6,17 +6,20 @@ import { SymbolonError } from "../mpc/errors.ts";
 export const contractNames = ["OperatorRegistry", "OfferRegistry", "JobEscrow"] as const;
 export type ContractName = (typeof contractNames)[number];
 
+/** Every contract that is built: those of a market, and the exchange of raw data, which stands alone. */
+export type BuiltContract = ContractName | "ReviewExchange";
+
 export interface Artifact {
-  name: ContractName;
+  name: BuiltContract;
   abi: Interface;
   /** Creation code without constructor arguments, 0x-hex. */
   bytecode: string;
 }
 
-const loaded = new Map<ContractName, Artifact>();
+const loaded = new Map<BuiltContract, Artifact>();
 
 /** @throws CONFIG_INVALID when the contracts were not built */
-export function artifact(name: ContractName): Artifact {
+export function artifact(name: BuiltContract): Artifact {
   const known = loaded.get(name);
   if (known !== undefined) return known;
   const file = new URL(`../build/artifacts/contracts/${name}.sol/${name}.json`, import.meta.url);
@@ -35,7 +38,7 @@ export function artifact(name: ContractName): Artifact {
   return fresh;
 }
 
-/** The interfaces of all contracts: an error or event is looked up in each. */
+/** The interfaces of a market's contracts: an error or event is looked up in each. */
 export function allInterfaces(): Interface[] {
   return contractNames.map((name) => artifact(name).abi);
 }

@@ -7,7 +7,7 @@ import { type ErrorCode, SymbolonError, toSymbolonError } from "../mpc/errors.ts
 import { allInterfaces } from "./artifacts.ts";
 import { jobStates } from "./job-states.ts";
 
-interface Words {
+export interface Words {
   code: ErrorCode;
   message: string;
   hint?: string;
@@ -274,7 +274,7 @@ function saysNoFunds(thrown: unknown, depth = 0): boolean {
 }
 
 /** Revert data lies at different depths with different endpoints. */
-function revertData(thrown: unknown, depth = 0): string | null {
+export function revertData(thrown: unknown, depth = 0): string | null {
   if (typeof thrown !== "object" || thrown === null || depth > 4) return null;
   const { data, info, error, cause } = thrown as Record<string, unknown>;
   if (typeof data === "string" && /^0x([0-9a-fA-F]{2}){4,}$/.test(data)) return data;

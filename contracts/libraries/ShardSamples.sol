@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title Which shards are sampled, and the keys of shards
+/// @notice `contracts/exchange-commitments.ts` computes the same; a test compares them.
+library ShardSamples {
+    /// @notice No sample is larger, so that what a claim costs is limited.
+    uint256 internal constant MAX_SAMPLES = 64;
+
+    bytes32 private constant INNER_PAD = 0x3636363636363636363636363636363636363636363636363636363636363636;
+    bytes32 private constant OUTER_PAD = 0x5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c;
+
+    /// @notice One for each started `shardsPerSample` shards, at most {MAX_SAMPLES}.
+    function count(uint256 shardCount, uint256 shardsPerSample) internal pure returns (uint256) {
+        uint256 samples = (shardCount + shardsPerSample - 1) / shardsPerSample;
+        return samples < MAX_SAMPLES ? samples : MAX_SAMPLES;
+    }
+
+    /// @notice `samples` different indices below `shardCount`, every set equally likely (Floyd's algorithm): for
+    /// each j from shardCount - samples to shardCount - 1, keccak256(abi.encode(seed, j)) mod (j + 1), or j where
+    /// that index was drawn before. The bias of the remainder is below 2^-220.
+    function indices(bytes32 seed, uint256 shardCount, uint256 samples)
+        internal
+        pure
+        returns (uint256[] memory drawn)
+    {
+        drawn = new uint256[](samples);
+        uint256 first = shardCount - samples;
+        for (uint256 k; k < samples; ++k) {
+            uint256 j = first + k;
+            uint256 index = uint256(keccak256(abi.encode(seed, j))) % (j + 1);
+            for (uint256 i; i < k; ++i) {
+                if (drawn[i] == index) {
+                    index = j;
+                    break;
+                }
+            }
+            drawn[k] = index;
+        }
+    }
+
+    /// @notice keccak256 over the keys, 32 bytes each, of the shards at `drawn`, which come from `masterKey`.
+    function keysHash(bytes32 masterKey, uint256[] memory drawn) internal pure returns (bytes32) {
+        bytes32 derivationKey = _extract(masterKey);
+        bytes32[] memory keys = new bytes32[](drawn.length);
+        for (uint256 i; i < drawn.length; ++i) {
+            keys[i] = _expand(derivationKey, drawn[i]);
+        }
+        return keccak256(abi.encodePacked(keys));
+    }
+
+    /// @notice The key of one shard: HKDF-SHA-256 (RFC 5869) without salt, info "symbolon shard" and the index in
+    /// four bytes. From it neither the master key nor another shard's key can be computed.
+    function shardKey(bytes32 masterKey, uint256 index) internal pure returns (bytes32) {
+        return _expand(_extract(masterKey), index);
+    }
+
+    function _extract(bytes32 masterKey) private pure returns (bytes32) {
+        return _hmac(0, abi.encodePacked(masterKey));
+    }
+
+    function _expand(bytes32 derivationKey, uint256 index) private pure returns (bytes32) {
+        return _hmac(derivationKey, abi.encodePacked("symbolon shard", uint32(index), uint8(1)));
+    }
+
+    /// @dev HMAC-SHA-256 (RFC 2104) under a key of 32 bytes, which is padded with 32 zero bytes to a block.
+    function _hmac(bytes32 key, bytes memory message) private pure returns (bytes32) {
+        bytes32 inner = sha256(abi.encodePacked(key ^ INNER_PAD, INNER_PAD, message));
+        return sha256(abi.encodePacked(key ^ OUTER_PAD, OUTER_PAD, inner));
+    }
+}
