@@ -31,6 +31,8 @@ export type ExchangeGasFigures = Record<(typeof exchangeGasNames)[number], numbe
 /** The chain's clock is set, because a zero byte in a time is cheaper than another. */
 const startSec = 2_000_000_000;
 const daySec = 86_400;
+/** Of each phase after registration. */
+const phaseSec = 43_200;
 const shards = 100;
 const secret = id("secret");
 
@@ -80,12 +82,12 @@ async function runSession(
     minShards: shards,
     shardsPerSample: 20,
     registerBySec: startsAt + daySec,
-    sampleSec: daySec,
-    featuresSec: daySec,
-    reviewSec: daySec,
-    answerSec: daySec,
-    optimalSec: daySec,
-    claimSec: daySec,
+    sampleSec: phaseSec,
+    featuresSec: phaseSec,
+    reviewSec: phaseSec,
+    answerSec: phaseSec,
+    optimalSec: phaseSec,
+    claimSec: phaseSec,
     secretHash: keccak256(secret),
     extractorHash: id("extractor"),
     descriptionHash: id(`description ${round}`),
@@ -115,13 +117,13 @@ async function runSession(
     note("hyperx.candidate", await collector.candidate(terms, registration));
     note("hyperx.review", await collector.review(terms, registration));
   }
-  await jump(request.registerBySec + 3 * daySec + 1);
+  await jump(request.registerBySec + 3 * phaseSec + 1);
   for (const [index, { at, registration }] of registrations.entries()) {
     const openings = trees[index]!.open(sampledIndices(registration.seed!, shards, request.shardsPerSample));
     await at.answer(terms, registration, openings);
     registration.keys = openings.map(({ key }) => key);
   }
-  await jump(request.registerBySec + 4 * daySec + 1);
+  await jump(request.registerBySec + 4 * phaseSec + 1);
   const [winner, other] = registrations as [(typeof registrations)[0], (typeof registrations)[0]];
   note("hyperx.optimal", await collector.optimal(terms, winner.registration));
   note("hyperx.claim", await winner.at.claim(terms, winner.registration, masterKeys[0]!));

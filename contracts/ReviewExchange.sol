@@ -88,14 +88,14 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IReviewExchange
-    function optimal(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external {
+    function optimal(Schedule schedule, bytes32 conditions, uint256 seat) external {
         bytes32 session = ExchangeHashes.session(msg.sender, schedule, conditions);
         // Were a winner named earlier, an answer on its way would show its keys and be refused.
         _after(session, schedule.answerBySec());
         _until(session, schedule.optimalBySec());
-        _requireBound(session, seat, _seats[seat], facts, SeatState.Answered);
         SessionSlot slot = _sessions[session];
         _requireArrow(session, slot.state(), SessionState.Won);
+        // Whether the seat has answered is looked at by {claim} and {forfeit}, which open its facts anyway.
         _sessions[session] = slot.withWinner(seat);
         emit OptimalNamed(session, seat);
     }
@@ -106,15 +106,11 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         SessionSlot slot = _sessions[session];
         SessionState state = slot.state();
         _requireArrow(session, state, SessionState.Closed);
-        uint256 compensated = slot.answered();
-        if (state == SessionState.Won) {
-            _after(session, terms.schedule.claimBySec());
-            // A winner that does not claim is owed nothing.
-            --compensated;
-        } else {
-            _after(session, terms.schedule.optimalBySec());
-        }
-        uint256 refund = terms.amounts.reward() - compensated * terms.amounts.compensation();
+        Schedule schedule = terms.schedule;
+        _after(session, state == SessionState.Won ? schedule.claimBySec() : schedule.optimalBySec());
+        // One compensation for each answer stays. That of a winner that did not claim is paid by {forfeit}, for
+        // here it is not known whether the seat that was named has answered at all.
+        uint256 refund = terms.amounts.reward() - slot.answered() * terms.amounts.compensation();
         _sessions[session] = slot.withState(SessionState.Closed);
         emit SessionClosed(session, refund);
         Payments.pay(terms.token, terms.collector, refund);
@@ -123,17 +119,13 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     // ---- provider ----------------------------------------------------------------------------------
 
     /// @inheritdoc IReviewExchange
-    function deposit(uint64 number, address token, uint256 amount) external payable nonReentrant {
-        uint256 seat = ExchangeSlots.seatId(msg.sender, number);
-        SeatSlot slot = _seats[seat];
-        SeatState state = slot.state();
-        // Not by the table: its other arrows to Idle end a registration.
-        if (state > SeatState.Idle) revert SeatTransitionRefused(seat, state, SeatState.Idle);
-        uint256 held = slot.amount();
-        if (held != 0 && slot.token() != token) revert TokenMismatch(seat, slot.token(), token);
-        if (amount > type(uint88).max - held) revert DepositTooLarge(seat, amount);
-        _seats[seat] = ExchangeSlots.idle(token, uint88(held + amount));
-        emit DepositAdded(seat, token, amount);
+    function deposit(uint64 number) external payable {
+        _credit(number, address(0), msg.value);
+    }
+
+    /// @inheritdoc IReviewExchange
+    function depositToken(uint64 number, address token, uint256 amount) external nonReentrant {
+        _credit(number, token, amount);
         Payments.collect(token, amount);
     }
 
@@ -264,13 +256,16 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         if (state == SeatState.Accused) {
             _after(session, terms.schedule.reviewBySec());
         } else {
-            if (_sessions[session].winner() != seat) revert SeatHasNotWon(session, seat);
+            if (state != SeatState.Answered || _sessions[session].winner() != seat) {
+                revert SeatHasNotWon(session, seat);
+            }
             _after(session, terms.schedule.claimBySec());
         }
+        uint256 compensation = state == SeatState.Accused ? 0 : terms.amounts.compensation();
         uint256 lost = terms.amounts.deposit();
         _seats[seat] = ExchangeSlots.idle(terms.token, 0);
-        emit DepositForfeited(session, seat, lost);
-        Payments.pay(terms.token, terms.collector, lost);
+        emit DepositForfeited(session, seat, lost, compensation);
+        Payments.pay(terms.token, terms.collector, lost + compensation);
     }
 
     // ---- reading -----------------------------------------------------------------------------------
@@ -319,7 +314,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IReviewExchange
-    function shardKey(bytes32 masterKey, uint256 index) external pure returns (bytes32) {
+    function shardKey(bytes32 masterKey, uint256 index) external view returns (bytes32) {
         return ShardSamples.shardKey(masterKey, index);
     }
 
@@ -336,6 +331,19 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     /// @inheritdoc IReviewExchange
     function sessionTransitionAllowed(SessionState from, SessionState to) external pure returns (bool) {
         return ExchangeStates.allowed(from, to);
+    }
+
+    function _credit(uint64 number, address token, uint256 amount) private {
+        uint256 seat = ExchangeSlots.seatId(msg.sender, number);
+        SeatSlot slot = _seats[seat];
+        SeatState state = slot.state();
+        // Not by the table: its other arrows to Idle end a registration.
+        if (state > SeatState.Idle) revert SeatTransitionRefused(seat, state, SeatState.Idle);
+        uint256 held = slot.amount();
+        if (held != 0 && slot.token() != token) revert TokenMismatch(seat, slot.token(), token);
+        if (amount > type(uint88).max - held) revert DepositTooLarge(seat, amount);
+        _seats[seat] = ExchangeSlots.idle(token, uint88(held + amount));
+        emit DepositAdded(seat, token, amount);
     }
 
     // ---- checks ------------------------------------------------------------------------------------
@@ -404,7 +412,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     }
 
     /// @dev The facts of an answered registration, from a master key and what it derives.
-    function _claimedFacts(Amounts amounts, Claim calldata revealed) private pure returns (bytes32) {
+    function _claimedFacts(Amounts amounts, Claim calldata revealed) private view returns (bytes32) {
         bytes32 commitment = ExchangeHashes.words(
             revealed.shardRoot, keccak256(abi.encode(revealed.masterKey)), bytes32(uint256(revealed.shardCount))
         );

@@ -28,6 +28,7 @@ import {
   seatId,
   sessionId,
   sessionTerms,
+  wordsHash,
 } from "./exchange-commitments.ts";
 import { toExchangeError } from "./exchange-reasons.ts";
 import { type SeatState, type SessionState, seatStates, sessionStates } from "./exchange-states.ts";
@@ -56,7 +57,7 @@ export type ExchangeEvent =
   | ({ type: "ReviewAnswered"; keys: string[] } & Seat)
   | ({ type: "RewardClaimed"; masterKey: string; reward: bigint } & Seat)
   | ({ type: "SeatReleased"; deposit: bigint; compensation: bigint } & Seat)
-  | ({ type: "DepositForfeited"; deposit: bigint } & Seat)
+  | ({ type: "DepositForfeited"; deposit: bigint; compensation: bigint } & Seat)
   | { type: "SessionClosed"; session: string; refund: bigint };
 
 /** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
@@ -92,7 +93,7 @@ export class ExchangeMarket {
     request: SessionRequest,
   ): Promise<{ receipt: TransactionReceipt; session: string; terms: SessionTerms }> {
     const terms = sessionTerms(await this.#signer().getAddress(), request);
-    const receipt = await this.#send("open", [request], ethOf(request.token, request.reward));
+    const receipt = await this.#send("open", [request], request.token === ZeroAddress ? request.reward : 0n);
     return { receipt, session: sessionId(terms), terms };
   }
 
@@ -125,8 +126,14 @@ export class ExchangeMarket {
     return this.#send("review", lightArguments(terms, registration, "featuresRoot"));
   }
 
-  optimal(terms: SessionTerms, registration: Registration): Promise<TransactionReceipt> {
-    return this.#send("optimal", lightArguments(terms, registration, "keys"));
+  /** Names the winner. The contract does not look whether it has answered, so this does. */
+  async optimal(terms: SessionTerms, registration: Registration): Promise<TransactionReceipt> {
+    const { tag } = await this.seat(registration.seat);
+    const bound = wordsHash(sessionId(terms), factsAt(registration, "keys"));
+    if (tag !== BigInt(bound) >> 8n) {
+      throw new SymbolonError("STATE_INVALID", "this registration has not answered a review in this session");
+    }
+    return this.#send("optimal", [terms.schedule, conditionsHash(terms), registration.seat]);
   }
 
   close(terms: SessionTerms): Promise<TransactionReceipt> {
@@ -136,7 +143,8 @@ export class ExchangeMarket {
   // ---- provider ------------------------------------------------------------------------------------
 
   deposit(number: SeatNumber, amount: bigint, token = ZeroAddress): Promise<TransactionReceipt> {
-    return this.#send("deposit", [number, token, amount], ethOf(token, amount));
+    if (token === ZeroAddress) return this.#send("deposit", [number], amount);
+    return this.#send("depositToken", [number, token, amount]);
   }
 
   withdraw(number: SeatNumber, amount: bigint): Promise<TransactionReceipt> {
@@ -336,8 +344,4 @@ function lightArguments(terms: SessionTerms, registration: Registration, last: F
 
 function numberOf({ seat }: Registration): bigint {
   return seat & 0xffff_ffff_ffff_ffffn;
-}
-
-function ethOf(token: string, amount: bigint): bigint {
-  return token === ZeroAddress ? amount : 0n;
 }

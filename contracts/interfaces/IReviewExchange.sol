@@ -128,7 +128,7 @@ interface IReviewExchange {
     event OptimalNamed(bytes32 indexed session, uint256 indexed seat);
     event RewardClaimed(bytes32 indexed session, uint256 indexed seat, bytes32 masterKey, uint256 reward);
     event SeatReleased(bytes32 indexed session, uint256 indexed seat, uint256 deposit, uint256 compensation);
-    event DepositForfeited(bytes32 indexed session, uint256 indexed seat, uint256 deposit);
+    event DepositForfeited(bytes32 indexed session, uint256 indexed seat, uint256 deposit, uint256 compensation);
     event SessionClosed(bytes32 indexed session, uint256 refund);
 
     /// @notice The table of states has no such arrow.
@@ -183,10 +183,10 @@ interface IReviewExchange {
     /// @param facts H(H(H(commitment), seed), featuresRoot).
     function review(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external;
 
-    /// @notice Names the winner, among those who answered and after all answers are in.
-    /// @param facts H(H(H(H(commitment), seed), featuresRoot), keysHash), with keysHash = keccak256 of the sampled
-    /// keys in a row.
-    function optimal(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external;
+    /// @notice Names the winner, once, after all answers are in. A collector should look first whether the seat has
+    /// answered in its session: a winner that has not can neither claim nor lose anything, and the collector gets
+    /// back what it would have got back without a winner, only later.
+    function optimal(Schedule schedule, bytes32 conditions, uint256 seat) external;
 
     /// @notice Pays the collector what nobody is owed: when no winner was named, or the winner did not claim.
     /// Anyone may call.
@@ -196,7 +196,10 @@ interface IReviewExchange {
 
     /// @notice Adds to the deposit of the caller's seat of that number. A seat takes one registration at a time; an
     /// account has 2^64 of them.
-    function deposit(uint64 number, address token, uint256 amount) external payable;
+    function deposit(uint64 number) external payable;
+
+    /// @notice The same in an ERC-20 token, of which `amount` was approved.
+    function depositToken(uint64 number, address token, uint256 amount) external;
 
     /// @notice Pays out from an idle seat: deposits that went back, and compensations.
     function withdraw(uint64 number, uint256 amount) external;
@@ -236,7 +239,8 @@ interface IReviewExchange {
     function release(Terms calldata terms, uint256 seat, bytes32 facts) external;
 
     /// @notice Pays the collector the deposit of a provider that was accused and delivered nothing, or of a winner
-    /// that did not claim.
+    /// that did not claim; of the latter its compensation too. The facts of an answered registration are
+    /// H(H(H(H(commitment), seed), featuresRoot), keysHash), with keysHash = keccak256 of the sampled keys in a row.
     function forfeit(Terms calldata terms, uint256 seat, bytes32 facts) external;
 
     // ---- reading -----------------------------------------------------------------------------------
@@ -263,7 +267,7 @@ interface IReviewExchange {
 
     /// @notice The key of a shard: HKDF-SHA-256 of the master key, no salt, info "symbolon shard" and the index in four
     /// bytes, big-endian.
-    function shardKey(bytes32 masterKey, uint256 index) external pure returns (bytes32);
+    function shardKey(bytes32 masterKey, uint256 index) external view returns (bytes32);
 
     /// @notice How many answers the reward of a session pays for.
     function maxAnswers(Amounts amounts) external pure returns (uint256);

@@ -60,11 +60,11 @@ library ExchangeStates {
 
     /// @notice Whether a seat may go from `from` to `to`.
     function allowed(SeatState from, SeatState to) internal pure returns (bool) {
-        return (SEATS >> (16 * uint256(from) + uint256(to))) & 1 == 1;
+        return (SEATS >> ((uint256(from) << 4) | uint256(to))) & 1 == 1;
     }
 
     /// @notice Whether a session may go from `from` to `to`.
     function allowed(SessionState from, SessionState to) internal pure returns (bool) {
-        return (SESSIONS >> (8 * uint256(from) + uint256(to))) & 1 == 1;
+        return (SESSIONS >> ((uint256(from) << 3) | uint256(to))) & 1 == 1;
     }
 }

@@ -90,33 +90,40 @@ library ExchangeTerms {
     }
 
     function sampleBySec(Schedule s) internal pure returns (uint256) {
-        return registerBySec(s) + uint32(Schedule.unwrap(s) >> 40);
+        return _sum(registerBySec(s), uint32(Schedule.unwrap(s) >> 40));
     }
 
     function featuresBySec(Schedule s) internal pure returns (uint256) {
-        return sampleBySec(s) + uint32(Schedule.unwrap(s) >> 72);
+        return _sum(sampleBySec(s), uint32(Schedule.unwrap(s) >> 72));
     }
 
     /// @notice The first half of the review phase: until then the collector can say that features are missing, and
     /// whoever is told so has at least the second half to put them on chain.
     function accuseBySec(Schedule s) internal pure returns (uint256) {
-        return featuresBySec(s) + uint32(Schedule.unwrap(s) >> 104) / 2;
+        return _sum(featuresBySec(s), uint32(Schedule.unwrap(s) >> 104) / 2);
     }
 
     function reviewBySec(Schedule s) internal pure returns (uint256) {
-        return featuresBySec(s) + uint32(Schedule.unwrap(s) >> 104);
+        return _sum(featuresBySec(s), uint32(Schedule.unwrap(s) >> 104));
     }
 
     function answerBySec(Schedule s) internal pure returns (uint256) {
-        return reviewBySec(s) + uint32(Schedule.unwrap(s) >> 136);
+        return _sum(reviewBySec(s), uint32(Schedule.unwrap(s) >> 136));
     }
 
     function optimalBySec(Schedule s) internal pure returns (uint256) {
-        return answerBySec(s) + uint32(Schedule.unwrap(s) >> 168);
+        return _sum(answerBySec(s), uint32(Schedule.unwrap(s) >> 168));
     }
 
     function claimBySec(Schedule s) internal pure returns (uint256) {
-        return optimalBySec(s) + uint32(Schedule.unwrap(s) >> 200);
+        return _sum(optimalBySec(s), uint32(Schedule.unwrap(s) >> 200));
+    }
+
+    /// @dev A time of 40 bits and six durations of 32 bits never overflow.
+    function _sum(uint256 timeSec, uint256 durationSec) private pure returns (uint256) {
+        unchecked {
+            return timeSec + durationSec;
+        }
     }
 
     function reward(Amounts a) internal pure returns (uint256) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {ExchangeHashes} from "./ExchangeHashes.sol";
+
 /// @title Which shards are sampled, and the keys of shards
 /// @notice `contracts/exchange-commitments.ts` computes the same; a test compares them.
 library ShardSamples {
@@ -26,21 +28,24 @@ library ShardSamples {
     {
         drawn = new uint256[](samples);
         uint256 first = shardCount - samples;
-        for (uint256 k; k < samples; ++k) {
-            uint256 j = first + k;
-            uint256 index = uint256(keccak256(abi.encode(seed, j))) % (j + 1);
-            for (uint256 i; i < k; ++i) {
-                if (drawn[i] == index) {
-                    index = j;
-                    break;
+        // Nothing below reaches beyond shardCount.
+        unchecked {
+            for (uint256 k; k < samples; ++k) {
+                uint256 j = first + k;
+                uint256 index = uint256(ExchangeHashes.words(seed, bytes32(j))) % (j + 1);
+                for (uint256 i; i < k; ++i) {
+                    if (drawn[i] == index) {
+                        index = j;
+                        break;
+                    }
                 }
+                drawn[k] = index;
             }
-            drawn[k] = index;
         }
     }
 
     /// @notice keccak256 over the keys, 32 bytes each, of the shards at `drawn`, which come from `masterKey`.
-    function keysHash(bytes32 masterKey, uint256[] memory drawn) internal pure returns (bytes32) {
+    function keysHash(bytes32 masterKey, uint256[] memory drawn) internal view returns (bytes32) {
         bytes32 derivationKey = _extract(masterKey);
         bytes32[] memory keys = new bytes32[](drawn.length);
         for (uint256 i; i < drawn.length; ++i) {
@@ -51,21 +56,33 @@ library ShardSamples {
 
     /// @notice The key of one shard: HKDF-SHA-256 (RFC 5869) without salt, info "symbolon shard" and the index in
     /// four bytes. From it neither the master key nor another shard's key can be computed.
-    function shardKey(bytes32 masterKey, uint256 index) internal pure returns (bytes32) {
+    function shardKey(bytes32 masterKey, uint256 index) internal view returns (bytes32) {
         return _expand(_extract(masterKey), index);
     }
 
-    function _extract(bytes32 masterKey) private pure returns (bytes32) {
-        return _hmac(0, abi.encodePacked(masterKey));
+    function _extract(bytes32 masterKey) private view returns (bytes32) {
+        return _hmac(0, masterKey, 32);
     }
 
-    function _expand(bytes32 derivationKey, uint256 index) private pure returns (bytes32) {
-        return _hmac(derivationKey, abi.encodePacked("symbolon shard", uint32(index), uint8(1)));
+    function _expand(bytes32 derivationKey, uint256 index) private view returns (bytes32) {
+        bytes32 info = bytes32("symbolon shard") | bytes32(uint256(uint32(index)) << 112) | bytes32(uint256(1) << 104);
+        return _hmac(derivationKey, info, 19);
     }
 
-    /// @dev HMAC-SHA-256 (RFC 2104) under a key of 32 bytes, which is padded with 32 zero bytes to a block.
-    function _hmac(bytes32 key, bytes memory message) private pure returns (bytes32) {
-        bytes32 inner = sha256(abi.encodePacked(key ^ INNER_PAD, INNER_PAD, message));
-        return sha256(abi.encodePacked(key ^ OUTER_PAD, OUTER_PAD, inner));
+    /// @dev HMAC-SHA-256 (RFC 2104) of the first `length` bytes of `message`, under a key of 32 bytes, which is
+    /// padded with zeros to a block of 64. In assembly, because a claim pays for two hashes for each sampled shard.
+    function _hmac(bytes32 key, bytes32 message, uint256 length) private view returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, xor(key, INNER_PAD))
+            mstore(add(free, 0x20), INNER_PAD)
+            mstore(add(free, 0x40), message)
+            let done := staticcall(gas(), 2, free, add(0x40, length), add(free, 0x40), 0x20)
+            mstore(free, xor(key, OUTER_PAD))
+            mstore(add(free, 0x20), OUTER_PAD)
+            // The precompile fails only for want of gas.
+            if iszero(and(done, staticcall(gas(), 2, free, 0x60, 0x00, 0x20))) { revert(0, 0) }
+            hash := mload(0x00)
+        }
     }
 }
