@@ -15,11 +15,16 @@ import {ShardSamples} from "./libraries/ShardSamples.sol";
 /// @dev The contract has no owner. A collector's light calls do not name it: the caller stands in the hash of the
 /// session, so that a call by another fits no seat.
 contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
+    /// @dev A struct of one slot, so that a reference finds it once for reading and writing.
+    struct Seat {
+        SeatSlot slot;
+    }
+
     /// @inheritdoc IReviewExchange
     uint256 public immutable sampleDelaySec;
 
     mapping(bytes32 session => SessionSlot) private _sessions;
-    mapping(uint256 seat => SeatSlot) private _seats;
+    mapping(uint256 seat => Seat) private _seats;
 
     constructor(uint32 sampleDelaySec_) {
         sampleDelaySec = sampleDelaySec_;
@@ -49,7 +54,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         _until(session, schedule.sampleBySec());
         _step(session, seat, commitment, SeatState.Sampled);
         bytes32 seed = keccak256(abi.encode(opening.secret, session, seat, commitment));
-        _seats[seat] = ExchangeSlots.bound(SeatState.Sampled, ExchangeHashes.words(session, ExchangeHashes.words(commitment, seed)));
+        _seats[seat].slot = ExchangeSlots.bound(SeatState.Sampled, ExchangeHashes.words(session, ExchangeHashes.words(commitment, seed)));
         emit ShardsSampled(session, seat, seed);
     }
 
@@ -58,7 +63,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         bytes32 session = ExchangeHashes.session(msg.sender, schedule, conditions);
         _after(session, schedule.featuresBySec());
         _until(session, schedule.accuseBySec());
-        _seats[seat] = _step(session, seat, facts, SeatState.Accused).withState(SeatState.Accused);
+        _advance(session, seat, facts, SeatState.Accused);
         emit FeaturesMissed(session, seat);
     }
 
@@ -68,22 +73,22 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     {
         bytes32 session = ExchangeHashes.session(msg.sender, schedule, conditions);
         _until(session, schedule.reviewBySec());
-        SeatSlot slot = _seats[seat];
+        SeatSlot slot = _seats[seat].slot;
         SeatState state = slot.state();
         _requireArrow(seat, state, SeatState.Candidate);
         bytes32 next = ExchangeHashes.words(session, ExchangeHashes.words(facts, featuresRoot));
         // What was delivered after an accusation is bound already.
         bool known = slot.isBoundTo(state == SeatState.Delivered ? next : ExchangeHashes.words(session, facts));
         if (!known) revert FactsMismatch(seat);
-        _seats[seat] = ExchangeSlots.bound(SeatState.Candidate, next);
+        _seats[seat].slot = ExchangeSlots.bound(SeatState.Candidate, next);
         emit CandidateNamed(session, seat, featuresRoot);
     }
 
     /// @inheritdoc IReviewExchange
-    function review(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external {
+    function reviewSample(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external {
         bytes32 session = ExchangeHashes.session(msg.sender, schedule, conditions);
         _until(session, schedule.reviewBySec());
-        _seats[seat] = _step(session, seat, facts, SeatState.Reviewing).withState(SeatState.Reviewing);
+        _advance(session, seat, facts, SeatState.Reviewing);
         emit ReviewAsked(session, seat);
     }
 
@@ -132,12 +137,12 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     /// @inheritdoc IReviewExchange
     function withdraw(uint64 number, uint256 amount) external nonReentrant {
         uint256 seat = ExchangeSlots.seatId(msg.sender, number);
-        SeatSlot slot = _seats[seat];
+        SeatSlot slot = _seats[seat].slot;
         if (slot.state() != SeatState.Idle) revert SeatTransitionRefused(seat, slot.state(), SeatState.Idle);
         uint256 held = slot.amount();
         if (amount > held) revert DepositTooSmall(seat, held, amount);
         address token = slot.token();
-        _seats[seat] = ExchangeSlots.idle(token, uint88(held - amount));
+        _seats[seat].slot = ExchangeSlots.idle(token, uint88(held - amount));
         emit DepositWithdrawn(seat, token, amount);
         Payments.pay(token, msg.sender, amount);
     }
@@ -152,14 +157,14 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         if (commitment.shardCount < least) revert TooFewShards(session, commitment.shardCount, least);
 
         uint256 seat = ExchangeSlots.seatId(msg.sender, number);
-        SeatSlot slot = _seats[seat];
+        SeatSlot slot = _seats[seat].slot;
         _requireArrow(seat, slot.state(), SeatState.Registered);
         uint256 needed = terms.amounts.deposit();
         if (slot.token() != terms.token || slot.amount() != needed) {
             revert DepositMismatch(seat, slot.token(), slot.amount(), needed);
         }
         bytes32 facts = ExchangeHashes.commitment(commitment);
-        _seats[seat] = ExchangeSlots.bound(SeatState.Registered, ExchangeHashes.words(session, facts));
+        _seats[seat].slot = ExchangeSlots.bound(SeatState.Registered, ExchangeHashes.words(session, facts));
         emit ProviderRegistered(session, seat, commitment);
     }
 
@@ -174,7 +179,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         _until(session, terms.schedule.reviewBySec());
         uint256 seat = ExchangeSlots.seatId(msg.sender, number);
         _step(session, seat, facts, SeatState.Delivered);
-        _seats[seat] =
+        _seats[seat].slot =
             ExchangeSlots.bound(SeatState.Delivered, ExchangeHashes.words(session, ExchangeHashes.words(facts, featuresRoot)));
         emit FeaturesDelivered(session, seat, featuresRoot);
     }
@@ -201,7 +206,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         if (slot.answered() >= most) revert AnswersExhausted(session, most);
         _sessions[session] = slot.withAnswer();
         bytes32 next = ExchangeHashes.words(facts, keccak256(abi.encodePacked(keys)));
-        _seats[seat] = ExchangeSlots.bound(SeatState.Answered, ExchangeHashes.words(session, next));
+        _seats[seat].slot = ExchangeSlots.bound(SeatState.Answered, ExchangeHashes.words(session, next));
         emit ReviewAnswered(session, seat, keys);
     }
 
@@ -213,11 +218,11 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         SessionSlot slot = _sessions[session];
         _requireArrow(session, slot.state(), SessionState.Claimed);
         if (slot.winner() != seat) revert SeatHasNotWon(session, seat);
-        _requireBound(session, seat, _seats[seat], _claimedFacts(terms.amounts, revealed), SeatState.Answered);
+        _requireBound(session, seat, _seats[seat].slot, _claimedFacts(terms.amounts, revealed), SeatState.Answered);
 
         uint256 reward = terms.amounts.reward() - (slot.answered() - 1) * terms.amounts.compensation();
         _sessions[session] = slot.withState(SessionState.Claimed);
-        _seats[seat] = ExchangeSlots.idle(terms.token, 0);
+        _seats[seat].slot = ExchangeSlots.idle(terms.token, 0);
         emit RewardClaimed(session, seat, revealed.masterKey, reward);
         Payments.pay(terms.token, msg.sender, reward + terms.amounts.deposit());
     }
@@ -245,7 +250,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         }
         uint256 returned = terms.amounts.deposit();
         // {open} has checked that reward and deposit together fit.
-        _seats[seat] = ExchangeSlots.idle(terms.token, uint88(returned + compensation));
+        _seats[seat].slot = ExchangeSlots.idle(terms.token, uint88(returned + compensation));
         emit SeatReleased(session, seat, returned, compensation);
     }
 
@@ -263,7 +268,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         }
         uint256 compensation = state == SeatState.Accused ? 0 : terms.amounts.compensation();
         uint256 lost = terms.amounts.deposit();
-        _seats[seat] = ExchangeSlots.idle(terms.token, 0);
+        _seats[seat].slot = ExchangeSlots.idle(terms.token, 0);
         emit DepositForfeited(session, seat, lost, compensation);
         Payments.pay(terms.token, terms.collector, lost + compensation);
     }
@@ -286,15 +291,10 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         view
         returns (SeatState state, uint248 tag, address token, uint256 amount)
     {
-        SeatSlot slot = _seats[seat];
+        SeatSlot slot = _seats[seat].slot;
         state = slot.state();
         if (state == SeatState.Idle) (token, amount) = (slot.token(), slot.amount());
         else tag = slot.tag();
-    }
-
-    /// @inheritdoc IReviewExchange
-    function seatId(address provider, uint64 number) external pure returns (uint256) {
-        return ExchangeSlots.seatId(provider, number);
     }
 
     /// @inheritdoc IReviewExchange
@@ -319,11 +319,6 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IReviewExchange
-    function maxAnswers(Amounts amounts) external pure returns (uint256) {
-        return amounts.maxAnswers();
-    }
-
-    /// @inheritdoc IReviewExchange
     function seatTransitionAllowed(SeatState from, SeatState to) external pure returns (bool) {
         return ExchangeStates.allowed(from, to);
     }
@@ -335,14 +330,14 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
 
     function _credit(uint64 number, address token, uint256 amount) private {
         uint256 seat = ExchangeSlots.seatId(msg.sender, number);
-        SeatSlot slot = _seats[seat];
+        SeatSlot slot = _seats[seat].slot;
         SeatState state = slot.state();
         // Not by the table: its other arrows to Idle end a registration.
         if (state > SeatState.Idle) revert SeatTransitionRefused(seat, state, SeatState.Idle);
         uint256 held = slot.amount();
         if (held != 0 && slot.token() != token) revert TokenMismatch(seat, slot.token(), token);
         if (amount > type(uint88).max - held) revert DepositTooLarge(seat, amount);
-        _seats[seat] = ExchangeSlots.idle(token, uint88(held + amount));
+        _seats[seat].slot = ExchangeSlots.idle(token, uint88(held + amount));
         emit DepositAdded(seat, token, amount);
     }
 
@@ -354,9 +349,18 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         view
         returns (SeatSlot slot)
     {
-        slot = _seats[seat];
+        slot = _seats[seat].slot;
         _requireArrow(seat, slot.state(), to);
         if (!slot.isBoundTo(ExchangeHashes.words(session, facts))) revert FactsMismatch(seat);
+    }
+
+    /// @dev Changes the state of a seat and nothing else.
+    function _advance(bytes32 session, uint256 seat, bytes32 facts, SeatState to) private {
+        Seat storage record = _seats[seat];
+        SeatSlot slot = record.slot;
+        _requireArrow(seat, slot.state(), to);
+        if (!slot.isBoundTo(ExchangeHashes.words(session, facts))) revert FactsMismatch(seat);
+        record.slot = slot.withState(to);
     }
 
     function _requireBound(bytes32 session, uint256 seat, SeatSlot slot, bytes32 facts, SeatState state)

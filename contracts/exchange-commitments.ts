@@ -9,6 +9,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 
 const abi = AbiCoder.defaultAbiCoder();
 const maxSamples = 64;
+const maxUint16 = 0xffffn;
 const keyBytes = 32;
 const leafTypes = ["uint256", "bytes32", "bytes32"];
 
@@ -86,6 +87,13 @@ export function conditionsHash({ token, amounts, context }: SessionTerms): strin
 export function sessionId(terms: SessionTerms): string {
   const values = [terms.collector, terms.schedule, conditionsHash(terms)];
   return keccak256(abi.encode(["address", "uint256", "bytes32"], values));
+}
+
+/** How many answers to reviews the reward pays for: nobody should answer when more reviews were asked. */
+export function maxAnswers({ reward, samplingBps }: SessionRequest): bigint {
+  const compensation = (reward * BigInt(samplingBps)) / 10_000n;
+  const most = compensation === 0n ? maxUint16 : reward / compensation;
+  return most < maxUint16 ? most : maxUint16;
 }
 
 /** The number of a provider's seat on chain. */

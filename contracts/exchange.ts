@@ -123,7 +123,7 @@ export class ExchangeMarket {
   }
 
   review(terms: SessionTerms, registration: Registration): Promise<TransactionReceipt> {
-    return this.#send("review", lightArguments(terms, registration, "featuresRoot"));
+    return this.#send("reviewSample", lightArguments(terms, registration, "featuresRoot"));
   }
 
   /** Names the winner. The contract does not look whether it has answered, so this does. */
@@ -172,7 +172,7 @@ export class ExchangeMarket {
     return this.#send("deliver", [terms, numberOf(registration), facts, featuresRoot]);
   }
 
-  /** Opens the sampled shards. Count the reviews asked before: see {@link maxAnswers}. */
+  /** Opens the sampled shards. Count the reviews asked before: see maxAnswers. */
   answer(
     terms: SessionTerms,
     registration: Registration,
@@ -226,11 +226,6 @@ export class ExchangeMarket {
   async seat(seat: bigint): Promise<{ state: SeatState; tag: bigint; token: string; amount: bigint }> {
     const [state, tag, token, amount] = await this.#call("seatOf", [seat]);
     return { state: seatStates[Number(state)]!, tag, token, amount };
-  }
-
-  /** How many answers the reward pays for: nobody should answer when more reviews were asked. */
-  async maxAnswers({ amounts }: SessionTerms): Promise<number> {
-    return Number((await this.#call("maxAnswers", [amounts]))[0]);
   }
 
   /** All events of the exchange, in the chain's order. */

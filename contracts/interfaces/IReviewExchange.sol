@@ -123,7 +123,7 @@ interface IReviewExchange {
     event FeaturesMissed(bytes32 indexed session, uint256 indexed seat);
     event FeaturesDelivered(bytes32 indexed session, uint256 indexed seat, bytes32 featuresRoot);
     event CandidateNamed(bytes32 indexed session, uint256 indexed seat, bytes32 featuresRoot);
-    event ReviewAsked(bytes32 indexed session, uint256 indexed seat);
+    event ReviewAsked(bytes32 indexed session, uint256 seat);
     event ReviewAnswered(bytes32 indexed session, uint256 indexed seat, bytes32[] keys);
     event OptimalNamed(bytes32 indexed session, uint256 indexed seat);
     event RewardClaimed(bytes32 indexed session, uint256 indexed seat, bytes32 masterKey, uint256 reward);
@@ -181,7 +181,7 @@ interface IReviewExchange {
 
     /// @notice Asks a candidate to open its sample; it is owed a compensation from its answer on.
     /// @param facts H(H(H(commitment), seed), featuresRoot).
-    function review(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external;
+    function reviewSample(Schedule schedule, bytes32 conditions, uint256 seat, bytes32 facts) external;
 
     /// @notice Names the winner, once, after all answers are in. A collector should look first whether the seat has
     /// answered in its session: a winner that has not can neither claim nor lose anything, and the collector gets
@@ -216,7 +216,7 @@ interface IReviewExchange {
     function deliver(Terms calldata terms, uint64 number, bytes32 facts, bytes32 featuresRoot) external;
 
     /// @notice Opens the sampled keys after a review was asked. Answers begin when no more reviews can be asked: count
-    /// {ReviewAsked} of the session first, for the reward pays for {maxAnswers} and further answers are refused.
+    /// {ReviewAsked} of the session first, for the reward pays for reward / compensation answers, and more are refused.
     /// Not answering costs the compensation, never the deposit.
     /// @param openings In the order of {sampledIndices}.
     function answer(
@@ -248,14 +248,11 @@ interface IReviewExchange {
     /// @notice What the chain keeps of a session. `winner` is a seat, 0 while there is none.
     function sessionOf(bytes32 session) external view returns (SessionState state, uint256 answered, uint256 winner);
 
-    /// @notice What the chain keeps of a seat: a tag of session and facts, or what it holds while idle.
+    /// @notice What the chain keeps of the seat account << 64 | number: a tag of session and facts, or what it holds while idle.
     function seatOf(uint256 seat)
         external
         view
         returns (SeatState state, uint248 tag, address token, uint256 amount);
-
-    /// @notice The id of a provider's seat: account << 64 | number.
-    function seatId(address provider, uint64 number) external pure returns (uint256);
 
     function sessionId(Terms calldata terms) external pure returns (bytes32);
 
@@ -268,9 +265,6 @@ interface IReviewExchange {
     /// @notice The key of a shard: HKDF-SHA-256 of the master key, no salt, info "symbolon shard" and the index in four
     /// bytes, big-endian.
     function shardKey(bytes32 masterKey, uint256 index) external view returns (bytes32);
-
-    /// @notice How many answers the reward of a session pays for.
-    function maxAnswers(Amounts amounts) external pure returns (uint256);
 
     function seatTransitionAllowed(SeatState from, SeatState to) external pure returns (bool);
 
