@@ -123,7 +123,8 @@ interface IReviewExchange {
     event FeaturesMissed(bytes32 indexed session, uint256 indexed seat);
     event FeaturesDelivered(bytes32 indexed session, uint256 indexed seat, bytes32 featuresRoot);
     event CandidateNamed(bytes32 indexed session, uint256 indexed seat, bytes32 featuresRoot);
-    event ReviewAsked(bytes32 indexed session, uint256 seat);
+    /// @notice Without topics, which cost 119 gas each more than words of data.
+    event ReviewAsked(bytes32 session, uint256 seat);
     event ReviewAnswered(bytes32 indexed session, uint256 indexed seat, bytes32[] keys);
     event OptimalNamed(bytes32 indexed session, uint256 indexed seat);
     event RewardClaimed(bytes32 indexed session, uint256 indexed seat, bytes32 masterKey, uint256 reward);

@@ -104,11 +104,7 @@ library ExchangeTerms {
     }
 
     function reviewBySec(Schedule s) internal pure returns (uint256) {
-        uint256 packed = Schedule.unwrap(s);
-        // In one expression, for two calls ask this of which every gas counts; it cannot overflow.
-        unchecked {
-            return uint256(uint40(packed)) + uint32(packed >> 40) + uint32(packed >> 72) + uint32(packed >> 104);
-        }
+        return _sum(featuresBySec(s), uint32(Schedule.unwrap(s) >> 104));
     }
 
     function answerBySec(Schedule s) internal pure returns (uint256) {
