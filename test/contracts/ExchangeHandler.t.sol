@@ -79,7 +79,7 @@ contract ExchangeHandler is ExchangeTest {
         (Session storage s, Entry storage e, Data memory d) = _pick(who);
         if (s.state == SessionState.None) return;
         SeatState at = e.state;
-        SeatState to = SeatState(4 + what % 5);
+        SeatState to = what % 4 == 0 ? SeatState(4 + (what / 4) % 5) : _next(at, what / 4);
         bool due;
         if (to == SeatState.Accused) {
             due = at == SeatState.Sampled && _between(s, _end(s.terms, 2) + 1, 3)
@@ -100,6 +100,7 @@ contract ExchangeHandler is ExchangeTest {
     }
 
     function optimal(uint256 who) external {
+        who = _answered(who);
         (Session storage s,, Data memory d) = _pick(who);
         if (s.state == SessionState.None) return;
         bool due = s.state == SessionState.Open && _between(s, _end(s.terms, 4) + 1, 5);
@@ -110,6 +111,7 @@ contract ExchangeHandler is ExchangeTest {
     }
 
     function claim(uint256 who, uint256 spoil) external {
+        who = _answered(who);
         (Session storage s, Entry storage e, Data memory d) = _pick(who);
         if (s.state == SessionState.None) return;
         bool due = s.state == SessionState.Won && s.winner == who % 3 + 1 && e.state == SeatState.Answered
@@ -256,7 +258,7 @@ contract ExchangeHandler is ExchangeTest {
 
     // ---- the model ---------------------------------------------------------------------------------
 
-    /// Registers in the newest session, with the deposit that is missing.
+    /// Registers in the newest session, after the deposit of what is missing or the withdrawal of what is too much.
     function _register(uint256 i) private {
         Session storage s = _sessions[sessions];
         Entry storage e = _entries[sessions][i];
@@ -265,6 +267,12 @@ contract ExchangeHandler is ExchangeTest {
         if (_busy[seat] == 0 && _idle[seat] < DEPOSIT) {
             _in += DEPOSIT - _idle[seat];
             _deposit(d, DEPOSIT - _idle[seat]);
+            _idle[seat] = DEPOSIT;
+        }
+        if (_busy[seat] == 0 && _idle[seat] > DEPOSIT) {
+            vm.prank(d.provider);
+            exchange.withdraw(d.number, _idle[seat] - DEPOSIT);
+            _out += _idle[seat] - DEPOSIT;
             _idle[seat] = DEPOSIT;
         }
         bool due = _busy[seat] == 0 && _idle[seat] == DEPOSIT && !e.used && s.state == SessionState.Open
@@ -308,9 +316,35 @@ contract ExchangeHandler is ExchangeTest {
         return block.timestamp >= fromSec && block.timestamp <= _end(s.terms, phase);
     }
 
+    /// Where a seat goes from here, so that a walk gets on; one step in four goes anywhere.
+    function _next(SeatState at, uint256 what) private pure returns (SeatState) {
+        if (at == SeatState.Sampled) return what % 2 == 0 ? SeatState.Accused : SeatState.Candidate;
+        if (at == SeatState.Delivered || at < SeatState.Sampled) return SeatState.Candidate;
+        return at == SeatState.Answered ? at : SeatState(uint8(at) + 1);
+    }
+
+    /// The same session, three times out of four with a provider that has answered and was not passed over, if any.
+    function _answered(uint256 who) private view returns (uint256) {
+        // No sum below overflows.
+        who = uint128(who);
+        if ((who >> 16) % 4 == 0) return who;
+        (Session storage s,,) = _pick(who);
+        uint256 n = _number(who);
+        for (uint256 i; i < 3; ++i) {
+            uint256 other = who - who % 3 + (who + i) % 3;
+            bool open_ = s.winner == 0 || s.winner == other % 3 + 1;
+            if (_entries[n][other % 3].state == SeatState.Answered && open_) return other;
+        }
+        return who;
+    }
+
+    function _number(uint256 who) private view returns (uint256) {
+        return sessions > 1 && (who / 3) % 3 == 0 ? sessions - 1 : sessions;
+    }
+
     /// A registration in one of the newest two sessions.
     function _pick(uint256 who) private view returns (Session storage s, Entry storage e, Data memory d) {
-        uint256 n = sessions > 1 && (who / 3) % 3 == 0 ? sessions - 1 : sessions;
+        uint256 n = _number(who);
         s = _sessions[n];
         e = _entries[n][who % 3];
         d = e.data;

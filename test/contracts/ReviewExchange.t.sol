@@ -111,6 +111,17 @@ contract ReviewExchangeTest is ExchangeTest {
         _optimal(terms, all[1]);
     }
 
+    function test_whoDidNotWinIsNotPaid() public {
+        IReviewExchange.Terms memory terms = _open(_request());
+        Data[] memory all = _reach(terms, 2, SeatState.Answered);
+        vm.warp(_end(terms, 4) + 1);
+        _refusedSession(terms, SessionState.Open, SessionState.Claimed);
+        _claim(terms, all[1]);
+        _optimal(terms, all[0]);
+        _refused(abi.encodeWithSelector(IReviewExchange.SeatHasNotWon.selector, _id(terms), _seat(all[1])));
+        _claim(terms, all[1]);
+    }
+
     // ---- keys --------------------------------------------------------------------------------------
 
     function test_aMasterKeyOtherThanTheCommittedIsNotPaid() public {
