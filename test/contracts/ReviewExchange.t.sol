@@ -451,13 +451,76 @@ contract ReviewExchangeTest is ExchangeTest {
 
     function test_aTokenThatCallsBackIsRefusedByTheGuard() public {
         HookToken token = new HookToken();
-        token.prepare(address(exchange), abi.encodeCall(IReviewExchange.withdraw, (0, 0)));
+        _arm(token);
         _depositToken(address(token), "");
-        _true(token.called(), "it tried");
-        _true(
-            keccak256(token.result()) == keccak256(abi.encodeWithSignature("ReentrancyGuardReentrantCall()")),
-            "the guard"
+        _guarded(token);
+    }
+
+    function test_noPaymentInATokenCanBeEnteredAgain() public {
+        HookToken token = new HookToken();
+        token.mint(COLLECTOR, REWARD);
+        vm.prank(COLLECTOR);
+        token.approve(address(exchange), REWARD);
+        IReviewExchange.SessionRequest memory request = _request();
+        request.token = address(token);
+        _arm(token);
+        IReviewExchange.Terms memory terms = _open(request);
+        _guarded(token);
+
+        Data[2] memory all = [_data(0, "data"), _data(1, "data")];
+        for (uint256 i; i < 2; ++i) _registerWith(token, terms, all[i]);
+        vm.warp(_end(terms, 0) + DELAY);
+        for (uint256 i; i < 2; ++i) _sample(terms, all[i]);
+        _candidate(terms, all[0]);
+        _review(terms, all[0]);
+        vm.warp(_end(terms, 2) + 1);
+        _accuse(terms, all[1]);
+        vm.warp(_end(terms, 3) + 1);
+        _arm(token);
+        _forfeit(terms, all[1], SeatState.Accused);
+        _guarded(token);
+        _answer(terms, all[0]);
+        vm.warp(_end(terms, 4) + 1);
+        _optimal(terms, all[0]);
+        _arm(token);
+        _claim(terms, all[0]);
+        _guarded(token);
+        _eq(token.balanceOf(all[0].provider), REWARD + DEPOSIT, "the winner's");
+        _eq(token.balanceOf(COLLECTOR), DEPOSIT, "the collector's");
+        _eq(token.balanceOf(address(exchange)), 0, "nothing stays");
+    }
+
+    function test_aRefundInATokenCannotBeEnteredAgain() public {
+        HookToken token = new HookToken();
+        token.mint(COLLECTOR, REWARD);
+        vm.prank(COLLECTOR);
+        token.approve(address(exchange), REWARD);
+        IReviewExchange.SessionRequest memory request = _request();
+        request.token = address(token);
+        IReviewExchange.Terms memory terms = _open(request);
+        vm.warp(_end(terms, 5) + 1);
+        _arm(token);
+        exchange.close(terms);
+        _guarded(token);
+        _eq(token.balanceOf(COLLECTOR), REWARD, "back");
+    }
+
+    function test_aDepositInAnotherTokenIsNone() public {
+        IReviewExchange.SessionRequest memory request = _request();
+        PlainToken token = new PlainToken();
+        token.mint(COLLECTOR, REWARD);
+        vm.prank(COLLECTOR);
+        token.approve(address(exchange), REWARD);
+        request.token = address(token);
+        IReviewExchange.Terms memory terms = _open(request);
+        Data memory d = _data(0, "data");
+        _deposit(d, DEPOSIT);
+        _refused(
+            abi.encodeWithSelector(
+                IReviewExchange.DepositMismatch.selector, _seat(d), address(0), DEPOSIT, DEPOSIT
+            )
         );
+        _register(terms, d);
     }
 
     function test_aSeatHoldsOneToken() public {
@@ -471,6 +534,28 @@ contract ReviewExchangeTest is ExchangeTest {
         vm.prank(d.provider);
         _refused(abi.encodeWithSelector(IReviewExchange.DepositTooSmall.selector, _seat(d), 5, 6));
         exchange.withdraw(0, 6);
+    }
+
+    function _registerWith(HookToken token, IReviewExchange.Terms memory terms, Data memory d) private {
+        token.mint(d.provider, DEPOSIT);
+        vm.prank(d.provider);
+        token.approve(address(exchange), DEPOSIT);
+        vm.prank(d.provider);
+        exchange.depositToken(d.number, address(token), DEPOSIT);
+        _register(terms, d);
+    }
+
+    /// Lets the next transfer call the exchange.
+    function _arm(HookToken token) private {
+        token.prepare(address(exchange), abi.encodeCall(IReviewExchange.withdraw, (0, 0)));
+    }
+
+    function _guarded(HookToken token) private view {
+        _true(token.called(), "it tried");
+        _true(
+            keccak256(token.result()) == keccak256(abi.encodeWithSignature("ReentrancyGuardReentrantCall()")),
+            "the guard"
+        );
     }
 
     function _depositToken(address token, bytes memory refusal) private {
