@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {IReviewExchange} from "./interfaces/IReviewExchange.sol";
 import {ExchangeHashes} from "./libraries/ExchangeHashes.sol";
 import {ExchangeSlots, SeatSlot, SessionSlot} from "./libraries/ExchangeSlots.sol";
@@ -199,7 +198,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         uint256 seat = ExchangeSlots.seatId(msg.sender, number);
         bytes32 facts = ExchangeHashes.words(ExchangeHashes.words(ExchangeHashes.commitment(commitment), seed), featuresRoot);
         _step(session, seat, facts, SeatState.Answered);
-        bytes32[] memory keys = _keys(seat, terms.amounts, commitment, seed, openings);
+        bytes32[] memory keys = ShardSamples.openedKeys(seat, terms.amounts, commitment, seed, openings);
 
         SessionSlot slot = _sessions[session];
         uint256 most = terms.amounts.maxAnswers();
@@ -218,7 +217,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
         SessionSlot slot = _sessions[session];
         _requireArrow(session, slot.state(), SessionState.Claimed);
         if (slot.winner() != seat) revert SeatHasNotWon(session, seat);
-        _requireBound(session, seat, _seats[seat].slot, _claimedFacts(terms.amounts, revealed), SeatState.Answered);
+        _requireBound(session, seat, _seats[seat].slot, ShardSamples.claimedFacts(terms.amounts, revealed), SeatState.Answered);
 
         uint256 reward = terms.amounts.reward() - (slot.answered() - 1) * terms.amounts.compensation();
         _sessions[session] = slot.withState(SessionState.Claimed);
@@ -389,43 +388,5 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
 
     function _until(bytes32 session, uint256 bySec) private view {
         if (block.timestamp > bySec) revert TooLate(session, bySec);
-    }
-
-    /// @dev The keys of a sample, each found to be the committed one of its shard.
-    function _keys(
-        uint256 seat,
-        Amounts amounts,
-        Commitment calldata commitment,
-        bytes32 seed,
-        ShardOpening[] calldata openings
-    ) private pure returns (bytes32[] memory keys) {
-        uint256[] memory drawn = _drawn(amounts, commitment.shardCount, seed);
-        if (openings.length != drawn.length) revert OpeningsMiscounted(seat, openings.length, drawn.length);
-        keys = new bytes32[](drawn.length);
-        for (uint256 i; i < drawn.length; ++i) {
-            ShardOpening calldata opening = openings[i];
-            keys[i] = opening.key;
-            // The inner hash is the outer one's preimage, as OpenZeppelin's standard tree has it.
-            bytes32 leaf = keccak256(
-                abi.encode(ExchangeHashes.words(bytes32(drawn[i]), opening.ciphertextHash, keccak256(abi.encode(opening.key))))
-            );
-            if (!MerkleProof.verifyCalldata(opening.proof, commitment.shardRoot, leaf)) {
-                revert OpeningInvalid(seat, drawn[i]);
-            }
-        }
-    }
-
-    /// @dev The facts of an answered registration, from a master key and what it derives.
-    function _claimedFacts(Amounts amounts, Claim calldata revealed) private view returns (bytes32) {
-        bytes32 commitment = ExchangeHashes.words(
-            revealed.shardRoot, keccak256(abi.encode(revealed.masterKey)), bytes32(uint256(revealed.shardCount))
-        );
-        bytes32 keysHash =
-            ShardSamples.keysHash(revealed.masterKey, _drawn(amounts, revealed.shardCount, revealed.seed));
-        return ExchangeHashes.words(ExchangeHashes.words(ExchangeHashes.words(commitment, revealed.seed), revealed.featuresRoot), keysHash);
-    }
-
-    function _drawn(Amounts amounts, uint256 shardCount, bytes32 seed) private pure returns (uint256[] memory) {
-        return ShardSamples.indices(seed, shardCount, ShardSamples.count(shardCount, amounts.shardsPerSample()));
     }
 }

@@ -20,8 +20,8 @@ import {Amounts, Schedule} from "../libraries/ExchangeTerms.sol";
 ///
 /// Randomness of the sample. The collector commits itself to a secret when it opens the session, a provider to its
 /// data when it registers; the seed is a hash of both, so neither chooses it and no block producer has a part in it.
-/// The collector can refuse to reveal the secret; then nobody is sampled, and all deposits go back. Its
-/// secret must be 32 random bytes used once: whoever guesses it can choose a commitment to suit it. Sampling begins
+/// The collector can refuse to reveal the secret; then nobody is sampled, and all deposits go back. It can also leave
+/// out single registrations, knowing their samples, as it can leave out anyone at any step. Its secret must be 32 random bytes used once: whoever guesses it can choose a commitment to suit it. Sampling begins
 /// {sampleDelaySec} after the end of registration, so that no reorganisation shorter than that lets a provider
 /// register again when it has seen the secret. One registration has one sample; a provider that registers
 /// the same data twice has two, so a collector should sample one seat of each provider.

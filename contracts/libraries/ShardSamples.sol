@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {IReviewExchange} from "../interfaces/IReviewExchange.sol";
 import {ExchangeHashes} from "./ExchangeHashes.sol";
+import {Amounts} from "./ExchangeTerms.sol";
 
 /// @title Which shards are sampled, and the keys of shards
 /// @notice `contracts/exchange-commitments.ts` computes the same; a test compares them.
@@ -58,6 +61,44 @@ library ShardSamples {
     /// four bytes. From it neither the master key nor another shard's key can be computed.
     function shardKey(bytes32 masterKey, uint256 index) internal view returns (bytes32) {
         return _expand(_extract(masterKey), index);
+    }
+
+    /// @notice The keys of a sample, each found to be the committed one of its shard.
+    function openedKeys(
+        uint256 seat,
+        Amounts amounts,
+        IReviewExchange.Commitment calldata commitment,
+        bytes32 seed,
+        IReviewExchange.ShardOpening[] calldata openings
+    ) internal pure returns (bytes32[] memory keys) {
+        uint256[] memory drawn = _drawn(amounts, commitment.shardCount, seed);
+        if (openings.length != drawn.length) revert IReviewExchange.OpeningsMiscounted(seat, openings.length, drawn.length);
+        keys = new bytes32[](drawn.length);
+        for (uint256 i; i < drawn.length; ++i) {
+            IReviewExchange.ShardOpening calldata opening = openings[i];
+            keys[i] = opening.key;
+            // The inner hash is the outer one's preimage, as OpenZeppelin's standard tree has it.
+            bytes32 leaf = keccak256(
+                abi.encode(ExchangeHashes.words(bytes32(drawn[i]), opening.ciphertextHash, keccak256(abi.encode(opening.key))))
+            );
+            if (!MerkleProof.verifyCalldata(opening.proof, commitment.shardRoot, leaf)) {
+                revert IReviewExchange.OpeningInvalid(seat, drawn[i]);
+            }
+        }
+    }
+
+    /// @notice The facts of an answered registration, from a master key and what it derives.
+    function claimedFacts(Amounts amounts, IReviewExchange.Claim calldata revealed) internal view returns (bytes32) {
+        bytes32 commitment = ExchangeHashes.words(
+            revealed.shardRoot, keccak256(abi.encode(revealed.masterKey)), bytes32(uint256(revealed.shardCount))
+        );
+        bytes32 sampledHash =
+            keysHash(revealed.masterKey, _drawn(amounts, revealed.shardCount, revealed.seed));
+        return ExchangeHashes.words(ExchangeHashes.words(ExchangeHashes.words(commitment, revealed.seed), revealed.featuresRoot), sampledHash);
+    }
+
+    function _drawn(Amounts amounts, uint256 shardCount, bytes32 seed) private pure returns (uint256[] memory) {
+        return indices(seed, shardCount, count(shardCount, amounts.shardsPerSample()));
     }
 
     function _extract(bytes32 masterKey) private view returns (bytes32) {

@@ -291,6 +291,54 @@ abstract contract ExchangeTest {
         for (uint256 i; i < count; ++i) _answer(terms, all[i]);
     }
 
+    // ---- refusals ----------------------------------------------------------------------------------
+
+    function _toAnswered(IReviewExchange.Terms memory terms, Data memory d) internal {
+        _deposit(d, DEPOSIT);
+        _register(terms, d);
+        vm.warp(_end(terms, 0) + DELAY);
+        _sample(terms, d);
+        _candidate(terms, d);
+        _review(terms, d);
+        vm.warp(_end(terms, 3) + 1);
+        _answer(terms, d);
+    }
+
+    function _answerWith(
+        IReviewExchange.Terms memory terms,
+        Data memory d,
+        IReviewExchange.ShardOpening[] memory openings
+    ) internal {
+        vm.prank(d.provider);
+        exchange.answer(terms, d.number, d.commitment, d.seed, d.features, openings);
+    }
+
+    function _refused(bytes memory reason) internal {
+        vm.expectRevert(reason);
+    }
+
+    function _mismatch(Data memory d) internal {
+        vm.expectRevert(abi.encodeWithSelector(IReviewExchange.FactsMismatch.selector, _seat(d)));
+    }
+
+    function _late(IReviewExchange.Terms memory terms, uint256 phase) internal {
+        _refused(abi.encodeWithSelector(IReviewExchange.TooLate.selector, _id(terms), _end(terms, phase)));
+    }
+
+    function _early(IReviewExchange.Terms memory terms, uint256 phase) internal {
+        _refused(abi.encodeWithSelector(IReviewExchange.TooEarly.selector, _id(terms), _end(terms, phase) + 1));
+    }
+
+    function _refusedSeat(Data memory d, SeatState from, SeatState to) internal {
+        _refused(abi.encodeWithSelector(IReviewExchange.SeatTransitionRefused.selector, _seat(d), from, to));
+    }
+
+    function _refusedSession(IReviewExchange.Terms memory terms, SessionState from, SessionState to) internal {
+        _refused(
+            abi.encodeWithSelector(IReviewExchange.SessionTransitionRefused.selector, _id(terms), from, to)
+        );
+    }
+
     // ---- assertions --------------------------------------------------------------------------------
 
     error NotEqual(uint256 found, uint256 expected, string what);
