@@ -7,14 +7,20 @@ import { openProvider } from "../contracts/provider.ts";
 /** The chain's clock is set, because a zero byte in a deadline is cheaper than another. */
 export const startSec = 2_000_000_000;
 
-/** Runs `measure` with funded accounts of a chain of its own. */
-export async function onGasChain<T>(measure: (wallets: Wallet[]) => Promise<T>): Promise<T> {
+/** Runs `measure` with funded accounts of a chain of its own, and a way to set its clock. */
+export async function onGasChain<T>(
+  measure: (wallets: Wallet[], jump: (timeSec: number) => Promise<void>) => Promise<T>,
+): Promise<T> {
   await buildContracts();
   const chain = await startDevChain();
   const provider = openProvider(chain.url, 31337);
   try {
     await provider.send("evm_setNextBlockTimestamp", [startSec]);
-    return await measure(chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider)));
+    const wallets = chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider));
+    return await measure(wallets, async (timeSec) => {
+      await provider.send("evm_setNextBlockTimestamp", [timeSec]);
+      await provider.send("evm_mine", []);
+    });
   } finally {
     provider.destroy();
     await chain.close();

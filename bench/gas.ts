@@ -15,10 +15,11 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { toSymbolonError } from "../mpc/errors.ts";
+import { exchangeGasNames, measureExchangeGas } from "./gas-exchange.ts";
 import { marketGasNames, measureMarketGas } from "./gas-market.ts";
 import { measureTrainingGas, trainingGasNames } from "./gas-training.ts";
 
-export const gasNames = [...marketGasNames, ...trainingGasNames] as const;
+export const gasNames = [...marketGasNames, ...trainingGasNames, ...exchangeGasNames] as const;
 export type GasName = (typeof gasNames)[number];
 export type GasFigures = Record<GasName, number>;
 
@@ -26,7 +27,11 @@ export const snapshotUrl = new URL("../test/contracts/gas-snapshot.json", import
 const snapshotSchema = z.record(z.enum(gasNames), z.int().positive());
 
 export async function measureGas(): Promise<GasFigures> {
-  return { ...(await measureMarketGas()), ...(await measureTrainingGas()) };
+  return {
+    ...(await measureMarketGas()),
+    ...(await measureTrainingGas()),
+    ...(await measureExchangeGas()),
+  };
 }
 
 export async function readSnapshot(): Promise<GasFigures> {

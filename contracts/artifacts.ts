@@ -6,8 +6,8 @@ import { SymbolonError } from "../mpc/errors.ts";
 export const contractNames = ["OperatorRegistry", "JobEscrow"] as const;
 export type ContractName = (typeof contractNames)[number];
 
-/** The market's three, and those that stand beside it with bindings of their own. */
-export const artifactNames = [...contractNames, "GradientRounds"] as const;
+/** Those of a market, and those that stand beside it with bindings of their own. */
+export const artifactNames = [...contractNames, "GradientRounds", "ReviewExchange"] as const;
 export type ArtifactName = (typeof artifactNames)[number];
 
 export interface Artifact {
@@ -39,7 +39,7 @@ export function artifact(name: ArtifactName): Artifact {
   return fresh;
 }
 
-/** The interfaces of all contracts: an error or event is looked up in each. */
+/** The interfaces in which an error is looked up; the exchange's words have a table of their own. */
 export function allInterfaces(): Interface[] {
-  return artifactNames.map((name) => artifact(name).abi);
+  return [...contractNames, "GradientRounds" as const].map((name) => artifact(name).abi);
 }

@@ -295,7 +295,7 @@ function saysNoFunds(thrown: unknown, depth = 0): boolean {
 }
 
 /** Revert data lies at different depths with different endpoints. */
-function revertData(thrown: unknown, depth = 0): string | null {
+export function revertData(thrown: unknown, depth = 0): string | null {
   if (typeof thrown !== "object" || thrown === null || depth > 4) return null;
   const { data, info, error, cause } = thrown as Record<string, unknown>;
   if (typeof data === "string" && /^0x([0-9a-fA-F]{2}){4,}$/.test(data)) return data;

@@ -1,8 +1,34 @@
 import { expect, test } from "vitest";
 import { type GasFigures, gasNames, grown, measureGas, readSnapshot } from "../../bench/gas.ts";
 
-test("no call costs more gas than in the snapshot", { timeout: 60_000 }, async () => {
+/** What a call may cost at most, whatever the snapshot says. */
+const limits: Partial<GasFigures> = {
+  createJob10: 260_000,
+  createJob100: 1_900_000,
+  join3: 110_000,
+  attest3: 75_000,
+  accept: 33_000,
+  claim100: 58_000,
+  claim10000: 58_000,
+  "hyperx.registration": 40_000,
+  "hyperx.sample": 34_000,
+  "hyperx.features": 25_000,
+  "hyperx.candidate": 32_000,
+  "hyperx.review": 30_000,
+  "hyperx.optimal": 32_000,
+  "hyperx.claim": 62_000,
+  "hyperx.deposit": 29_000,
+};
+
+test("no call costs more gas than in the snapshot", { timeout: 120_000 }, async () => {
   expect(grown(await measureGas(), await readSnapshot())).toEqual([]);
+});
+
+test("the snapshot keeps the limits", async () => {
+  const snapshot = await readSnapshot();
+  for (const [name, limit] of Object.entries(limits)) {
+    expect(snapshot[name as keyof GasFigures], name).toBeLessThanOrEqual(limit);
+  }
 });
 
 test("a figure above the snapshot is named, with how much it grew", () => {
