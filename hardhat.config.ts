@@ -52,7 +52,7 @@ export default defineConfig({
   },
   test: {
     solidity: {
-      fuzz: { runs: 2000 },
+      fuzz: { runs: 128 },
       // The handler never reverts of its own accord: a revert is a difference from its model.
       invariant: { runs: 24, depth: 64, failOnRevert: true },
     },

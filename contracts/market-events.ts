@@ -1,4 +1,4 @@
-/** The events of the three contracts as typed values, in the order of the chain. */
+/** The events of a market's contracts as typed values, in the order of the chain. */
 import type { Log, LogDescription, Provider, Result } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";

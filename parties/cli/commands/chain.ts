@@ -78,7 +78,7 @@ interface DeployOptions extends KeyOptions {
 export function deployCommand(output: Output): Command {
   return command(
     "deploy",
-    "put the three contracts of a market on a chain",
+    "put the contracts of a market on a chain",
     "symbolon deploy --rpc http://127.0.0.1:8545 --dev-account 0 --out deployment.json",
   )
     .addOption(
