@@ -21,6 +21,8 @@ interface AttemptState {
   readonly rounds: Rounds;
   readonly recorder: Recorder | undefined;
   workspace: Uint8Array;
+  /** Buffers that `keep` may fill again. */
+  readonly spare: Uint8Array[];
 }
 
 export class Party {
@@ -58,7 +60,15 @@ export class Party {
       const prss = new Prss(at.partyIndex, secretsOrProtocol as ReadonlyMap<PartyIndex, Uint8Array>);
       const meter = new CostMeter();
       const rounds = new Rounds(at, prss, meter);
-      this.#attempt = { transport: at, prss, meter, rounds, recorder, workspace: new Uint8Array(0) };
+      this.#attempt = {
+        transport: at,
+        prss,
+        meter,
+        rounds,
+        recorder,
+        workspace: new Uint8Array(0),
+        spare: [],
+      };
     }
     this.meter = this.#attempt.meter;
     this.index = this.#attempt.transport.partyIndex;
@@ -224,6 +234,21 @@ export class Party {
     const attempt = this.#attempt;
     if (attempt.workspace.length < length) attempt.workspace = new Uint8Array(length);
     return attempt.workspace.subarray(0, length);
+  }
+
+  /** A copy of what was received, in a buffer of this attempt; `discard` gives it back. */
+  keep(bytes: Uint8Array): Uint8Array {
+    const { spare } = this.#attempt;
+    const found = spare.findIndex((buffer) => buffer.length >= bytes.length);
+    const buffer = found < 0 ? new Uint8Array(bytes.length) : spare.splice(found, 1)[0]!;
+    const kept = buffer.subarray(0, bytes.length);
+    kept.set(bytes);
+    return kept;
+  }
+
+  /** What `keep` returned, when nothing reads it any more. */
+  discard(kept: Uint8Array): void {
+    this.#attempt.spare.push(new Uint8Array(kept.buffer));
   }
 
   /** What this party multiplies onto a value known to itself and the party that is not `excluded`. */

@@ -43,7 +43,7 @@ export function blockDealing(carryBits: number): Dealing<Uint32Array> {
       party.index === roles.first
         ? party.pairWords(roles.second, "deal", operation, words(n))
         : new Uint32Array(0),
-    complete: (_, bytes) => wordsOf(bytes),
+    complete: (_party, _dealt, bytes) => wordsOf(bytes),
   };
 }
 

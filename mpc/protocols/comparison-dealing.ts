@@ -123,7 +123,7 @@ export async function comparisonDealing(request: CompareRequest): Promise<Dealin
       party.index === roles.first
         ? { bytes127, pad: padOf(party, operation, roles), used: false }
         : { bytes127, used: false },
-    complete: (dealt, bytes) => ({ ...dealt, shares: checkedBytes(bytes127, new Uint8Array(bytes)) }),
+    complete: (party, dealt, bytes) => ({ ...dealt, shares: party.keep(checkedBytes(bytes127, bytes)) }),
   };
 }
 

@@ -42,7 +42,7 @@ export interface Dealing<Dealt> {
   /** Called while the opener waits for its peers: whatever the pair keys alone give is best made here. */
   atOpener(party: Party, operation: number, roles: Roles, n: number): Dealt;
   /** Adds what the second opener received; `bytes` are valid until this returns. */
-  complete(dealt: Dealt, bytes: Uint8Array): Dealt;
+  complete(party: Party, dealt: Dealt, bytes: Uint8Array): Dealt;
 }
 
 export interface MaskedOpeningRequest<Dealt> {
@@ -159,7 +159,7 @@ export async function openMasked<Dealt>(
     const frame = await party.receive(helper, operation, fromHelperBytes);
     fromHelper = frame.subarray(0, summandBytes);
     if (dealing !== undefined && index === second)
-      dealt = dealing.complete(dealt!, frame.subarray(summandBytes));
+      dealt = dealing.complete(party, dealt!, frame.subarray(summandBytes));
   }
   const fromPartner = await party.receive(partner, operation, bytes);
   const { modulus } = kernel.spec;

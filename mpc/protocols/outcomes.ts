@@ -170,6 +170,7 @@ function blindedDifferences(
       });
     });
   }
+  if (shares !== undefined) party.discard(shares);
   return out;
 }
 
