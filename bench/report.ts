@@ -39,6 +39,8 @@ export interface EngineResult extends Times {
   readonly refused?: string;
   /** Processor time of parties 1, 2, 3, median. */
   readonly cpuMs: readonly number[];
+  /** Microseconds of a bare exchange between three processes, before and after the runs, mean; where it was timed. */
+  readonly exchangeMicros?: number;
   /** Share of the time in which a party waits for its peers' messages, mean of the three. */
   readonly waitingShare: number;
 }
@@ -72,7 +74,12 @@ const spread = (times: readonly number[]) => ({
 export function engineResult(
   workload: Workload,
   { parties, maxError }: Outcome,
-  { field, refused, rttMs }: { field: FieldBits; refused?: string; rttMs: number },
+  {
+    field,
+    refused,
+    rttMs,
+    exchangeMicros,
+  }: Pick<EngineResult, "field" | "refused" | "rttMs" | "exchangeMicros">,
 ): EngineResult {
   const { steps } = workload;
   // The work is done when the last party has its result.
@@ -87,6 +94,7 @@ export function engineResult(
     rttMs,
     field,
     refused,
+    exchangeMicros,
     cpuMs: parties.map((runs) => median(runs.map(({ cpuMs }) => cpuMs)) / steps),
     waitingShare: waits.reduce((sum, share) => sum + share, 0) / waits.length,
     maxError,
@@ -125,6 +133,8 @@ const engineColumns = [
   "waiting",
   "rounds",
   "bytes, all links",
+  "bare exchange, us",
+  "exchanges",
 ];
 const jiffColumns = ["stock JIFF", "what it ran", "ms (median)", "min to max", "runs", "times slower"];
 
@@ -140,6 +150,9 @@ function engineRow(r: EngineResult): string[] {
     `${Math.round(100 * r.waitingShare)} %`,
     r.rounds.toFixed(1),
     grouped(r.bytes),
+    ...(r.exchangeMicros === undefined
+      ? ["", ""]
+      : [r.exchangeMicros.toFixed(0), figure((r.ms * 1000) / r.exchangeMicros)]),
   ];
 }
 

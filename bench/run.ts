@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type FieldBits, fieldBits } from "../mpc/vector/index.ts";
 import { runParties } from "./engine/parties.ts";
+import { Yardstick } from "./engine/yardstick.ts";
 import { smallestField } from "./field-choice.ts";
 import { findJiffWork, type JiffTiming, runStockJiff } from "./jiff/stock.ts";
 import type { JiffWork } from "./jiff/works.ts";
@@ -63,6 +64,11 @@ try {
 }
 
 const results: (EngineResult | JiffResult)[] = [];
+const yardstick = await Yardstick.start();
+if (full) {
+  progress("waiting until the machine has reached its pace");
+  await yardstick.settle();
+}
 const ours = names.filter((name) => !name.startsWith(jiffPrefix));
 for (const rttMs of roundTrips) {
   for (const name of ours) results.push(await runEngine(name, rttMs));
@@ -70,6 +76,7 @@ for (const rttMs of roundTrips) {
 for (const rttMs of full ? delays : []) {
   for (const name of ours.filter((n) => delayed.test(n))) results.push(await runEngine(name, rttMs));
 }
+yardstick.stop();
 // One measurement serves all workloads that it is a part of.
 const timings = new Map<JiffWork, JiffTiming | undefined>();
 for (const name of names.filter((n) => n.startsWith(jiffPrefix)).map((n) => n.slice(jiffPrefix.length))) {
@@ -98,8 +105,10 @@ async function runEngine(name: string, rttMs: number): Promise<EngineResult> {
   const choice: { field: FieldBits; refused?: string } =
     forced === undefined ? await smallestField(workload) : { field: forced };
   const budgetMs = values.quick || rttMs > 0 ? 400 : 1500;
+  const before = await yardstick.exchangeMicros();
   const outcome = await runParties(workload, { field: choice.field, rttMs, budgetMs });
-  return engineResult(workload, outcome, { ...choice, rttMs });
+  const exchangeMicros = (before + (await yardstick.exchangeMicros())) / 2;
+  return engineResult(workload, outcome, { ...choice, rttMs, exchangeMicros });
 }
 
 async function runJiff(work: JiffWork): Promise<JiffTiming | undefined> {

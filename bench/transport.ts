@@ -6,13 +6,13 @@
  *     node bench/transport.ts [--rtt MS] [--sizes BYTES,...]
  */
 import { type ChildProcess, fork } from "node:child_process";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { generateX25519 } from "../mpc/transport/keys.ts";
 import { connectMesh, MeshListener } from "../mpc/transport/mesh.ts";
 import { type PartyIndex, partyIndices, type Transport } from "../mpc/transport/transport.ts";
+import { BareLinks } from "./engine/bare-links.ts";
 
 interface Address {
   port: number;
@@ -45,63 +45,6 @@ const batches = 7;
 /** About a fifth of a second a batch. */
 const roundsOf = (payloadBytes: number, delayMs: number) =>
   delayMs > 0 ? Math.ceil(100 / delayMs) : Math.max(5, Math.round(2e5 / (100 + payloadBytes / 300)));
-
-/** Bare TCP connections between the three: bytes are counted, not looked at. */
-class RawMesh {
-  readonly #server: Server;
-  readonly #sockets = new Map<number, Socket>();
-  readonly #missing = new Map<Socket, number>();
-  #wake = () => {};
-
-  constructor() {
-    this.#server = createServer((socket) => {
-      socket.once("readable", () => this.#add(socket.read(1)[0], socket));
-    });
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  async connect(partyIndex: PartyIndex, ports: readonly number[]): Promise<void> {
-    for (const peer of partyIndices) {
-      if (peer <= partyIndex) continue;
-      const socket = connect(ports[peer - 1]!, "127.0.0.1", () => {
-        socket.write(Uint8Array.of(partyIndex));
-        this.#add(peer, socket);
-      });
-    }
-    while (this.#sockets.size < 2) await new Promise<void>((resolve) => (this.#wake = resolve));
-  }
-
-  readonly round: Round = async (payload) => {
-    for (const socket of this.#sockets.values()) {
-      this.#missing.set(socket, this.#missing.get(socket)! + payload.length);
-      socket.write(payload);
-    }
-    while ([...this.#missing.values()].some((bytes) => bytes > 0))
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-  };
-
-  close(): void {
-    for (const socket of this.#sockets.values()) socket.end();
-    this.#server.close();
-  }
-
-  #add(peer: number, socket: Socket): void {
-    this.#sockets.set(peer, socket.setNoDelay(true));
-    this.#missing.set(socket, 0);
-    socket.on("data", (chunk) => {
-      this.#missing.set(socket, this.#missing.get(socket)! - chunk.length);
-      // As the mesh does with used buffers: otherwise most of the time is the collector's.
-      const memory = chunk.buffer as ArrayBuffer;
-      if (chunk.length >= 16_384 && memory.byteLength === chunk.length) memory.transfer(0);
-      this.#wake();
-    });
-    this.#wake();
-  }
-}
 
 function meshRound(transport: Transport): Round {
   const peers = partyIndices.filter((peer) => peer !== transport.partyIndex);
@@ -139,7 +82,7 @@ async function runParty(): Promise<void> {
   const { privateKey, publicKey } = generateX25519();
   const listener = new MeshListener();
   const { port } = await listener.listen({ host: "127.0.0.1", port: 0 });
-  const raw = new RawMesh();
+  const raw = new BareLinks();
   const rawPort = await raw.listen();
   process.send!({ port, rawPort, publicKey: Buffer.from(publicKey).toString("hex") } satisfies Address);
   const task = await new Promise<Task>((resolve) =>
