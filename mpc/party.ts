@@ -240,7 +240,9 @@ export class Party {
   keep(bytes: Uint8Array): Uint8Array {
     const { spare } = this.#attempt;
     const found = spare.findIndex((buffer) => buffer.length >= bytes.length);
-    const buffer = found < 0 ? new Uint8Array(bytes.length) : spare.splice(found, 1)[0]!;
+    // Place -1 is the last: where all are too small one makes way, so that they never outnumber what is kept at a time.
+    const [taken] = spare.splice(found, 1);
+    const buffer = found < 0 ? new Uint8Array(bytes.length) : taken!;
     const kept = buffer.subarray(0, bytes.length);
     kept.set(bytes);
     return kept;

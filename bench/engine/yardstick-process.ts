@@ -13,6 +13,8 @@ const payload = new Uint8Array(6000).fill(7);
 const batches = 9;
 const roundsInBatch = 200;
 
+// The connections would keep the process alive when the benchmark dies.
+process.once("disconnect", () => process.exit());
 const links = new BareLinks();
 await answer<number>(await links.listen());
 const { partyIndex, ports } = await nextTask<YardstickTask>();
