@@ -3,6 +3,7 @@
  * clock is set, with hashes from labels, so that zero bytes of call data do not make the figures flicker.
  */
 import { id, type TransactionReceipt, toUtf8Bytes, Wallet } from "ethers";
+import { operatorSetId } from "../contracts/commitments.ts";
 import { deployMarket } from "../contracts/deploy.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { payoutTree } from "../contracts/payouts.ts";
@@ -42,8 +43,11 @@ async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
   const signers = operators.map((_, index) => new Wallet(id(`signer ${index}`)));
   const market = await deployMarket(deployer, {
     challengeWindowSec: 3600,
+    graceSec: 600,
     minBondWei: 1n,
     unbondingSec: 3600,
+    challengeFeeWei: 10n ** 15n,
+    responseSec: 3600,
   });
   for (const [index, operator] of operators.entries()) {
     const account = new Market(market, operator);
@@ -55,10 +59,12 @@ async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
       endpoint: `node-${index}.example.org:7000`,
       feeWei,
     });
-    await account.approve(algorithm);
   }
   const members = operators.map(({ address }) => address) as [string, string, string];
   await new Market(market, deployer).createSet(members);
+  for (const operator of operators) {
+    await new Market(market, operator).approve(operatorSetId(members), algorithm);
+  }
   const deployment = await deployGradientRounds(deployer, {
     operatorRegistry: market.operatorRegistry,
     evidenceSec: 86_400,

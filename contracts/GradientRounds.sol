@@ -234,8 +234,9 @@ contract GradientRounds is TrainingLedger {
         for (uint256 i; i < 3; ++i) {
             if (convicted[request.members[i]]) revert MemberConvicted(request.members[i]);
         }
-        (address[3] memory signers, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
-        if (request.token == address(0) && request.fee < feesWei) revert FeeTooSmall(request.fee, feesWei);
+        (bytes32 operatorSet, address[3] memory signers, uint256 fees) =
+            operatorRegistry.quoteSet(request.members, request.algorithm, request.token);
+        if (request.fee < fees) revert FeeTooSmall(request.fee, fees);
         terms.modelOwner = msg.sender;
         terms.token = request.token;
         terms.reward = request.reward;
@@ -250,7 +251,7 @@ contract GradientRounds is TrainingLedger {
         terms.attestSec = request.attestSec;
         terms.specHash = TrainingHashes.spec(
             request.algorithm,
-            MarketHashes.operatorSet(request.members),
+            operatorSet,
             TrainingHashes.commitment(0, 0, msg.sender, request.modelHashes),
             request.spec
         );

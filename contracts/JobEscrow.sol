@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {OfferRegistry} from "./OfferRegistry.sol";
 import {JobSlot, JobSlots} from "./libraries/JobSlots.sol";
 import {JobState, JobStates} from "./libraries/JobStates.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
+import {Payments} from "./libraries/Payments.sol";
 
 /// @title Escrow of jobs
-/// @dev The contract has no owner. Wei leaves by {refund} and by claims alone, both after the state is written.
-contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransient {
-    bytes32 private constant JOIN_TYPE = keccak256("Join(uint256 job,bytes32 spec)");
-    bytes32 private constant FAILURE_TYPE = keccak256("Failure(uint256 job,bytes32 reason)");
-    bytes32 private constant ATTESTATION_TYPE = keccak256(
-        "Attestation(uint256 job,bytes32 algorithm,bytes32 inputRoot,bytes32 resultRoot,bytes32 payoutRoot,uint256 budgetSpent)"
-    );
+/// @dev The contract has no owner. Money leaves by {refund}, {overturn} and by claims alone, each after the state is
+/// written.
+contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
+    bytes32 private constant JOIN_TYPE = keccak256("Join(bytes32 job)");
+    bytes32 private constant UNOPENED_TYPE = keccak256("Unopened(bytes32 job)");
+    bytes32 private constant FAILURE_TYPE = keccak256("Failure(bytes32 job,bytes32 reason)");
+    bytes32 private constant ATTESTATION_TYPE =
+        keccak256("Attestation(bytes32 job,bytes32 resultRoot,bytes32 payoutRoot,uint256 budgetSpent)");
 
     /// @dev A deadline nearer than a minute could pass before the job is in a block.
     uint256 private constant MIN_DURATION_SEC = 60;
@@ -29,120 +32,84 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
     /// @inheritdoc IJobEscrow
     IOperatorRegistry public immutable operatorRegistry;
     /// @inheritdoc IJobEscrow
+    address public immutable disputes;
+    /// @inheritdoc IJobEscrow
     uint256 public immutable challengeWindowSec;
     /// @inheritdoc IJobEscrow
-    uint256 public jobCount;
+    uint256 public immutable graceSec;
 
-    mapping(uint256 jobId => JobSlot) private _slots;
+    mapping(bytes32 job => JobSlot) private _slots;
     /// @dev keccak256(Outcome) since the attestation.
-    mapping(uint256 jobId => bytes32) private _outcomes;
+    mapping(bytes32 job => bytes32) private _outcomes;
     /// @dev Bitmap of claimed payouts whose index has no bit in the slot.
-    mapping(uint256 jobId => mapping(uint256 word => uint256)) private _claimed;
+    mapping(bytes32 job => mapping(uint256 word => uint256)) private _claimed;
 
-    constructor(IOperatorRegistry operatorRegistry_, uint32 challengeWindowSec_) EIP712("Symbolon", "1") {
+    /// @param disputes_ Deployed after this, so its address is computed before.
+    constructor(IOperatorRegistry operatorRegistry_, address disputes_, uint32 challengeWindowSec_, uint32 graceSec_)
+        EIP712("Symbolon", "1")
+    {
         operatorRegistry = operatorRegistry_;
+        disputes = disputes_;
         challengeWindowSec = challengeWindowSec_;
+        graceSec = graceSec_;
     }
 
     /// @inheritdoc IJobEscrow
-    function createJob(JobRequest calldata request) external payable returns (uint256 jobId) {
-        uint256 earliestSec = block.timestamp + MIN_DURATION_SEC;
-        uint256 latestSec = block.timestamp + MAX_DURATION_SEC;
-        if (request.deadlineSec < earliestSec || request.deadlineSec > latestSec) {
-            revert DeadlineOutOfRange(request.deadlineSec, earliestSec, latestSec);
-        }
-        bytes32 operatorSet = MarketHashes.operatorSet(request.members);
-        (address[3] memory signers, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
-        (uint256[] memory offerIds, uint256 pricesWei) =
-            _reserve(_facts(msg.sender, operatorSet, request), request.offers);
-        uint256 amountWei = feesWei + pricesWei;
-        if (msg.value != amountWei || amountWei > type(uint96).max) revert AmountWrong(msg.value, amountWei);
-
-        (bytes32 specHash, bytes32 inputRoot) = _bind(request, operatorSet, offerIds);
-        bytes32 termsHash = keccak256(
-            abi.encode(
-                msg.sender,
-                amountWei,
-                request.deadlineSec,
-                request.algorithm,
-                specHash,
-                inputRoot,
-                signers[0],
-                signers[1],
-                signers[2]
-            )
-        );
-        jobId = ++jobCount;
-        _requireArrow(jobId, JobState.None, JobState.Funded);
-        _slots[jobId] = JobSlots.running(JobState.Funded, termsHash);
-        emit JobFunded(
-            jobId,
-            msg.sender,
-            operatorSet,
-            request.algorithm,
-            request.deadlineSec,
-            request.resultKey,
-            request.microRho,
-            request.purpose,
-            offerIds,
-            request.spec,
-            amountWei,
-            specHash,
-            inputRoot,
-            signers
-        );
+    function createJob(JobRequest calldata request) external payable returns (bytes32 job) {
+        return _createJob(request);
     }
 
     /// @inheritdoc IJobEscrow
-    function join(uint256 jobId, JobTerms calldata terms, bytes32[2][3] calldata signatures) external {
-        JobSlot slot = _withTerms(jobId, terms);
-        _requireArrow(jobId, slot.state(), JobState.Joined);
-        if (block.timestamp > terms.deadlineSec) revert DeadlinePassed(jobId, terms.deadlineSec);
-        _requireSigned(jobId, terms, keccak256(abi.encode(JOIN_TYPE, jobId, terms.specHash)), signatures);
-        _slots[jobId] = slot.withState(JobState.Joined).joinedBy();
-        emit JobJoined(jobId);
+    function createJobWithPermit(JobRequest calldata request, Permit calldata permit) external returns (bytes32 job) {
+        try IERC20Permit(request.token).permit(
+            msg.sender, address(this), permit.value, permit.deadlineSec, permit.v, permit.r, permit.s
+        ) {} catch {}
+        return _createJob(request);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function join(JobTerms calldata terms, bytes32[2][3] calldata signatures) external {
+        (bytes32 job, JobSlot slot) = _find(terms);
+        _requireArrow(job, slot.state(), JobState.Joined);
+        if (block.timestamp > terms.deadlineSec) revert DeadlinePassed(job, terms.deadlineSec);
+        _requireSigned(job, terms, keccak256(abi.encode(JOIN_TYPE, job)), signatures);
+        _slots[job] = slot.withState(JobState.Joined).joinedBy();
+        emit JobJoined(job);
     }
 
     /// @inheritdoc IJobEscrow
     function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
         external
     {
-        uint256 jobId = attestation.job;
-        JobSlot slot = _withTerms(jobId, terms);
-        _requireArrow(jobId, slot.state(), JobState.Attested);
-        if (block.timestamp > terms.deadlineSec) revert DeadlinePassed(jobId, terms.deadlineSec);
-        if (attestation.algorithm != terms.algorithm || attestation.inputRoot != terms.inputRoot) {
-            revert AttestationMismatch(jobId);
-        }
-        _requireSigned(jobId, terms, MarketHashes.attestation(ATTESTATION_TYPE, attestation), signatures);
-        _slots[jobId] = JobSlots.attested(uint40(block.timestamp + challengeWindowSec), terms.amountWei);
-        _outcomes[jobId] = keccak256(
-            abi.encode(MarketHashes.terms(terms), terms.buyer, attestation.resultRoot, attestation.payoutRoot)
-        );
-        emit JobAttested(
-            jobId, attestation.resultRoot, attestation.payoutRoot, attestation.inputRoot, attestation.budgetSpent
-        );
+        (bytes32 job, JobSlot slot) = _find(terms);
+        _requireArrow(job, slot.state(), JobState.Attested);
+        uint256 latestSec = terms.deadlineSec + graceSec;
+        if (block.timestamp > latestSec) revert DeadlinePassed(job, latestSec);
+        if (attestation.job != job) revert OutcomeMismatch(job);
+        _requireSigned(job, terms, MarketHashes.attestation(ATTESTATION_TYPE, attestation), signatures);
+        _slots[job] = JobSlots.attested(uint40(block.timestamp + challengeWindowSec), terms.amount);
+        _outcomes[job] =
+            keccak256(abi.encode(terms.buyer, terms.token, attestation.resultRoot, attestation.payoutRoot));
+        emit JobAttested(job, attestation.resultRoot, attestation.payoutRoot, attestation.budgetSpent);
     }
 
     /// @inheritdoc IJobEscrow
-    function accept(uint256 jobId, Outcome calldata outcome) external {
-        if (msg.sender != outcome.buyer) revert NotBuyer(jobId, msg.sender);
-        _settle(jobId, _slots[jobId], outcome);
+    function accept(bytes32 job, Outcome calldata outcome) external {
+        if (msg.sender != outcome.buyer) revert NotBuyer(job, msg.sender);
+        _settle(job, _slots[job], outcome);
     }
 
     /// @inheritdoc IJobEscrow
-    function settle(uint256 jobId, Outcome calldata outcome) external {
-        JobSlot slot = _slots[jobId];
-        if (slot.state() == JobState.Attested && block.timestamp <= slot.windowEndSec()) {
-            revert WindowOpen(jobId, slot.windowEndSec());
-        }
-        _settle(jobId, slot, outcome);
+    function settle(bytes32 job, Outcome calldata outcome) external {
+        JobSlot slot = _slots[job];
+        if (block.timestamp <= slot.windowEndSec()) revert WindowOpen(job, slot.windowEndSec());
+        _settle(job, slot, outcome);
     }
 
     /// @inheritdoc IJobEscrow
-    function fail(uint256 jobId, JobTerms calldata terms, FailureNotice[2] calldata notices) external {
-        JobSlot slot = _withTerms(jobId, terms);
-        _requireArrow(jobId, slot.state(), JobState.Failed);
+    function fail(JobTerms calldata terms, FailureNotice[2] calldata notices) external {
+        (bytes32 job, JobSlot slot) = _find(terms);
+        _requireArrow(job, slot.state(), JobState.Failed);
         uint256 first = notices[0].point;
         uint256 second = notices[1].point;
         if (first == second || first == 0 || first > 3 || second == 0 || second > 3) {
@@ -150,54 +117,54 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
         }
         for (uint256 i; i < 2; ++i) {
             FailureNotice calldata notice = notices[i];
-            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(FAILURE_TYPE, jobId, notice.reason)));
-            _requireSigner(jobId, terms, notice.point - 1, digest, notice.signature);
+            bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(FAILURE_TYPE, job, notice.reason)));
+            _requireSigner(job, terms, notice.point - 1, digest, notice.signature);
         }
-        _slots[jobId] = slot.withState(JobState.Failed);
-        emit JobFailed(jobId, [notices[0].reason, notices[1].reason]);
+        _slots[job] = slot.withState(JobState.Failed);
+        emit JobFailed(job, [notices[0].reason, notices[1].reason]);
     }
 
     /// @inheritdoc IJobEscrow
-    function refund(uint256 jobId, JobTerms calldata terms) external nonReentrant {
-        JobSlot slot = _withTerms(jobId, terms);
+    function refund(JobTerms calldata terms) external nonReentrant {
+        (bytes32 job, JobSlot slot) = _find(terms);
         JobState state = slot.state();
-        _requireArrow(jobId, state, JobState.Refunded);
-        if (state != JobState.Failed && block.timestamp <= terms.deadlineSec) {
-            revert DeadlineNotPassed(jobId, terms.deadlineSec);
+        // An attested job has its arrow to Refunded for {overturn} alone.
+        if (state != JobState.Funded && state != JobState.Joined && state != JobState.Failed) {
+            revert TransitionRefused(job, state, JobState.Refunded);
         }
-        _slots[jobId] = slot.withState(JobState.Refunded);
-        emit JobRefunded(jobId, terms.buyer, terms.amountWei);
-        _pay(terms.buyer, terms.amountWei);
+        if (state != JobState.Failed && block.timestamp <= _lastSec(terms, state)) {
+            revert DeadlineNotPassed(job, _lastSec(terms, state));
+        }
+        _slots[job] = slot.withState(JobState.Refunded);
+        emit JobRefunded(job, terms.buyer, terms.amount);
+        Payments.pay(terms.token, terms.buyer, terms.amount);
     }
 
     /// @inheritdoc IJobEscrow
-    function returnBudget(uint256 jobId, JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers)
-        external
-    {
-        JobSlot slot = _slots[jobId];
-        JobState state = slot.state();
-        // Past its deadline a funded job cannot be joined any more; its buyer may refuse the refund for ever.
-        bool over = state == JobState.Failed || state == JobState.Refunded
-            || (state == JobState.Funded && block.timestamp > terms.deadlineSec);
-        if (!over || slot.joined() || slot.returned()) revert BudgetNotReturnable(jobId);
-        if (!slot.hasTerms(MarketHashes.terms(terms))) revert TermsMismatch(jobId);
-        bytes32 specHash = MarketHashes.spec(terms.algorithm, terms.deadlineSec, terms.buyer, spec);
-        if (specHash != terms.specHash || sellers.length != spec.dataRoots.length) revert SpecMismatch(jobId);
-        // An exact result reserves nothing.
-        if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(jobId);
-        _slots[jobId] = slot.withReturned();
-        uint256[] memory offerIds =
-            _giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
-        // A data root binds its seller, and the ids say so once more.
-        if (keccak256(abi.encode(offerIds)) != keccak256(abi.encode(spec.offerIds))) revert SpecMismatch(jobId);
+    function returnBudget(JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers) external {
+        (bytes32 job, JobSlot slot) = _find(terms);
+        if (slot.joined()) revert BudgetNotReturnable(job);
+        _returnBudget(job, slot, terms, spec, sellers);
     }
 
     /// @inheritdoc IJobEscrow
-    function claim(uint256 jobId, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof)
+    function returnUnopened(
+        JobTerms calldata terms,
+        JobSpec calldata spec,
+        address[] calldata sellers,
+        bytes32[2][3] calldata signatures
+    ) external {
+        (bytes32 job, JobSlot slot) = _find(terms);
+        _requireSigned(job, terms, keccak256(abi.encode(UNOPENED_TYPE, job)), signatures);
+        _returnBudget(job, slot, terms, spec, sellers);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function claim(bytes32 job, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof)
         external
         nonReentrant
     {
-        _claim(jobId, outcome, payout, proof);
+        _claim(job, outcome, payout, proof);
     }
 
     /// @inheritdoc IJobEscrow
@@ -208,12 +175,37 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
     }
 
     /// @inheritdoc IJobEscrow
-    function quote(JobRequest calldata request) external view returns (uint256 amountWei) {
-        (, uint256 feesWei) = operatorRegistry.quoteSet(request.members, request.algorithm);
-        bytes32 operatorSet = MarketHashes.operatorSet(request.members);
-        (, uint256 pricesWei) =
-            _quote(_facts(msg.sender, operatorSet, request), request.offers);
-        return feesWei + pricesWei;
+    function suspend(bytes32 job, Outcome calldata outcome) external {
+        JobSlot slot = _slots[job];
+        if (msg.sender != disputes) revert NotDisputes(msg.sender);
+        _requireArrow(job, slot.state(), JobState.Disputed);
+        if (block.timestamp > slot.windowEndSec()) revert WindowClosed(job, slot.windowEndSec());
+        _requireOutcome(job, outcome);
+        _slots[job] = slot.withState(JobState.Disputed);
+        emit JobDisputed(job);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function overturn(bytes32 job, Outcome calldata outcome) external nonReentrant {
+        if (msg.sender != disputes) revert NotDisputes(msg.sender);
+        JobSlot slot = _slots[job];
+        JobState state = slot.state();
+        if (state != JobState.Attested && state != JobState.Disputed) {
+            revert TransitionRefused(job, state, JobState.Refunded);
+        }
+        _requireOutcome(job, outcome);
+        uint96 amount = slot.unclaimed();
+        _slots[job] = slot.withState(JobState.Refunded).withClaim(amount);
+        emit JobRefunded(job, outcome.buyer, amount);
+        Payments.pay(outcome.token, outcome.buyer, amount);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function quote(JobRequest calldata request) external view returns (uint256 amount) {
+        (bytes32 operatorSet,, uint256 fees) =
+            operatorRegistry.quoteSet(request.members, request.algorithm, request.token);
+        (, uint256 prices) = _quote(_facts(msg.sender, operatorSet, request), request.offers);
+        return fees + prices;
     }
 
     /// @inheritdoc IJobEscrow
@@ -227,25 +219,27 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
     }
 
     /// @inheritdoc IJobEscrow
-    function job(uint256 jobId) external view returns (Job memory view_) {
-        JobSlot slot = _slots[jobId];
-        view_.state = slot.state();
-        if (view_.state == JobState.Attested || view_.state == JobState.Settled) {
-            view_.windowEndSec = slot.windowEndSec();
-            view_.unclaimedWei = slot.unclaimedWei();
-            view_.outcomeHash = _outcomes[jobId];
-        } else {
-            view_.termsTag = slot.termsTag();
-            view_.joined = slot.joined();
-            view_.budgetReturned = slot.returned();
-        }
+    function jobOf(bytes32 job) external view returns (Job memory) {
+        JobSlot slot = _slots[job];
+        return Job({
+            state: slot.state(),
+            joined: slot.joined(),
+            budgetReturned: slot.returned(),
+            windowEndSec: slot.windowEndSec(),
+            unclaimed: slot.unclaimed(),
+            outcomeHash: _outcomes[job]
+        });
     }
 
     /// @inheritdoc IJobEscrow
-    function isClaimed(uint256 jobId, uint256 index) external view returns (bool) {
-        if (index >= JobSlots.INLINE_CLAIMS) return (_claimed[jobId][index >> 8] >> (index & 0xff)) & 1 == 1;
-        JobSlot slot = _slots[jobId];
-        return slot.state() == JobState.Settled && slot.isClaimed(index);
+    function isClaimed(bytes32 job, uint256 index) external view returns (bool) {
+        if (index < JobSlots.INLINE_CLAIMS) return _slots[job].isClaimed(index);
+        return (_claimed[job][index >> 8] >> (index & 0xff)) & 1 == 1;
+    }
+
+    /// @inheritdoc IJobEscrow
+    function attestationDigest(Attestation calldata attestation) external view returns (bytes32) {
+        return _hashTypedDataV4(MarketHashes.attestation(ATTESTATION_TYPE, attestation));
     }
 
     /// @inheritdoc IJobEscrow
@@ -253,62 +247,114 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
         return JobStates.allowed(from, to);
     }
 
-    function _settle(uint256 jobId, JobSlot slot, Outcome calldata outcome) private {
-        _requireArrow(jobId, slot.state(), JobState.Settled);
-        _requireOutcome(jobId, outcome);
-        _slots[jobId] = slot.withState(JobState.Settled);
-        emit JobSettled(jobId, outcome.payoutRoot);
+    function _createJob(JobRequest calldata request) private nonReentrant returns (bytes32 job) {
+        uint256 earliestSec = block.timestamp + MIN_DURATION_SEC;
+        uint256 latestSec = block.timestamp + MAX_DURATION_SEC;
+        if (request.deadlineSec < earliestSec || request.deadlineSec > latestSec) {
+            revert DeadlineOutOfRange(request.deadlineSec, earliestSec, latestSec);
+        }
+        (bytes32 operatorSet, address[3] memory signers, uint256 fees) =
+            operatorRegistry.quoteSet(request.members, request.algorithm, request.token);
+        (bytes32[] memory dataRoots, uint256 amount) =
+            _reserve(_facts(msg.sender, operatorSet, request), request.offers);
+        amount += fees;
+        if (amount > type(uint96).max) revert AmountTooLarge(amount);
+
+        bytes32 specHash = MarketHashes.spec(
+            JobSpec({
+                operatorSet: operatorSet,
+                algorithm: request.algorithm,
+                resultKey: request.resultKey,
+                microRho: request.microRho,
+                purpose: request.purpose,
+                specBytesHash: keccak256(request.spec),
+                dataRoots: dataRoots
+            })
+        );
+        job = keccak256(abi.encode(msg.sender, request.token, amount, request.deadlineSec, specHash, signers));
+        _requireArrow(job, _slots[job].state(), JobState.Funded);
+        _slots[job] = JobSlots.funded();
+        _tellVouched(job, msg.sender, request.offers);
+        emit JobFunded(
+            job,
+            msg.sender,
+            operatorSet,
+            request.algorithm,
+            request.deadlineSec,
+            request.resultKey,
+            request.microRho,
+            request.purpose,
+            request.token,
+            amount,
+            signers,
+            dataRoots,
+            request.spec
+        );
+        Payments.collect(request.token, amount);
     }
 
-    function _claim(uint256 jobId, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof)
+    function _settle(bytes32 job, JobSlot slot, Outcome calldata outcome) private {
+        JobState state = slot.state();
+        _requireArrow(job, state, JobState.Settled);
+        _requireOutcome(job, outcome);
+        if (state == JobState.Disputed && IDisputes(disputes).openChallenges(job) != 0) revert ChallengeOpen(job);
+        _slots[job] = slot.withState(JobState.Settled);
+        emit JobSettled(job, outcome.payoutRoot);
+    }
+
+    function _claim(bytes32 job, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof)
         private
     {
-        JobSlot slot = _slots[jobId];
+        JobSlot slot = _slots[job];
         // A claim changes no state, so it has no arrow in the table.
-        if (slot.state() != JobState.Settled) revert TransitionRefused(jobId, slot.state(), JobState.Settled);
-        _requireOutcome(jobId, outcome);
+        if (slot.state() != JobState.Settled) revert TransitionRefused(job, slot.state(), JobState.Settled);
+        _requireOutcome(job, outcome);
         uint256 index = payout.index;
         bytes32 leaf = MarketHashes.payoutLeaf(payout);
-        if (!MerkleProof.verifyCalldata(proof, outcome.payoutRoot, leaf)) revert ProofInvalid(jobId, index);
+        if (!MerkleProof.verifyCalldata(proof, outcome.payoutRoot, leaf)) revert ProofInvalid(job, index);
 
         if (index < JobSlots.INLINE_CLAIMS) {
-            if (slot.isClaimed(index)) revert AlreadyClaimed(jobId, index);
+            if (slot.isClaimed(index)) revert AlreadyClaimed(job, index);
             slot = slot.withClaimed(index);
         } else {
-            uint256 word = _claimed[jobId][index >> 8];
+            uint256 word = _claimed[job][index >> 8];
             uint256 bit = 1 << (index & 0xff);
-            if (word & bit != 0) revert AlreadyClaimed(jobId, index);
-            _claimed[jobId][index >> 8] = word | bit;
+            if (word & bit != 0) revert AlreadyClaimed(job, index);
+            _claimed[job][index >> 8] = word | bit;
         }
-        uint256 amountWei = payout.amountWei;
-        if (amountWei > slot.unclaimedWei()) revert ClaimTooLarge(jobId, amountWei, slot.unclaimedWei());
-        _slots[jobId] = slot.withClaim(uint96(amountWei));
-        emit PayoutClaimed(jobId, index, payout.account, amountWei);
-        _pay(payout.account, amountWei);
+        uint256 amount = payout.amount;
+        if (amount > slot.unclaimed()) revert ClaimTooLarge(job, amount, slot.unclaimed());
+        _slots[job] = slot.withClaim(uint96(amount));
+        emit PayoutClaimed(job, index, payout.account, amount);
+        Payments.pay(outcome.token, payout.account, amount);
     }
 
-    /// @dev The hashes that a job is bound to: of all that the buyer asked for, and of what is computed on.
-    function _bind(JobRequest calldata request, bytes32 operatorSet, uint256[] memory offerIds)
-        private
-        view
-        returns (bytes32 specHash, bytes32 inputRoot)
-    {
-        bytes32[] memory dataRoots = new bytes32[](offerIds.length);
-        for (uint256 i; i < dataRoots.length; ++i) {
-            dataRoots[i] = request.offers[i].dataRoot;
+    function _returnBudget(
+        bytes32 job,
+        JobSlot slot,
+        JobTerms calldata terms,
+        JobSpec calldata spec,
+        address[] calldata sellers
+    ) private {
+        JobState state = slot.state();
+        // Past its last second a job can go nowhere but back; its buyer may refuse the refund for ever.
+        bool over = state == JobState.Failed || state == JobState.Refunded
+            || ((state == JobState.Funded || state == JobState.Joined) && block.timestamp > _lastSec(terms, state));
+        // One that was attested has been opened, whatever became of it.
+        if (!over || slot.returned() || _outcomes[job] != 0) revert BudgetNotReturnable(job);
+        if (MarketHashes.spec(spec) != terms.specHash || sellers.length != spec.dataRoots.length) {
+            revert SpecMismatch(job);
         }
-        bytes32 specBytesHash = keccak256(request.spec);
-        inputRoot = MarketHashes.inputRoot(dataRoots, specBytesHash);
-        JobSpec memory spec = JobSpec({
-            operatorSet: operatorSet,
-            resultKey: request.resultKey,
-            microRho: request.microRho,
-            purpose: request.purpose,
-            offerIds: offerIds,
-            dataRoots: dataRoots,
-            specBytesHash: specBytesHash
-        });
-        specHash = MarketHashes.spec(request.algorithm, request.deadlineSec, msg.sender, spec);
+        // An exact result reserves nothing.
+        if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(job);
+        _slots[job] = slot.withReturned();
+        // A data root binds its seller, so a false one finds no offer.
+        _giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
+    }
+
+    /// @dev The last second in which an unfinished job can go on.
+    function _lastSec(JobTerms calldata terms, JobState state) private view returns (uint256) {
+        return state == JobState.Joined ? terms.deadlineSec + graceSec : terms.deadlineSec;
     }
 
     function _facts(address buyer, bytes32 operatorSet, JobRequest calldata request)
@@ -320,44 +366,39 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
             buyer: buyer,
             operatorSet: operatorSet,
             algorithm: request.algorithm,
+            token: request.token,
             microRho: request.microRho,
             purpose: request.purpose
         });
     }
 
-    /// @dev The slot of a job whose terms are `terms`; reverts in states that hold no terms by the arrow that
-    /// is missing, so that a late call says "is Attested" rather than "other terms".
-    function _withTerms(uint256 jobId, JobTerms calldata terms) private view returns (JobSlot slot) {
-        slot = _slots[jobId];
-        JobState state = slot.state();
-        if (
-            (state == JobState.Funded || state == JobState.Joined || state == JobState.Failed)
-                && !slot.hasTerms(MarketHashes.terms(terms))
-        ) revert TermsMismatch(jobId);
+    function _find(JobTerms calldata terms) private view returns (bytes32 job, JobSlot slot) {
+        job = MarketHashes.job(terms);
+        slot = _slots[job];
     }
 
-    function _requireOutcome(uint256 jobId, Outcome calldata outcome) private view {
-        if (_outcomes[jobId] != MarketHashes.outcome(outcome)) revert OutcomeMismatch(jobId);
+    function _requireOutcome(bytes32 job, Outcome calldata outcome) private view {
+        if (_outcomes[job] != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
     }
 
-    function _requireArrow(uint256 jobId, JobState from, JobState to) private pure {
-        if (!JobStates.allowed(from, to)) revert TransitionRefused(jobId, from, to);
+    function _requireArrow(bytes32 job, JobState from, JobState to) private pure {
+        if (!JobStates.allowed(from, to)) revert TransitionRefused(job, from, to);
     }
 
     function _requireSigned(
-        uint256 jobId,
+        bytes32 job,
         JobTerms calldata terms,
         bytes32 structHash,
         bytes32[2][3] calldata signatures
     ) private view {
         bytes32 digest = _hashTypedDataV4(structHash);
         for (uint256 i; i < 3; ++i) {
-            _requireSigner(jobId, terms, i, digest, signatures[i]);
+            _requireSigner(job, terms, i, digest, signatures[i]);
         }
     }
 
     function _requireSigner(
-        uint256 jobId,
+        bytes32 job,
         JobTerms calldata terms,
         uint256 index,
         bytes32 digest,
@@ -366,12 +407,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, EIP712, ReentrancyGuardTransien
         // A malformed signature recovers to the zero address, which is nobody's signer.
         (address recovered,,) = ECDSA.tryRecover(digest, signature[0], signature[1]);
         if (recovered == address(0) || recovered != terms.signers[index]) {
-            revert SignatureInvalid(jobId, index + 1, terms.signers[index]);
+            revert SignatureInvalid(job, index + 1, terms.signers[index]);
         }
-    }
-
-    function _pay(address account, uint256 amountWei) private {
-        // What the account returns is not read, so it cannot make the caller pay for copying it.
-        if (!LowLevelCall.callNoReturn(account, amountWei, "")) revert PaymentFailed(account, amountWei);
     }
 }

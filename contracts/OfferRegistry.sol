@@ -1,72 +1,66 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IOfferRegistry} from "./interfaces/IOfferRegistry.sol";
+import {Distinct} from "./libraries/Distinct.sol";
 import {ListingSlot, Listings} from "./libraries/Listings.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
-import {SellerCount} from "./libraries/SellerCount.sol";
 import {UseTermsCheck} from "./libraries/UseTermsCheck.sol";
 
 /// @title Registry of data offers
 /// @notice A part of the escrow: what a job reserves of a budget and what it pays are one decision in one transaction,
 /// and no other contract could be trusted with the budgets. A call between two contracts would cost more than all
 /// the checks of the terms.
-abstract contract OfferRegistry is IOfferRegistry {
-    /// @inheritdoc IOfferRegistry
-    uint256 public offerCount;
+abstract contract OfferRegistry is IOfferRegistry, EIP712 {
+    bytes32 private constant CREDENTIAL_TYPE = keccak256("Credential(address buyer,uint64 expirySec)");
 
     /// @dev By {_key}. One slot serves as the listing and as the mark that these commitments are known: the data
     /// root binds the seller, so nobody can take another seller's place by being first.
     mapping(bytes32 key => ListingSlot) private _listings;
 
     /// @inheritdoc IOfferRegistry
-    function publish(OfferInput calldata input) external returns (uint256 offerId) {
-        if (input.rows == 0 || input.columns == 0) revert ShapeInvalid(input.rows, input.columns);
-        bytes32 operatorSet = MarketHashes.operatorSet(input.members);
-        bytes32 dataRoot = MarketHashes.dataRoot(msg.sender, input);
-        bytes32 key = _key(msg.sender, operatorSet, dataRoot);
-        uint256 knownId = _listings[key].id();
-        if (knownId != 0) revert DataSetKnown(knownId);
-        offerId = ++offerCount;
-        _listings[key] = Listings.listed(uint64(offerId), input.budgetMicroRho, MarketHashes.useTerms(input.terms));
-        emit OfferPublished(
-            offerId,
-            msg.sender,
-            operatorSet,
-            input.schemaHash,
-            input.rows,
-            input.columns,
-            input.nonce,
-            input.ciphertextHashes,
-            input.budgetMicroRho,
-            input.terms,
-            dataRoot
-        );
+    function publish(OfferInput calldata input) external returns (bytes32 dataRoot) {
+        return _publish(input);
+    }
+
+    /// @inheritdoc IOfferRegistry
+    function replace(OfferInput calldata input, bytes32 oldSet, bytes32 oldRoot) external returns (bytes32 dataRoot) {
+        bytes32 oldKey = _key(msg.sender, oldSet, oldRoot);
+        ListingSlot old = _known(oldKey, msg.sender, oldRoot);
+        uint64 left = old.budgetLeft();
+        if (input.budgetMicroRho > left) {
+            revert TermRefused(oldRoot, Term.Budget, bytes32(uint256(input.budgetMicroRho)), bytes32(uint256(left)));
+        }
+        _listings[oldKey] = old.withdrawn().withBudget(0);
+        dataRoot = _publish(input);
+        emit OfferReplaced(oldRoot, dataRoot, input.budgetMicroRho);
     }
 
     /// @inheritdoc IOfferRegistry
     function withdraw(bytes32 operatorSet, bytes32 dataRoot) external {
         bytes32 key = _key(msg.sender, operatorSet, dataRoot);
-        ListingSlot slot = _active(key, msg.sender, dataRoot);
-        _listings[key] = slot.withdrawn();
-        emit OfferWithdrawn(slot.id());
+        _listings[key] = _active(key, msg.sender, dataRoot).withdrawn();
+        emit OfferWithdrawn(dataRoot);
     }
 
     /// @inheritdoc IOfferRegistry
-    function relist(bytes32 operatorSet, bytes32 dataRoot, UseTerms calldata terms) external {
+    function relist(bytes32 operatorSet, bytes32 dataRoot, UseTerms calldata terms, Rules[] calldata rules) external {
         bytes32 key = _key(msg.sender, operatorSet, dataRoot);
         ListingSlot slot = _known(key, msg.sender, dataRoot);
-        _listings[key] = Listings.listed(slot.id(), slot.budgetLeft(), MarketHashes.useTerms(terms));
-        emit OfferRelisted(slot.id(), terms);
+        _requireRules(dataRoot, terms, rules);
+        _listings[key] = Listings.listed(slot.budgetLeft(), MarketHashes.useTerms(terms));
+        emit OfferRelisted(dataRoot, terms, rules);
     }
 
     /// @inheritdoc IOfferRegistry
     function listing(address seller, bytes32 operatorSet, bytes32 dataRoot) external view returns (Listing memory) {
         ListingSlot slot = _listings[_key(seller, operatorSet, dataRoot)];
         return Listing({
-            id: slot.id(),
-            budgetLeftMicroRho: slot.budgetLeft(),
+            known: slot.known(),
             active: slot.active(),
+            budgetLeftMicroRho: slot.budgetLeft(),
             termsTag: slot.termsTag()
         });
     }
@@ -74,10 +68,10 @@ abstract contract OfferRegistry is IOfferRegistry {
     /// @dev Takes offers into a job: as {_quote}, and reserves what the job spends of each budget.
     function _reserve(JobFacts memory facts, OfferUse[] calldata uses)
         internal
-        returns (uint256[] memory offerIds, uint256 pricesWei)
+        returns (bytes32[] memory dataRoots, uint256 prices)
     {
-        (offerIds, pricesWei) = _quote(facts, uses);
-        if (facts.microRho == 0 || facts.microRho == Listings.UNLIMITED) return (offerIds, pricesWei);
+        (dataRoots, prices) = _quote(facts, uses);
+        if (facts.microRho == 0 || facts.microRho == Listings.UNLIMITED) return (dataRoots, prices);
         for (uint256 i; i < uses.length; ++i) {
             bytes32 key = _key(uses[i].seller, facts.operatorSet, uses[i].dataRoot);
             ListingSlot slot = _listings[key];
@@ -86,50 +80,55 @@ abstract contract OfferRegistry is IOfferRegistry {
         }
     }
 
-    /// @dev Gives back what a job reserved. The caller has checked that it did, and that nothing was given back before.
-    function _giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
-        internal
-        returns (uint256[] memory offerIds)
-    {
-        offerIds = new uint256[](dataRoots.length);
-        for (uint256 i; i < dataRoots.length; ++i) {
-            bytes32 key = _key(sellers[i], operatorSet, dataRoots[i]);
-            ListingSlot slot = _known(key, sellers[i], dataRoots[i]);
-            offerIds[i] = slot.id();
-            if (slot.budgetLeft() == Listings.UNLIMITED) continue;
-            _listings[key] = slot.withBudget(slot.budgetLeft() + microRho);
-            emit BudgetReturned(slot.id(), microRho);
+    /// @dev Says which offers of a job the buyer got by an issuer's word, so that everybody can tell what it paid.
+    function _tellVouched(bytes32 job, address buyer, OfferUse[] calldata uses) internal {
+        for (uint256 i; i < uses.length; ++i) {
+            if (_vouched(buyer, uses[i])) emit OfferVouched(job, uses[i].dataRoot);
         }
     }
 
-    /// @dev Ids and price of offers that one job may use together. Reverts unless all are active offers of the set, in
-    /// ascending order of their ids, and all their terms hold.
+    /// @dev Gives back what a job reserved. The caller has checked that it did, and that nothing was given back before.
+    function _giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
+        internal
+    {
+        for (uint256 i; i < dataRoots.length; ++i) {
+            bytes32 key = _key(sellers[i], operatorSet, dataRoots[i]);
+            ListingSlot slot = _known(key, sellers[i], dataRoots[i]);
+            if (slot.budgetLeft() == Listings.UNLIMITED) continue;
+            _listings[key] = slot.withBudget(slot.budgetLeft() + microRho);
+            emit BudgetReturned(dataRoots[i], microRho);
+        }
+    }
+
+    /// @dev Names and price of offers that one job may use together. Reverts unless all are different active offers
+    /// of the set and all their terms hold.
     function _quote(JobFacts memory facts, OfferUse[] calldata uses)
         internal
         view
-        returns (uint256[] memory offerIds, uint256 pricesWei)
+        returns (bytes32[] memory dataRoots, uint256 prices)
     {
         uint256 length = uses.length;
         if (length == 0) revert OffersEmpty();
-        offerIds = new uint256[](length);
-        uint256 previousId;
-        uint256 sellers = SellerCount.distinct(uses);
+        dataRoots = new bytes32[](length);
+        for (uint256 i; i < length; ++i) dataRoots[i] = uses[i].dataRoot;
+        uint256 distinct = Distinct.count(dataRoots);
+        if (distinct != length) revert OffersNotDistinct(length, distinct);
+
+        UseTermsCheck.Circumstances memory given;
+        given.sellers = _sellers(uses);
         for (uint256 i; i < length; ++i) {
             OfferUse calldata use = uses[i];
-            ListingSlot slot = _active(_key(use.seller, facts.operatorSet, use.dataRoot), use.seller, use.dataRoot);
-            uint256 id = slot.id();
-            if (id <= previousId) revert OffersNotAscending(previousId, id);
-            previousId = id;
-            offerIds[i] = id;
-            if (!slot.hasTerms(MarketHashes.useTerms(use.terms))) revert TermsChanged(id);
-            for (Term term = UseTermsCheck.FIRST; term <= UseTermsCheck.LAST; term = Term(uint8(term) + 1)) {
-                (bool holds, bytes32 found, bytes32 asked) = UseTermsCheck.judge(term, facts, use, slot);
-                if (!holds) revert TermRefused(id, term, found, asked);
+            bytes32 dataRoot = use.dataRoot;
+            given.slot = _active(_key(use.seller, facts.operatorSet, dataRoot), use.seller, dataRoot);
+            if (!given.slot.hasTerms(MarketHashes.useTerms(use.terms))) revert TermsChanged(dataRoot);
+            if (!_rulesFit(use)) revert RulesMismatch(dataRoot);
+            given.vouched = _vouched(facts.buyer, use);
+            (bool fails, Term term) = UseTermsCheck.firstFailure(Term.Listing, facts, use, given);
+            if (fails) {
+                (bytes32 found, bytes32 asked) = UseTermsCheck.words(term, facts, use, given);
+                revert TermRefused(dataRoot, term, found, asked);
             }
-            if (sellers < use.terms.minSellers) {
-                revert TermRefused(id, Term.MinSellers, bytes32(sellers), bytes32(uint256(use.terms.minSellers)));
-            }
-            pricesWei += UseTermsCheck.priceWei(use.terms, facts.microRho);
+            prices += UseTermsCheck.price(use, facts.microRho, given.vouched);
         }
     }
 
@@ -141,28 +140,30 @@ abstract contract OfferRegistry is IOfferRegistry {
     {
         failures = new TermFailure[](uses.length * (uint256(type(Term).max) + 1));
         uint256 count;
-        uint256 sellers = SellerCount.distinct(uses);
+        UseTermsCheck.Circumstances memory given;
+        given.sellers = _sellers(uses);
         for (uint256 i; i < uses.length; ++i) {
             OfferUse calldata use = uses[i];
-            ListingSlot slot = _listings[_key(use.seller, facts.operatorSet, use.dataRoot)];
-            if (!slot.active()) {
-                failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, Term.Listing, 0, bytes32(uint256(1)));
+            given.slot = _listings[_key(use.seller, facts.operatorSet, use.dataRoot)];
+            if (!given.slot.active()) {
+                failures[count++] = TermFailure(use.seller, use.dataRoot, Term.Listing, 0, bytes32(uint256(1)));
                 continue;
             }
             bytes32 termsHash = MarketHashes.useTerms(use.terms);
-            if (!slot.hasTerms(termsHash)) {
-                bytes32 tag = bytes32(uint256(slot.termsTag()) << 136);
-                failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, Term.Terms, termsHash, tag);
+            if (!given.slot.hasTerms(termsHash) || !_rulesFit(use)) {
+                bytes32 tag = bytes32(uint256(given.slot.termsTag()) << 66);
+                failures[count++] = TermFailure(use.seller, use.dataRoot, Term.Terms, termsHash, tag);
                 continue;
             }
-            for (Term term = UseTermsCheck.FIRST; term <= UseTermsCheck.LAST; term = Term(uint8(term) + 1)) {
-                (bool holds, bytes32 found, bytes32 asked) = UseTermsCheck.judge(term, facts, use, slot);
-                if (!holds) failures[count++] = TermFailure(slot.id(), use.seller, use.dataRoot, term, found, asked);
-            }
-            if (sellers < use.terms.minSellers) {
-                bytes32 asked = bytes32(uint256(use.terms.minSellers));
-                failures[count++] =
-                    TermFailure(slot.id(), use.seller, use.dataRoot, Term.MinSellers, bytes32(sellers), asked);
+            given.vouched = _vouched(facts.buyer, use);
+            Term from = Term.Listing;
+            while (true) {
+                (bool fails, Term term) = UseTermsCheck.firstFailure(from, facts, use, given);
+                if (!fails) break;
+                (bytes32 found, bytes32 asked) = UseTermsCheck.words(term, facts, use, given);
+                failures[count++] = TermFailure(use.seller, use.dataRoot, term, found, asked);
+                if (term == type(Term).max) break;
+                from = Term(uint8(term) + 1);
             }
         }
         assembly ("memory-safe") {
@@ -170,14 +171,72 @@ abstract contract OfferRegistry is IOfferRegistry {
         }
     }
 
+    function _publish(OfferInput calldata input) private returns (bytes32 dataRoot) {
+        if (input.rows == 0 || input.columns == 0) revert ShapeInvalid(input.rows, input.columns);
+        bytes32 operatorSet = MarketHashes.operatorSet(input.members);
+        dataRoot = MarketHashes.dataRoot(msg.sender, input);
+        bytes32 key = _key(msg.sender, operatorSet, dataRoot);
+        if (_listings[key].known()) revert DataSetKnown(dataRoot);
+        _requireRules(dataRoot, input.terms, input.rules);
+        _listings[key] = Listings.listed(input.budgetMicroRho, MarketHashes.useTerms(input.terms));
+        emit OfferPublished(
+            dataRoot,
+            msg.sender,
+            operatorSet,
+            input.schemaHash,
+            input.rows,
+            input.columns,
+            input.nonce,
+            input.ciphertextHashes,
+            input.budgetMicroRho,
+            input.terms,
+            input.rules
+        );
+    }
+
+    /// @dev The number of different sellers, where an offer asks for more than one; 1 where none does.
+    function _sellers(OfferUse[] calldata uses) private pure returns (uint256) {
+        bool asked;
+        for (uint256 i; i < uses.length && !asked; ++i) asked = uses[i].terms.minSellers > 1;
+        if (!asked) return 1;
+        bytes32[] memory sellers = new bytes32[](uses.length);
+        for (uint256 i; i < uses.length; ++i) sellers[i] = bytes32(uint256(uint160(uses[i].seller)));
+        return Distinct.count(sellers);
+    }
+
+    /// @dev Whether the rules of a use are those of its terms.
+    function _rulesFit(OfferUse calldata use) private pure returns (bool) {
+        bytes32 rulesHash = use.terms.rulesHash;
+        if (rulesHash == 0) return use.rules.length == 0;
+        return use.rules.length == 1 && MarketHashes.rules(use.rules[0].rules) == rulesHash;
+    }
+
+    function _requireRules(bytes32 dataRoot, UseTerms calldata terms, Rules[] calldata rules) private pure {
+        if (terms.rulesHash == 0 && rules.length == 0) return;
+        if (rules.length != 1 || MarketHashes.rules(rules[0]) != terms.rulesHash) revert RulesMismatch(dataRoot);
+        if (rules[0].discountBps > 10_000) revert DiscountInvalid(rules[0].discountBps);
+    }
+
+    /// @dev Whether the buyer shows a word of the issuer that is still good. A false one counts as none: the job may
+    /// do without.
+    function _vouched(address buyer, OfferUse calldata use) private view returns (bool) {
+        if (use.rules.length == 0 || use.rules[0].credential.length == 0) return false;
+        Credential calldata credential = use.rules[0].credential[0];
+        if (block.timestamp > credential.expirySec) return false;
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(CREDENTIAL_TYPE, buyer, credential.expirySec)));
+        (address recovered,,) = ECDSA.tryRecover(digest, credential.signature[0], credential.signature[1]);
+        // A malformed signature recovers to the zero address, which is nobody.
+        return recovered != address(0) && recovered == use.rules[0].rules.issuer;
+    }
+
     function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
         slot = _known(key, seller, dataRoot);
-        if (!slot.active()) revert OfferInactive(slot.id());
+        if (!slot.active()) revert OfferInactive(dataRoot);
     }
 
     function _known(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
         slot = _listings[key];
-        if (slot.id() == 0) revert OfferUnknown(seller, dataRoot);
+        if (!slot.known()) revert OfferUnknown(seller, dataRoot);
     }
 
     function _key(address seller, bytes32 operatorSet, bytes32 dataRoot) private pure returns (bytes32) {

@@ -6,7 +6,8 @@ import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
 
 /// @title Registry of the operators of compute parties
-/// @dev Nobody has power over another's bond: it leaves only to the operator that posted it.
+/// @dev A bond leaves to the operator that posted it, or by {slash} on the word of the contract of disputes, which
+/// judges proofs alone. Nobody else has power over it.
 contract OperatorRegistry is IOperatorRegistry {
     /**
      * Everything that a job's creation reads of an operator is the first slot:
@@ -30,15 +31,28 @@ contract OperatorRegistry is IOperatorRegistry {
         string endpoint;
     }
 
+    struct TokenFee {
+        bool accepted;
+        uint88 fee;
+    }
+
     uint256 private constant MAX_ENDPOINT_BYTES = 255;
+    uint256 private constant ALL_MEMBERS = 7;
+    /// @dev A bond's part that does not go to who proved the offence goes to where nobody can fetch it.
+    address private constant BURNT = 0x000000000000000000000000000000000000dEaD;
+    uint256 private constant REWARD_DIVISOR = 10;
 
     /// @inheritdoc IOperatorRegistry
     uint256 public immutable minBondWei;
     /// @inheritdoc IOperatorRegistry
     uint256 public immutable unbondingSec;
+    /// @inheritdoc IOperatorRegistry
+    address public immutable slasher;
 
     mapping(address operator => Record) private _records;
-    mapping(address operator => mapping(bytes32 algorithm => bool)) private _approvals;
+    mapping(address operator => mapping(address token => TokenFee)) private _tokenFees;
+    /// @dev By keccak256(set, algorithm), one bit a member: a job's creation reads one slot instead of three.
+    mapping(bytes32 key => uint256) private _approvals;
     mapping(bytes32 operatorSet => address[3]) private _sets;
     /// @inheritdoc IOperatorRegistry
     mapping(address signer => address operator) public operatorOf;
@@ -46,9 +60,11 @@ contract OperatorRegistry is IOperatorRegistry {
     /// @param minBondWei_ Smallest bond, at most 2^96 - 1.
     /// @param unbondingSec_ Delay between {requestUnbond} and {withdrawBond}. A value above the longest life of a
     /// job (30 days and the challenge window) keeps a bond within reach as long as the jobs it stands for.
-    constructor(uint96 minBondWei_, uint32 unbondingSec_) {
+    /// @param slasher_ Deployed after this, so its address is computed before.
+    constructor(uint96 minBondWei_, uint32 unbondingSec_, address slasher_) {
         minBondWei = minBondWei_;
         unbondingSec = unbondingSec_;
+        slasher = slasher_;
     }
 
     /// @inheritdoc IOperatorRegistry
@@ -73,23 +89,53 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function approve(bytes32 algorithm) external {
+    function approve(bytes32 operatorSet, bytes32 algorithm) external {
         _registered(msg.sender);
-        _approvals[msg.sender][algorithm] = true;
-        emit AlgorithmApproved(msg.sender, algorithm);
+        _approvals[_approvalKey(operatorSet, algorithm)] |= _bit(operatorSet, msg.sender);
+        emit AlgorithmApproved(msg.sender, operatorSet, algorithm);
     }
 
     /// @inheritdoc IOperatorRegistry
-    function revoke(bytes32 algorithm) external {
+    function revoke(bytes32 operatorSet, bytes32 algorithm) external {
         _registered(msg.sender);
-        _approvals[msg.sender][algorithm] = false;
-        emit AlgorithmRevoked(msg.sender, algorithm);
+        _approvals[_approvalKey(operatorSet, algorithm)] &= ~_bit(operatorSet, msg.sender);
+        emit AlgorithmRevoked(msg.sender, operatorSet, algorithm);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function acceptToken(address token, uint88 fee) external {
+        _registered(msg.sender);
+        _tokenFees[msg.sender][token] = TokenFee(true, fee);
+        emit TokenAccepted(msg.sender, token, fee);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function refuseToken(address token) external {
+        delete _tokenFees[msg.sender][token];
+        emit TokenRefused(msg.sender, token);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function pause() external {
+        Record storage record = _registered(msg.sender);
+        if (record.status != OperatorStatus.Active) revert NotActive(msg.sender);
+        record.status = OperatorStatus.Paused;
+        emit OperatorPaused(msg.sender);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function resume() external {
+        Record storage record = _registered(msg.sender);
+        if (record.status != OperatorStatus.Paused) revert NotPaused(msg.sender);
+        record.status = OperatorStatus.Active;
+        emit OperatorResumed(msg.sender);
     }
 
     /// @inheritdoc IOperatorRegistry
     function requestUnbond() external {
         Record storage record = _registered(msg.sender);
         if (record.status == OperatorStatus.Leaving) revert AlreadyLeaving(msg.sender);
+        if (record.status == OperatorStatus.Slashed) revert NotActive(msg.sender);
         uint256 withdrawableAtSec = block.timestamp + unbondingSec;
         record.status = OperatorStatus.Leaving;
         record.withdrawableAtSec = uint40(withdrawableAtSec);
@@ -105,7 +151,23 @@ contract OperatorRegistry is IOperatorRegistry {
         uint256 bondWei = record.bondWei;
         delete _records[msg.sender];
         emit BondWithdrawn(msg.sender, bondWei);
-        if (!LowLevelCall.callNoReturn(msg.sender, bondWei, "")) revert PaymentFailed(msg.sender, bondWei);
+        _pay(msg.sender, bondWei);
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function slash(address operator, address beneficiary) external returns (uint256 bondWei) {
+        if (msg.sender != slasher) revert NotSlasher(msg.sender);
+        Record storage record = _records[operator];
+        bondWei = record.bondWei;
+        // One that has withdrawn its bond has no record, and may register again.
+        if (bondWei == 0) return 0;
+        record.bondWei = 0;
+        record.status = OperatorStatus.Slashed;
+        uint256 rewardWei = bondWei / REWARD_DIVISOR;
+        emit OperatorSlashed(operator, beneficiary, bondWei, rewardWei);
+        // A beneficiary that refuses its reward must not save the bond.
+        if (!LowLevelCall.callNoReturn(beneficiary, rewardWei, "")) rewardWei = 0;
+        _pay(BURNT, bondWei - rewardWei);
     }
 
     /// @inheritdoc IOperatorRegistry
@@ -121,22 +183,22 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function quoteSet(address[3] calldata members, bytes32 algorithm)
+    function quoteSet(address[3] calldata members, bytes32 algorithm, address token)
         external
         view
-        returns (address[3] memory signers, uint256 feesWei)
+        returns (bytes32 operatorSet, address[3] memory signers, uint256 fees)
     {
-        _requireDistinct(members);
+        operatorSet = MarketHashes.operatorSet(members);
+        // Only members of a set that was created can approve anything in it.
+        uint256 approved = _approvals[_approvalKey(operatorSet, algorithm)];
+        if (approved != ALL_MEMBERS) revert AlgorithmNotApproved(operatorSet, algorithm, approved);
         for (uint256 i; i < 3; ++i) {
             address member = members[i];
             Record storage record = _records[member];
             if (record.status != OperatorStatus.Active) revert OperatorInactive(member);
-            if (!_approvals[member][algorithm]) revert AlgorithmNotApproved(member, algorithm);
             signers[i] = record.signer;
-            feesWei += record.feeWei;
+            fees += token == address(0) ? record.feeWei : _feeIn(member, token);
         }
-        bytes32 operatorSet = MarketHashes.operatorSet(members);
-        if (!setExists(operatorSet)) revert SetUnknown(operatorSet);
     }
 
     /// @inheritdoc IOperatorRegistry
@@ -153,8 +215,19 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function isApproved(address operator, bytes32 algorithm) external view returns (bool) {
-        return _approvals[operator][algorithm];
+    function approvals(bytes32 operatorSet, bytes32 algorithm) external view returns (uint256) {
+        return _approvals[_approvalKey(operatorSet, algorithm)];
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function isApproved(address operator, bytes32 operatorSet, bytes32 algorithm) external view returns (bool) {
+        return _approvals[_approvalKey(operatorSet, algorithm)] & _bit(operatorSet, operator) != 0;
+    }
+
+    /// @inheritdoc IOperatorRegistry
+    function tokenFee(address operator, address token) external view returns (bool accepted, uint88 fee) {
+        TokenFee storage stored = _tokenFees[operator][token];
+        return (stored.accepted, stored.fee);
     }
 
     /// @inheritdoc IOperatorRegistry
@@ -190,6 +263,28 @@ contract OperatorRegistry is IOperatorRegistry {
     function _registered(address operator) private view returns (Record storage record) {
         record = _records[operator];
         if (record.status == OperatorStatus.None) revert NotRegistered(operator);
+    }
+
+    function _feeIn(address operator, address token) private view returns (uint256) {
+        TokenFee storage stored = _tokenFees[operator][token];
+        if (!stored.accepted) revert TokenNotAccepted(operator, token);
+        return stored.fee;
+    }
+
+    /// @dev The bit of a member of a set that exists.
+    function _bit(bytes32 operatorSet, address operator) private view returns (uint256) {
+        for (uint256 i; i < 3; ++i) {
+            if (_sets[operatorSet][i] == operator) return 1 << i;
+        }
+        revert NotMember(operator, operatorSet);
+    }
+
+    function _approvalKey(bytes32 operatorSet, bytes32 algorithm) private pure returns (bytes32) {
+        return keccak256(abi.encode(operatorSet, algorithm));
+    }
+
+    function _pay(address account, uint256 amountWei) private {
+        if (!LowLevelCall.callNoReturn(account, amountWei, "")) revert PaymentFailed(account, amountWei);
     }
 
     function _requireDistinct(address[3] calldata members) private pure {

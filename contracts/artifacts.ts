@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Interface } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 
-export const contractNames = ["OperatorRegistry", "JobEscrow"] as const;
+export const contractNames = ["OperatorRegistry", "JobEscrow", "Disputes"] as const;
 export type ContractName = (typeof contractNames)[number];
 
 /** Those of a market, and those that stand beside it with bindings of their own. */

@@ -68,82 +68,62 @@ export function operatorSetId(members: readonly string[]): string {
   return keccak256(abi.encode(["address[3]"], [members]));
 }
 
-/** What a job computes on: its data sets in the order of their offers, and its parameters. */
-export function inputRoot(dataRoots: readonly string[], spec: BytesLike): string {
-  return keccak256(abi.encode(["bytes32[]", "bytes32"], [dataRoots, keccak256(spec)]));
-}
-
-/** All that a buyer asked for. */
+/** All that a buyer asks for but the deadline. */
 export interface SpecBinding {
-  algorithm: string;
   operatorSet: string;
-  deadlineSec: number | bigint;
+  algorithm: string;
   resultKey: string;
   microRho: bigint;
   /** The zero hash where none is declared. */
   purpose: string;
-  offers: readonly bigint[];
-  dataRoots: readonly string[];
   spec: BytesLike;
-  buyer: string;
+  /** Data roots, in the order in which they are computed on. */
+  offers: readonly string[];
 }
 
-/** What the operators sign when they join. */
 export function specHash(request: SpecBinding): string {
   return keccak256(
     abi.encode(
+      ["bytes32", "bytes32", "bytes32", "uint64", "bytes32", "bytes32", "bytes32[]"],
       [
-        ...["bytes32", "bytes32", "uint64", "bytes32", "uint64", "bytes32"],
-        ...["uint256[]", "bytes32[]", "bytes32", "address"],
-      ],
-      [
-        request.algorithm,
         request.operatorSet,
-        request.deadlineSec,
+        request.algorithm,
         request.resultKey,
         request.microRho,
         request.purpose,
-        request.offers,
-        request.dataRoots,
         keccak256(request.spec),
-        request.buyer,
+        request.offers,
       ],
     ),
   );
 }
 
-/** A job's terms as the calls of the escrow repeat them. */
+/** A job's terms as the calls of the escrow repeat them. Amounts in the smallest unit of the token. */
 export interface JobTerms {
   buyer: string;
-  amountWei: bigint;
+  /** The zero address is ETH. */
+  token: string;
+  amount: bigint;
   deadlineSec: number | bigint;
-  algorithm: string;
   specHash: string;
-  inputRoot: string;
+  /** By point. */
   signers: readonly string[];
 }
 
-export function termsHash(terms: JobTerms): string {
+/** The name of a job. */
+export function jobId(terms: JobTerms): string {
   return keccak256(
     abi.encode(
-      ["address", "uint96", "uint64", "bytes32", "bytes32", "bytes32", "address[3]"],
-      [
-        terms.buyer,
-        terms.amountWei,
-        terms.deadlineSec,
-        terms.algorithm,
-        terms.specHash,
-        terms.inputRoot,
-        terms.signers,
-      ],
+      ["address", "address", "uint96", "uint64", "bytes32", "address[3]"],
+      [terms.buyer, terms.token, terms.amount, terms.deadlineSec, terms.specHash, terms.signers],
     ),
   );
 }
 
 /** An attested job's outcome as the calls of the escrow repeat it. */
 export interface Outcome {
-  termsHash: string;
   buyer: string;
+  token: string;
   resultRoot: string;
   payoutRoot: string;
 }
@@ -151,8 +131,8 @@ export interface Outcome {
 export function outcomeHash(outcome: Outcome): string {
   return keccak256(
     abi.encode(
-      ["bytes32", "address", "bytes32", "bytes32"],
-      [outcome.termsHash, outcome.buyer, outcome.resultRoot, outcome.payoutRoot],
+      ["address", "address", "bytes32", "bytes32"],
+      [outcome.buyer, outcome.token, outcome.resultRoot, outcome.payoutRoot],
     ),
   );
 }

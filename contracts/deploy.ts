@@ -1,39 +1,34 @@
 /** Puts the contracts of a market on a chain. */
-import { ContractFactory, type Signer } from "ethers";
-import { z } from "zod";
+import { ContractFactory, getCreateAddress, type Signer } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, type MarketSettings, marketSettingsSchema } from "./deployment.ts";
 import { toChainError } from "./revert-reasons.ts";
-
-/** What is fixed for the life of a deployment; nobody can change it afterwards. */
-export const marketSettingsSchema = z.object({
-  /** How long a buyer can look at an attested result before anyone may settle the job. */
-  challengeWindowSec: z.int().nonnegative().max(0xffff_ffff),
-  /** Smallest bond of an operator. */
-  minBondWei: z.bigint().nonnegative(),
-  /** How long an operator's bond stays after it stopped taking jobs. */
-  unbondingSec: z.int().nonnegative().max(0xffff_ffff),
-});
-export type MarketSettings = z.infer<typeof marketSettingsSchema>;
 
 const timeoutMs = 300_000;
 
 /**
- * Deploys the two contracts, one transaction each, from the account of `signer`.
+ * Deploys the three contracts, one transaction each, from the account of `signer`. Registry and escrow name the
+ * contract of disputes, which comes last, so its address is computed from the account's nonce; the account must send
+ * nothing else in between, and the last deployment fails when it did.
  * @throws FUNDS_MISSING, CHAIN_UNREACHABLE, CONTRACT_REVERTED
  */
 export async function deployMarket(signer: Signer, settings: MarketSettings): Promise<Deployment> {
-  const { challengeWindowSec, minBondWei, unbondingSec } = marketSettingsSchema.parse(settings);
+  const { challengeWindowSec, graceSec, minBondWei, unbondingSec, challengeFeeWei, responseSec } =
+    marketSettingsSchema.parse(settings);
   try {
     const { provider } = signer;
     if (provider === null) throw new SymbolonError("USAGE", "the deploying account needs a provider");
-    const operators = await deploy(signer, "OperatorRegistry", [minBondWei, unbondingSec]);
-    const jobs = await deploy(signer, "JobEscrow", [operators.address, challengeWindowSec]);
+    const [from, nonce] = await Promise.all([signer.getAddress(), signer.getNonce()]);
+    const judge = getCreateAddress({ from, nonce: nonce + 2 });
+    const operators = await deploy(signer, "OperatorRegistry", [minBondWei, unbondingSec, judge]);
+    const jobs = await deploy(signer, "JobEscrow", [operators.address, judge, challengeWindowSec, graceSec]);
+    const disputes = await deploy(signer, "Disputes", [jobs.address, challengeFeeWei, responseSec]);
     return {
       chainId: Number((await provider.getNetwork()).chainId),
       operatorRegistry: operators.address,
       jobEscrow: jobs.address,
+      disputes: disputes.address,
       blockNumber: operators.blockNumber,
     };
   } catch (error) {

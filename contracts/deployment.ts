@@ -1,4 +1,4 @@
-/** Where the contracts of a market stand. */
+/** Where the contracts of a market stand, and what is fixed with them. */
 import { getAddress } from "ethers";
 import { z } from "zod";
 
@@ -16,8 +16,26 @@ export const deploymentSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: address,
   jobEscrow: address,
-  /** Block of the first of the three: no event of the market is older. */
+  disputes: address,
+  /** Block of the first of them: no event of the market is older. */
   blockNumber: z.int().nonnegative(),
 });
 
 export type Deployment = z.infer<typeof deploymentSchema>;
+
+/** What is fixed for the life of a deployment; nobody can change it afterwards. */
+export const marketSettingsSchema = z.object({
+  /** How long a buyer can look at an attested result before anyone may settle the job. */
+  challengeWindowSec: z.int().nonnegative().max(0xffff_ffff),
+  /** How long after its deadline a job's result is still taken. */
+  graceSec: z.int().nonnegative().max(0xffff_ffff),
+  /** What a buyer pays in advance for a chunk of a result that it asks an operator to post. */
+  challengeFeeWei: z.bigint().nonnegative(),
+  /** How long an operator has to post it. */
+  responseSec: z.int().nonnegative().max(0xffff_ffff),
+  /** Smallest bond of an operator. */
+  minBondWei: z.bigint().nonnegative(),
+  /** How long an operator's bond stays after it stopped taking jobs. */
+  unbondingSec: z.int().nonnegative().max(0xffff_ffff),
+});
+export type MarketSettings = z.infer<typeof marketSettingsSchema>;

@@ -17,30 +17,39 @@ import type { Deployment } from "./deployment.ts";
 /** What a domain needs of a deployment. */
 export type SigningDomain = Pick<Deployment, "chainId" | "jobEscrow">;
 
+/** An operator agrees to run a job, whose id covers all that the buyer asked for. */
 export interface JoinMessage {
-  job: bigint;
-  /** The job's specHash. */
-  spec: string;
+  job: string;
 }
 
 export interface AttestationMessage {
-  job: bigint;
-  algorithm: string;
-  inputRoot: string;
+  job: string;
   resultRoot: string;
   payoutRoot: string;
   budgetSpent: bigint;
 }
 
 export interface FailureMessage {
-  job: bigint;
+  job: string;
   /** An error code of at most 31 bytes; it stands as bytes32 on chain. */
   reason: string;
 }
 
+/** Of a job that ended: none of its data was opened, so what it reserved of budgets can be spent again. */
+export interface UnopenedMessage {
+  job: string;
+}
+
+/** An issuer's word that a buyer belongs to those whom it vouches for. */
+export interface CredentialMessage {
+  buyer: string;
+  /** Last second in which a job can be created with it. */
+  expirySec: number;
+}
+
 /** Never sent to the chain: it lets the bridge tell whose progress report it is. */
 export interface ProgressMessage {
-  job: bigint;
+  job: string;
   phase: string;
   done: bigint;
   total: bigint;
@@ -48,17 +57,11 @@ export interface ProgressMessage {
 
 type Types = Record<string, TypedDataField[]>;
 
-const joinTypes: Types = {
-  Join: [
-    { name: "job", type: "uint256" },
-    { name: "spec", type: "bytes32" },
-  ],
-};
+const joinTypes: Types = { Join: [{ name: "job", type: "bytes32" }] };
+const unopenedTypes: Types = { Unopened: [{ name: "job", type: "bytes32" }] };
 const attestationTypes: Types = {
   Attestation: [
-    { name: "job", type: "uint256" },
-    { name: "algorithm", type: "bytes32" },
-    { name: "inputRoot", type: "bytes32" },
+    { name: "job", type: "bytes32" },
     { name: "resultRoot", type: "bytes32" },
     { name: "payoutRoot", type: "bytes32" },
     { name: "budgetSpent", type: "uint256" },
@@ -66,13 +69,19 @@ const attestationTypes: Types = {
 };
 const failureTypes: Types = {
   Failure: [
-    { name: "job", type: "uint256" },
+    { name: "job", type: "bytes32" },
     { name: "reason", type: "bytes32" },
+  ],
+};
+const credentialTypes: Types = {
+  Credential: [
+    { name: "buyer", type: "address" },
+    { name: "expirySec", type: "uint64" },
   ],
 };
 const progressTypes: Types = {
   Progress: [
-    { name: "job", type: "uint256" },
+    { name: "job", type: "bytes32" },
     { name: "phase", type: "string" },
     { name: "done", type: "uint64" },
     { name: "total", type: "uint64" },
@@ -88,7 +97,7 @@ export function signingDomain(deployment: SigningDomain): TypedDataDomain {
   };
 }
 
-/** 65-byte signatures, 0x-hex, as the four functions that follow give. */
+/** 65-byte signatures, 0x-hex, as the functions that follow give. */
 export function signJoin(signer: Signer, deployment: SigningDomain, message: JoinMessage): Promise<string> {
   return signer.signTypedData(signingDomain(deployment), joinTypes, message);
 }
@@ -109,6 +118,22 @@ export function signFailure(
   return signer.signTypedData(signingDomain(deployment), failureTypes, failureValue(message));
 }
 
+export function signUnopened(
+  signer: Signer,
+  deployment: SigningDomain,
+  message: UnopenedMessage,
+): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), unopenedTypes, message);
+}
+
+export function signCredential(
+  signer: Signer,
+  deployment: SigningDomain,
+  message: CredentialMessage,
+): Promise<string> {
+  return signer.signTypedData(signingDomain(deployment), credentialTypes, message);
+}
+
 export function signProgress(
   signer: Signer,
   deployment: SigningDomain,
@@ -117,7 +142,7 @@ export function signProgress(
   return signer.signTypedData(signingDomain(deployment), progressTypes, message);
 }
 
-/** Addresses that signed, as the four functions that follow give. @throws NOT_AUTHORISED when malformed */
+/** Addresses that signed, as the functions that follow give. @throws NOT_AUTHORISED when malformed */
 export function recoverJoin(deployment: SigningDomain, message: JoinMessage, signature: string): string {
   return recover(deployment, joinTypes, message, signature);
 }
@@ -136,6 +161,22 @@ export function recoverFailure(
   signature: string,
 ): string {
   return recover(deployment, failureTypes, failureValue(message), signature);
+}
+
+export function recoverUnopened(
+  deployment: SigningDomain,
+  message: UnopenedMessage,
+  signature: string,
+): string {
+  return recover(deployment, unopenedTypes, message, signature);
+}
+
+export function recoverCredential(
+  deployment: SigningDomain,
+  message: CredentialMessage,
+  signature: string,
+): string {
+  return recover(deployment, credentialTypes, message, signature);
 }
 
 export function recoverProgress(

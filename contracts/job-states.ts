@@ -4,7 +4,16 @@
  */
 
 /** In the order of their numbers on chain. */
-export const jobStates = ["None", "Funded", "Joined", "Attested", "Settled", "Failed", "Refunded"] as const;
+export const jobStates = [
+  "None",
+  "Funded",
+  "Joined",
+  "Attested",
+  "Disputed",
+  "Settled",
+  "Failed",
+  "Refunded",
+] as const;
 
 export type JobState = (typeof jobStates)[number];
 
@@ -13,7 +22,8 @@ export const jobTransitions: Readonly<Record<JobState, readonly JobState[]>> = {
   None: ["Funded"],
   Funded: ["Joined", "Failed", "Refunded"],
   Joined: ["Attested", "Failed", "Refunded"],
-  Attested: ["Settled"],
+  Attested: ["Disputed", "Settled", "Refunded"],
+  Disputed: ["Settled", "Refunded"],
   Settled: [],
   Failed: ["Refunded"],
   Refunded: [],

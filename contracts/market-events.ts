@@ -4,7 +4,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonText } from "./revert-reasons.ts";
-import type { UseTerms } from "./use-terms.ts";
+import { decodeTerms, type UseTerms } from "./use-terms.ts";
 
 /** Where an event stands. */
 export interface EventPosition {
@@ -27,7 +27,8 @@ export interface OperatorDetails {
 }
 
 export interface PublishedOffer {
-  offer: bigint;
+  /** Its name, the data root. */
+  offer: string;
   seller: string;
   operatorSet: string;
   schemaHash: string;
@@ -39,11 +40,11 @@ export interface PublishedOffer {
   budgetMicroRho: bigint;
   /** At publication. */
   terms: UseTerms;
-  dataRoot: string;
 }
 
 export interface FundedJob {
-  job: bigint;
+  /** Its name, the hash of its terms. */
+  job: string;
   buyer: string;
   operatorSet: string;
   algorithm: string;
@@ -53,12 +54,14 @@ export interface FundedJob {
   microRho: bigint;
   /** Hash of the declared purpose, or the zero hash. */
   purpose: string;
-  offers: bigint[];
+  /** Data roots, in the order in which they are computed on. */
+  offers: string[];
   /** The bytes of the specification, 0x-hex. */
   spec: string;
+  /** What is paid in; the zero address is ETH. */
+  token: string;
+  /** In the smallest unit of the token. */
   amountWei: bigint;
-  specHash: string;
-  inputRoot: string;
   /** By point: who must sign for this job, whatever the registry says later. */
   signers: [string, string, string];
 }
@@ -68,27 +71,41 @@ export type MarketEventBody =
   | ({ type: "OperatorUpdated" } & OperatorDetails)
   | { type: "OperatorRetired"; operator: string; withdrawableAtSec: number }
   | { type: "BondWithdrawn"; operator: string; amountWei: bigint }
-  | { type: "AlgorithmApproved"; operator: string; algorithm: string }
-  | { type: "AlgorithmRevoked"; operator: string; algorithm: string }
+  | { type: "OperatorPaused"; operator: string }
+  | { type: "OperatorResumed"; operator: string }
+  | { type: "OperatorSlashed"; operator: string; beneficiary: string; bondWei: bigint; rewardWei: bigint }
+  | { type: "TokenAccepted"; operator: string; token: string; fee: bigint }
+  | { type: "TokenRefused"; operator: string; token: string }
+  | { type: "AlgorithmApproved"; operator: string; operatorSet: string; algorithm: string }
+  | { type: "AlgorithmRevoked"; operator: string; operatorSet: string; algorithm: string }
   | { type: "SetCreated"; operatorSet: string; members: [string, string, string] }
   | ({ type: "OfferPublished" } & PublishedOffer)
-  | { type: "OfferRelisted"; offer: bigint; terms: UseTerms }
-  | { type: "BudgetReturned"; offer: bigint; microRho: bigint }
-  | { type: "OfferWithdrawn"; offer: bigint }
+  | { type: "OfferRelisted"; offer: string; terms: UseTerms }
+  | { type: "OfferReplaced"; offer: string; replacement: string; budgetLeftMicroRho: bigint }
+  | { type: "OfferVouched"; job: string; offer: string }
+  | { type: "BudgetReturned"; offer: string; microRho: bigint }
+  | { type: "OfferWithdrawn"; offer: string }
   | ({ type: "JobFunded" } & FundedJob)
-  | { type: "JobJoined"; job: bigint }
-  | {
-      type: "JobAttested";
-      job: bigint;
-      resultRoot: string;
-      payoutRoot: string;
-      inputRoot: string;
-      budgetSpent: bigint;
-    }
-  | { type: "JobSettled"; job: bigint; payoutRoot: string }
-  | { type: "JobFailed"; job: bigint; reasons: [string, string] }
-  | { type: "JobRefunded"; job: bigint; buyer: string; amountWei: bigint }
-  | { type: "PayoutClaimed"; job: bigint; index: bigint; account: string; amountWei: bigint };
+  | { type: "JobJoined"; job: string }
+  | { type: "JobAttested"; job: string; resultRoot: string; payoutRoot: string; budgetSpent: bigint }
+  | { type: "JobDisputed"; job: string }
+  | { type: "JobSettled"; job: string; payoutRoot: string }
+  | { type: "JobFailed"; job: string; reasons: [string, string] }
+  | { type: "JobRefunded"; job: string; buyer: string; amountWei: bigint }
+  | { type: "PayoutClaimed"; job: string; index: bigint; account: string; amountWei: bigint }
+  | { type: "OperatorConvicted"; job: string; operator: string; digests: [string, string] }
+  | { type: "ResultContested"; job: string; coordinate: bigint }
+  | ({ type: "ChunkChallenged"; dueSec: number } & ChunkOfOperator)
+  | ({ type: "ChunkPosted"; elements: string } & ChunkOfOperator)
+  | ({ type: "OperatorExposed" } & ChunkOfOperator);
+
+/** A chunk of the share of a result that an operator was asked for. */
+export interface ChunkOfOperator {
+  job: string;
+  operator: string;
+  point: number;
+  chunk: number;
+}
 
 export type MarketEvent = EventPosition & MarketEventBody;
 export type MarketEventType = MarketEvent["type"];
@@ -107,11 +124,21 @@ export const eventDecoders: {
     withdrawableAtSec: Number(args.withdrawableAtSec),
   }),
   BondWithdrawn: (args) => ({ operator: args.operator, amountWei: args.amountWei }),
-  AlgorithmApproved: (args) => ({ operator: args.operator, algorithm: args.algorithm }),
-  AlgorithmRevoked: (args) => ({ operator: args.operator, algorithm: args.algorithm }),
+  OperatorPaused: (args) => ({ operator: args.operator }),
+  OperatorResumed: (args) => ({ operator: args.operator }),
+  OperatorSlashed: (args) => ({
+    operator: args.operator,
+    beneficiary: args.beneficiary,
+    bondWei: args.bondWei,
+    rewardWei: args.rewardWei,
+  }),
+  TokenAccepted: (args) => ({ operator: args.operator, token: args.token, fee: args.fee }),
+  TokenRefused: (args) => ({ operator: args.operator, token: args.token }),
+  AlgorithmApproved: approvalOf,
+  AlgorithmRevoked: approvalOf,
   SetCreated: (args) => ({ operatorSet: args.operatorSet, members: args.members.toArray() }),
   OfferPublished: (args) => ({
-    offer: args.offerId,
+    offer: args.dataRoot,
     seller: args.seller,
     operatorSet: args.operatorSet,
     schemaHash: args.schemaHash,
@@ -120,14 +147,19 @@ export const eventDecoders: {
     nonce: args.nonce,
     ciphertextHashes: args.ciphertextHashes.toArray(),
     budgetMicroRho: args.budgetMicroRho,
-    terms: useTerms(args.terms),
-    dataRoot: args.dataRoot,
+    terms: decodeTerms(args.terms, args.rules),
   }),
-  OfferRelisted: (args) => ({ offer: args.offerId, terms: useTerms(args.terms) }),
-  BudgetReturned: (args) => ({ offer: args.offerId, microRho: args.microRho }),
-  OfferWithdrawn: (args) => ({ offer: args.offerId }),
+  OfferRelisted: (args) => ({ offer: args.dataRoot, terms: decodeTerms(args.terms, args.rules) }),
+  OfferReplaced: (args) => ({
+    offer: args.dataRoot,
+    replacement: args.replacement,
+    budgetLeftMicroRho: args.budgetLeftMicroRho,
+  }),
+  OfferVouched: (args) => ({ job: args.job, offer: args.dataRoot }),
+  BudgetReturned: (args) => ({ offer: args.dataRoot, microRho: args.microRho }),
+  OfferWithdrawn: (args) => ({ offer: args.dataRoot }),
   JobFunded: (args) => ({
-    job: args.jobId,
+    job: args.job,
     buyer: args.buyer,
     operatorSet: args.operatorSet,
     algorithm: args.algorithm,
@@ -135,43 +167,50 @@ export const eventDecoders: {
     resultKey: args.resultKey,
     microRho: args.microRho,
     purpose: args.purpose,
-    offers: args.offers.toArray(),
+    offers: args.dataRoots.toArray(),
     spec: args.spec,
-    amountWei: args.amountWei,
-    specHash: args.specHash,
-    inputRoot: args.inputRoot,
+    token: args.token,
+    amountWei: args.amount,
     signers: args.signers.toArray(),
   }),
-  JobJoined: (args) => ({ job: args.jobId }),
+  JobJoined: (args) => ({ job: args.job }),
   JobAttested: (args) => ({
-    job: args.jobId,
+    job: args.job,
     resultRoot: args.resultRoot,
     payoutRoot: args.payoutRoot,
-    inputRoot: args.inputRoot,
     budgetSpent: args.budgetSpent,
   }),
-  JobSettled: (args) => ({ job: args.jobId, payoutRoot: args.payoutRoot }),
-  JobFailed: (args) => ({ job: args.jobId, reasons: args.reasons.toArray().map(reasonText) }),
-  JobRefunded: (args) => ({ job: args.jobId, buyer: args.buyer, amountWei: args.amountWei }),
+  JobDisputed: (args) => ({ job: args.job }),
+  JobSettled: (args) => ({ job: args.job, payoutRoot: args.payoutRoot }),
+  JobFailed: (args) => ({ job: args.job, reasons: args.reasons.toArray().map(reasonText) }),
+  JobRefunded: (args) => ({ job: args.job, buyer: args.buyer, amountWei: args.amount }),
   PayoutClaimed: (args) => ({
-    job: args.jobId,
+    job: args.job,
     index: args.index,
     account: args.account,
-    amountWei: args.amountWei,
+    amountWei: args.amount,
   }),
+  OperatorConvicted: (args) => ({
+    job: args.job,
+    operator: args.operator,
+    digests: args.digests.toArray(),
+  }),
+  ResultContested: (args) => ({ job: args.job, coordinate: args.coordinate }),
+  ChunkChallenged: (args) => ({ ...chunkOf(args), dueSec: Number(args.dueSec) }),
+  ChunkPosted: (args) => ({ ...chunkOf(args), elements: args.elements }),
+  OperatorExposed: chunkOf,
 };
 
-function useTerms(args: Result): UseTerms {
+function approvalOf(args: Result) {
+  return { operator: args.operator, operatorSet: args.operatorSet, algorithm: args.algorithm };
+}
+
+function chunkOf(args: Result): ChunkOfOperator {
   return {
-    priceWei: args.priceWei,
-    rhoPriceWei: args.rhoPriceWei,
-    maxMicroRho: args.maxMicroRho,
-    expirySec: Number(args.expirySec),
-    minSellers: Number(args.minSellers),
-    algorithms: args.algorithms,
-    buyers: args.buyers,
-    purposes: args.purposes,
-    document: args.document,
+    job: args.job,
+    operator: args.operator,
+    point: Number(args.point),
+    chunk: Number(args.chunk),
   };
 }
 
@@ -191,6 +230,7 @@ export function addressOf(deployment: Deployment, contract: ContractName): strin
   const addresses: Record<ContractName, string> = {
     OperatorRegistry: deployment.operatorRegistry,
     JobEscrow: deployment.jobEscrow,
+    Disputes: deployment.disputes,
   };
   return addresses[contract];
 }

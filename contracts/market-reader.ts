@@ -9,13 +9,15 @@ import {
   keccak256,
   type Provider,
   type Signer,
-  toBeHex,
+  ZeroAddress,
   ZeroHash,
+  zeroPadValue,
 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
-import { type JobTerms, type Outcome, outcomeHash, termsHash } from "./commitments.ts";
-import type { Deployment } from "./deployment.ts";
+import { type JobTerms, jobId, type Outcome, outcomeHash, specHash } from "./commitments.ts";
+import type { Deployment, MarketSettings } from "./deployment.ts";
+import { compactSignature } from "./eip712.ts";
 import { type JobState, jobStates } from "./job-states.ts";
 import {
   addressOf,
@@ -26,114 +28,26 @@ import {
   fetchMarketEvents,
   type MarketEvent,
   type MarketEventType,
-  type PublishedOffer,
 } from "./market-events.ts";
+import {
+  type Job,
+  type JobPrices,
+  type Offer,
+  type Operator,
+  type OperatorSet,
+  operatorStatuses,
+  type QuoteRequest,
+  type UseRequest,
+} from "./market-views.ts";
 import { toChainError } from "./revert-reasons.ts";
 import {
+  encodeTerms,
   exactMicroRho,
   type TermFailure,
   terms,
-  type UseTerms,
   usePriceWei,
   useTermsTag,
 } from "./use-terms.ts";
-
-export const operatorStatuses = ["None", "Active", "Leaving"] as const;
-export type OperatorStatus = (typeof operatorStatuses)[number];
-
-export interface Operator {
-  address: string;
-  status: OperatorStatus;
-  signer: string;
-  sealKey: string;
-  channelKey: string;
-  jiffKey: string;
-  endpoint: string;
-  feeWei: bigint;
-  bondWei: bigint;
-  /** When the bond can be withdrawn; null while the operator takes jobs. */
-  withdrawableAtSec: number | null;
-}
-
-export interface OperatorSet {
-  id: string;
-  /** By point: the first stands at 1. */
-  members: [string, string, string];
-}
-
-/** An offer as it stands now; `terms` are today's. */
-export interface Offer extends PublishedOffer {
-  active: boolean;
-  budgetLeftMicroRho: bigint;
-  published: EventPosition;
-}
-
-/** A job as it stands now. */
-export interface Job extends FundedJob {
-  state: JobState;
-  members: [string, string, string];
-  /** Last second of the challenge window, once attested. */
-  windowEndSec: number | null;
-  /** What is not yet paid out, once attested. */
-  unclaimedWei: bigint | null;
-  attestation: (EventPosition & { resultRoot: string; payoutRoot: string; budgetSpent: bigint }) | null;
-  funded: EventPosition;
-}
-
-/** What one party of a job is paid at the prices of its funding. */
-export interface JobPrices {
-  /** In the order of the job's offers. */
-  offers: { offer: bigint; seller: string; rows: number; terms: UseTerms; priceWei: bigint }[];
-  /** By point. */
-  operators: { operator: string; feeWei: bigint }[];
-  totalWei: bigint;
-}
-
-/** What a job asks of offers, and what the terms ask to be shown. */
-export interface UseRequest {
-  /** Ids, ascending. */
-  offers: readonly bigint[];
-  /** What the result spends of each budget; without it the result is exact. */
-  microRho?: bigint;
-  /** Hash of the declared purpose. */
-  purpose?: string;
-  /** By offer id, where its terms have lists. */
-  proofs?: ReadonlyMap<bigint, UseProofs>;
-  /** By offer id, the terms that the buyer has seen: with others the job is refused. Today's by default. */
-  terms?: ReadonlyMap<bigint, UseTerms>;
-}
-
-export interface UseProofs {
-  algorithm: readonly string[];
-  buyer: readonly string[];
-  purpose: readonly string[];
-}
-
-export interface QuoteRequest extends UseRequest {
-  operatorSet: string;
-  algorithm: string;
-  buyer: string;
-}
-
-interface OfferUse {
-  seller: string;
-  dataRoot: string;
-  terms: UseTerms;
-  algorithmProof: readonly string[];
-  buyerProof: readonly string[];
-  purposeProof: readonly string[];
-}
-
-interface EncodedJobRequest {
-  algorithm: string;
-  members: readonly string[];
-  deadlineSec: number;
-  resultKey: string;
-  microRho: bigint;
-  purpose: string;
-  offers: readonly OfferUse[];
-  spec: string;
-}
 
 type ContractMethod = (...args: unknown[]) => Promise<unknown>;
 
@@ -208,32 +122,42 @@ export class MarketReader {
     return created.map(({ operatorSet, members }) => ({ id: operatorSet, members }));
   }
 
-  async isApproved(operator: string, algorithm: string): Promise<boolean> {
-    return (await this.call("OperatorRegistry", "isApproved", [operator, algorithm])) as boolean;
+  async isApproved(operator: string, operatorSet: string, algorithm: string): Promise<boolean> {
+    const args = [operator, operatorSet, algorithm];
+    return (await this.call("OperatorRegistry", "isApproved", args)) as boolean;
   }
 
-  /** Hashes of the algorithms that an operator runs. */
-  async approvals(operator: string): Promise<string[]> {
-    const approved = await this.#events("AlgorithmApproved", [operator]);
+  /** Hashes of the algorithms that an operator runs in a set. */
+  async approvals(operator: string, operatorSet: string): Promise<string[]> {
+    const approved = await this.#events("AlgorithmApproved", [operator, operatorSet]);
     const ever = [...new Set(approved.map(({ algorithm }) => algorithm))];
-    const now = await Promise.all(ever.map((algorithm) => this.isApproved(operator, algorithm)));
+    const now = await Promise.all(ever.map((algorithm) => this.isApproved(operator, operatorSet, algorithm)));
     return ever.filter((_, index) => now[index]);
+  }
+
+  /** What an operator asks for a job that is paid in a token; null where it takes none. */
+  async tokenFee(operator: string, token: string): Promise<bigint | null> {
+    const [accepted, fee] = (await this.call("OperatorRegistry", "tokenFee", [operator, token])) as [
+      boolean,
+      bigint,
+    ];
+    return accepted ? fee : null;
   }
 
   // ---- offers --------------------------------------------------------------------------------------
 
   /** @throws NOT_FOUND */
-  async offer(id: bigint): Promise<Offer> {
-    const [published] = await this.#events("OfferPublished", [toBeHex(id, 32)]);
+  async offer(id: string): Promise<Offer> {
+    const [published] = await this.#events("OfferPublished", [id]);
     if (published === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
     return this.#withListing(published);
   }
 
-  /** In the order of their ids. */
+  /** In the order of their publication. */
   async offers(filter: { operatorSet?: string; seller?: string } = {}): Promise<Offer[]> {
     const published = await this.#events("OfferPublished", [
       null,
-      filter.seller === undefined ? null : topicOfAddress(filter.seller),
+      filter.seller ?? null,
       filter.operatorSet ?? null,
     ]);
     return Promise.all(published.map((event) => this.#withListing(event)));
@@ -241,38 +165,34 @@ export class MarketReader {
 
   // ---- jobs ----------------------------------------------------------------------------------------
 
-  async jobState(id: bigint): Promise<JobState> {
-    const { state } = (await this.call("JobEscrow", "job", [id])) as { state: bigint };
+  async jobState(id: string): Promise<JobState> {
+    const { state } = (await this.call("JobEscrow", "jobOf", [id])) as { state: bigint };
     return jobStates[Number(state)] ?? "None";
   }
 
-  async jobCount(): Promise<bigint> {
-    return (await this.call("JobEscrow", "jobCount", [])) as bigint;
+  /** Names of all jobs, in the order of their funding. */
+  async jobs(): Promise<string[]> {
+    return (await this.#events("JobFunded", [])).map(({ job }) => job);
   }
 
   /** Storage and events of a job at one block. @throws NOT_FOUND; COMMITMENT_MISMATCH when they differ */
-  async job(id: bigint): Promise<Job> {
+  async job(id: string): Promise<Job> {
     const at = await this.blockNumber();
-    const topic = toBeHex(id, 32);
     const [stored, [funding], [attested]] = await Promise.all([
-      this.call("JobEscrow", "job", [id, { blockTag: at }]) as Promise<{
+      this.call("JobEscrow", "jobOf", [id, { blockTag: at }]) as Promise<{
         state: bigint;
-        termsTag: bigint;
         windowEndSec: bigint;
-        unclaimedWei: bigint;
+        unclaimed: bigint;
         outcomeHash: string;
       }>,
-      this.#events("JobFunded", [topic], at),
-      this.#events("JobAttested", [topic], at),
+      this.#events("JobFunded", [id], at),
+      this.#events("JobAttested", [id], at),
     ]);
     const state = jobStates[Number(stored.state)] ?? "None";
     if (state === "None" || funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
-    const ended = state === "Attested" || state === "Settled";
-    const hash = termsHash(termsOf(funding));
-    const fits = ended
-      ? attested !== undefined && stored.outcomeHash === outcomeHash(outcomeOf(funding, attested))
-      : stored.termsTag === BigInt(hash) >> 10n;
-    if (!fits) {
+    const told = attested === undefined ? ZeroHash : outcomeHash(outcomeOf(funding, attested));
+    const jobTerms = termsOf(funding);
+    if (jobId(jobTerms) !== id || told !== stored.outcomeHash) {
       throw new SymbolonError(
         "COMMITMENT_MISMATCH",
         `the events of job ${id} do not fit its state on chain`,
@@ -284,10 +204,11 @@ export class MarketReader {
     const { type: _type, blockNumber, blockHash, timestampSec, txHash, logIndex, ...request } = funding;
     return {
       ...request,
+      specHash: jobTerms.specHash,
       state,
       members: (await this.set(request.operatorSet)).members,
-      windowEndSec: ended ? Number(stored.windowEndSec) : null,
-      unclaimedWei: ended ? stored.unclaimedWei : null,
+      windowEndSec: attested === undefined ? null : Number(stored.windowEndSec),
+      unclaimedWei: attested === undefined ? null : stored.unclaimed,
       attestation: attested === undefined ? null : attestationOf(attested),
       funded: { blockNumber, blockHash, timestampSec, txHash, logIndex },
     };
@@ -303,15 +224,13 @@ export class MarketReader {
   async explain(request: QuoteRequest): Promise<TermFailure[]> {
     const job = await this.jobRequest({ ...request, deadlineSec: 0, resultKey: ZeroHash, spec: "0x" });
     const failures = (await this.call("JobEscrow", "explain", [request.buyer, job])) as {
-      offerId: bigint;
       dataRoot: string;
       term: bigint;
       found: string;
       asked: string;
     }[];
-    return failures.map(({ offerId, dataRoot, term, found, asked }) => ({
-      // An offer that is not listed has no number on chain.
-      offer: offerId || (request.offers[job.offers.findIndex((use) => use.dataRoot === dataRoot)] ?? 0n),
+    return failures.map(({ dataRoot, term, found, asked }) => ({
+      offer: dataRoot,
       term: terms[Number(term)] ?? "Listing",
       found,
       asked,
@@ -323,33 +242,35 @@ export class MarketReader {
    * buyer paid, or this throws.
    */
   async jobPrices(
-    job: Pick<Job, "job" | "offers" | "members" | "amountWei" | "microRho" | "funded">,
+    job: Pick<Job, "job" | "offers" | "members" | "token" | "amountWei" | "microRho" | "funded">,
   ): Promise<JobPrices> {
     const upTo = job.funded.blockNumber;
-    const offerTopics = job.offers.map((id) => toBeHex(id, 32));
-    const memberTopics = job.members.map(topicOfAddress);
-    const [published, relisted, registered, updated] = await Promise.all([
-      this.#events("OfferPublished", [offerTopics], upTo),
-      this.#events("OfferRelisted", [offerTopics], upTo),
-      this.#events("OperatorRegistered", [memberTopics], upTo),
-      this.#events("OperatorUpdated", [memberTopics], upTo),
+    const inEth = job.token === ZeroAddress;
+    const [published, relisted, vouched, ...fees] = await Promise.all([
+      this.#events("OfferPublished", [job.offers], upTo),
+      this.#events("OfferRelisted", [job.offers], upTo),
+      this.#events("OfferVouched", [job.job], upTo),
+      ...(inEth
+        ? [
+            this.#events("OperatorRegistered", [job.members], upTo),
+            this.#events("OperatorUpdated", [job.members], upTo),
+          ]
+        : [this.#events("TokenAccepted", [job.members, job.token], upTo)]),
     ]);
     const offers = job.offers.map((offer) => {
       const first = published.find((event) => event.offer === offer);
       const changed = lastBefore(relisted, job.funded, (event) => event.offer === offer);
       if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
       const useTerms = (changed ?? first).terms;
-      const priceWei = usePriceWei(useTerms, job.microRho);
-      return { offer, seller: first.seller, rows: first.rows, terms: useTerms, priceWei };
+      const isVouched = vouched.some((event) => event.offer === offer);
+      const priceWei = usePriceWei(useTerms, job.microRho, isVouched);
+      return { offer, seller: first.seller, rows: first.rows, terms: useTerms, vouched: isVouched, priceWei };
     });
+    const stated = fees.flat().sort(byPosition);
     const operators = job.members.map((operator) => {
-      const last = lastBefore(
-        [...registered, ...updated].sort(byPosition),
-        job.funded,
-        (event) => event.operator === operator,
-      );
+      const last = lastBefore(stated, job.funded, (event) => event.operator === operator);
       if (last === undefined) throw new SymbolonError("NOT_FOUND", `no operator ${operator}`);
-      return { operator, feeWei: last.feeWei };
+      return { operator, feeWei: "fee" in last ? last.fee : last.feeWei };
     });
     const totalWei =
       offers.reduce((sum, { priceWei }) => sum + priceWei, 0n) +
@@ -366,21 +287,30 @@ export class MarketReader {
     return { offers, operators, totalWei };
   }
 
-  async isClaimed(id: bigint, index: number | bigint): Promise<boolean> {
+  async isClaimed(id: string, index: number | bigint): Promise<boolean> {
     return (await this.call("JobEscrow", "isClaimed", [id, index])) as boolean;
   }
 
   /** What was fixed at deployment. */
-  async settings(): Promise<{ challengeWindowSec: number; minBondWei: bigint; unbondingSec: number }> {
-    const [challengeWindowSec, minBondWei, unbondingSec] = (await Promise.all([
-      this.call("JobEscrow", "challengeWindowSec", []),
-      this.call("OperatorRegistry", "minBondWei", []),
-      this.call("OperatorRegistry", "unbondingSec", []),
-    ])) as [bigint, bigint, bigint];
+  async settings(): Promise<MarketSettings> {
+    const read = (contract: ContractName, method: keyof MarketSettings) =>
+      this.call(contract, method, []) as Promise<bigint>;
+    const [challengeWindowSec, graceSec, minBondWei, unbondingSec, challengeFeeWei, responseSec] =
+      await Promise.all([
+        read("JobEscrow", "challengeWindowSec"),
+        read("JobEscrow", "graceSec"),
+        read("OperatorRegistry", "minBondWei"),
+        read("OperatorRegistry", "unbondingSec"),
+        read("Disputes", "challengeFeeWei"),
+        read("Disputes", "responseSec"),
+      ]);
     return {
       challengeWindowSec: Number(challengeWindowSec),
+      graceSec: Number(graceSec),
       minBondWei,
       unbondingSec: Number(unbondingSec),
+      challengeFeeWei,
+      responseSec: Number(responseSec),
     };
   }
 
@@ -395,16 +325,14 @@ export class MarketReader {
   }
 
   /** All events of one job, in the chain's order. */
-  async jobEvents(id: bigint): Promise<MarketEvent[]> {
+  async jobEvents(id: string): Promise<MarketEvent[]> {
     const filter = {
-      address: this.deployment.jobEscrow,
-      topics: [null, toBeHex(id, 32)],
+      address: [this.deployment.jobEscrow, this.deployment.disputes],
+      topics: [null, id],
       fromBlock: this.deployment.blockNumber,
       toBlock: await this.blockNumber(),
     };
-    const events = await this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
-    // An offer's events are of the same contract, and its number may be the same.
-    return events.filter((event) => "job" in event);
+    return this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
   }
 
   async blockNumber(): Promise<number> {
@@ -414,16 +342,13 @@ export class MarketReader {
   // ---- for the writes ------------------------------------------------------------------------------
 
   /** A job's terms as the escrow's calls repeat them. @throws NOT_FOUND */
-  protected async terms(id: bigint): Promise<JobTerms> {
+  protected async terms(id: string): Promise<JobTerms> {
     return termsOf(await this.#funding(id));
   }
 
   /** An attested job's outcome as the escrow's calls repeat it. @throws NOT_FOUND, STATE_INVALID */
-  protected async outcome(id: bigint): Promise<Outcome> {
-    const [funding, [attested]] = await Promise.all([
-      this.#funding(id),
-      this.#events("JobAttested", [toBeHex(id, 32)]),
-    ]);
+  protected async outcome(id: string): Promise<Outcome> {
+    const [funding, [attested]] = await Promise.all([this.#funding(id), this.#events("JobAttested", [id])]);
     if (attested === undefined) {
       throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
     }
@@ -439,49 +364,53 @@ export class MarketReader {
       resultKey: string;
       spec: BytesLike;
     },
-  ): Promise<EncodedJobRequest> {
-    const { algorithm, deadlineSec, resultKey, microRho = exactMicroRho, purpose = ZeroHash } = request;
+  ) {
+    const { algorithm, deadlineSec, resultKey } = request;
+    const { microRho = exactMicroRho, purpose = ZeroHash, token = ZeroAddress } = request;
     const [{ members }, offers] = await Promise.all([this.set(request.operatorSet), this.#uses(request)]);
     const spec = hexlify(request.spec);
-    return { algorithm, members, deadlineSec, resultKey, microRho, purpose, offers, spec };
+    return { algorithm, members, deadlineSec, resultKey, microRho, purpose, token, offers, spec };
   }
 
-  async #uses({ offers: ids, proofs, terms: seen }: UseRequest): Promise<OfferUse[]> {
+  async #uses({ offers: ids, proofs, credentials, terms: seen }: UseRequest) {
     if (ids.length === 0) throw new SymbolonError("PARAMETER_INVALID", "a job uses at least one offer");
-    const topics = ids.map((id) => toBeHex(id, 32));
     const [published, relisted] = await Promise.all([
-      this.#events("OfferPublished", [topics]),
-      this.#events("OfferRelisted", [topics]),
+      this.#events("OfferPublished", [[...ids]]),
+      this.#events("OfferRelisted", [[...ids]]),
     ]);
     return ids.map((id) => {
       const first = published.find(({ offer }) => offer === id);
       if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
       const now = relisted.findLast(({ offer }) => offer === id) ?? first;
+      const encoded = encodeTerms(seen?.get(id) ?? now.terms);
       const { algorithm = [], buyer = [], purpose = [] } = proofs?.get(id) ?? {};
-      return {
-        ...{ seller: first.seller, dataRoot: first.dataRoot, terms: seen?.get(id) ?? now.terms },
+      const credential = credentials?.get(id);
+      const shown = {
         ...{ algorithmProof: algorithm, buyerProof: buyer, purposeProof: purpose },
+        credential:
+          credential === undefined
+            ? []
+            : [{ expirySec: credential.expirySec, signature: compactSignature(credential.signature) }],
+      };
+      return {
+        ...{ seller: first.seller, dataRoot: id, terms: encoded.terms },
+        rules: encoded.rules.map((rules) => ({ rules, ...shown })),
       };
     });
   }
 
   /** What a job reserved, as the call that gives it back repeats it. */
-  protected async reservation(id: bigint) {
+  protected async reservation(id: string) {
     const job = await this.#funding(id);
-    const published = await this.#events("OfferPublished", [job.offers.map((offer) => toBeHex(offer, 32))]);
-    const used = job.offers.map((offer) => {
+    const published = await this.#events("OfferPublished", [job.offers]);
+    const sellers = job.offers.map((offer) => {
       const event = published.find((candidate) => candidate.offer === offer);
       if (event === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
-      return event;
+      return event.seller;
     });
-    const { operatorSet, resultKey, microRho, purpose, offers: offerIds } = job;
-    const dataRoots = used.map(({ dataRoot }) => dataRoot);
-    const spec = { operatorSet, resultKey, microRho, purpose, offerIds, dataRoots };
-    return {
-      terms: termsOf(job),
-      spec: { ...spec, specBytesHash: keccak256(job.spec) },
-      sellers: used.map(({ seller }) => seller),
-    };
+    const { operatorSet, algorithm, resultKey, microRho, purpose, offers: dataRoots } = job;
+    const spec = { operatorSet, algorithm, resultKey, microRho, purpose, dataRoots };
+    return { terms: termsOf(job), spec: { ...spec, specBytesHash: keccak256(job.spec) }, sellers };
   }
 
   /** A view function's answer. */
@@ -498,8 +427,8 @@ export class MarketReader {
     }
   }
 
-  async #funding(id: bigint): Promise<EventOf<"JobFunded">> {
-    const [funding] = await this.#events("JobFunded", [toBeHex(id, 32)]);
+  async #funding(id: string): Promise<EventOf<"JobFunded">> {
+    const [funding] = await this.#events("JobFunded", [id]);
     if (funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
     return funding;
   }
@@ -509,10 +438,10 @@ export class MarketReader {
     const at = await this.blockNumber();
     const [stored, relisted] = await Promise.all([
       this.call("JobEscrow", "listing", [
-        ...[event.seller, event.operatorSet, event.dataRoot],
+        ...[event.seller, event.operatorSet, event.offer],
         { blockTag: at },
       ]) as Promise<{ budgetLeftMicroRho: bigint; active: boolean; termsTag: bigint }>,
-      this.#events("OfferRelisted", [toBeHex(event.offer, 32)], at),
+      this.#events("OfferRelisted", [event.offer], at),
     ]);
     const useTerms = (relisted.at(-1) ?? event).terms;
     if (useTermsTag(useTerms) !== stored.termsTag) {
@@ -534,14 +463,14 @@ export class MarketReader {
   /** Events of one type by their indexed arguments. */
   async #events<Type extends MarketEventType>(
     type: Type,
-    indexed: (string | string[] | null)[],
+    indexed: (string | readonly string[] | null)[],
     toBlock?: number,
   ): Promise<EventOf<Type>[]> {
     const contract = emitterOf(type);
     const topic = artifact(contract).abi.getEvent(type)?.topicHash ?? null;
     const filter = {
       address: addressOf(this.deployment, contract),
-      topics: [topic, ...indexed.map((value) => (typeof value === "string" ? paddedTopic(value) : value))],
+      topics: [topic, ...indexed.map(asTopic)],
       fromBlock: this.deployment.blockNumber,
       toBlock: toBlock ?? (await this.blockNumber()),
     };
@@ -551,17 +480,17 @@ export class MarketReader {
 }
 
 function termsOf(funding: FundedJob): JobTerms {
-  const { buyer, amountWei, deadlineSec, algorithm, specHash, inputRoot, signers } = funding;
-  return { buyer, amountWei, deadlineSec, algorithm, specHash, inputRoot, signers };
+  const { buyer, token, amountWei: amount, deadlineSec, signers } = funding;
+  return { buyer, token, amount, deadlineSec, specHash: specHash(funding), signers };
 }
 
 function outcomeOf(funding: FundedJob, attested: EventOf<"JobAttested">): Outcome {
   const { resultRoot, payoutRoot } = attested;
-  return { termsHash: termsHash(termsOf(funding)), buyer: funding.buyer, resultRoot, payoutRoot };
+  return { buyer: funding.buyer, token: funding.token, resultRoot, payoutRoot };
 }
 
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {
-  const { type: _type, job: _job, inputRoot: _inputRoot, ...attestation } = event;
+  const { type: _type, job: _job, ...attestation } = event;
   return attestation;
 }
 
@@ -578,12 +507,9 @@ function byPosition(a: EventPosition, b: EventPosition): number {
   return a.blockNumber - b.blockNumber || a.logIndex - b.logIndex;
 }
 
-function topicOfAddress(address: string): string {
-  return toBeHex(BigInt(address), 32);
-}
-
-function paddedTopic(value: string): string {
-  return value.length === 42 ? topicOfAddress(value) : value;
+function asTopic(value: string | readonly string[] | null): string | string[] | null {
+  if (value === null) return null;
+  return typeof value === "string" ? zeroPadValue(value, 32) : value.map((each) => zeroPadValue(each, 32));
 }
 
 function nullIfNotFound(error: unknown): null {

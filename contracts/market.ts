@@ -3,16 +3,24 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import type { BytesLike, Signer, TransactionReceipt, TransactionResponse } from "ethers";
+import {
+  type BytesLike,
+  type Signer,
+  type TransactionReceipt,
+  type TransactionResponse,
+  ZeroAddress,
+} from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
 import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "./market-events.ts";
-import { MarketReader, type UseRequest } from "./market-reader.ts";
+import { MarketReader } from "./market-reader.ts";
+import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
-import type { UseTerms } from "./use-terms.ts";
+import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
+  ChunkOfOperator,
   EventOf,
   EventPosition,
   FundedJob,
@@ -21,6 +29,7 @@ export type {
   PublishedOffer,
 } from "./market-events.ts";
 export type {
+  Credential,
   Job,
   JobPrices,
   Offer,
@@ -29,7 +38,7 @@ export type {
   QuoteRequest,
   UseProofs,
   UseRequest,
-} from "./market-reader.ts";
+} from "./market-views.ts";
 export type { UseTerms } from "./use-terms.ts";
 
 export interface OperatorInput {
@@ -81,7 +90,7 @@ export interface FailureNotice {
 
 /** One payout of one job. */
 export interface ClaimInput extends Payout {
-  job: bigint;
+  job: string;
 }
 
 /** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
@@ -105,12 +114,29 @@ export class Market extends MarketReader {
     return this.#send("OperatorRegistry", "update", operatorArguments(input));
   }
 
-  approve(algorithm: string): Promise<TransactionReceipt> {
-    return this.#send("OperatorRegistry", "approve", [algorithm]);
+  approve(operatorSet: string, algorithm: string): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "approve", [operatorSet, algorithm]);
   }
 
-  revoke(algorithm: string): Promise<TransactionReceipt> {
-    return this.#send("OperatorRegistry", "revoke", [algorithm]);
+  revoke(operatorSet: string, algorithm: string): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "revoke", [operatorSet, algorithm]);
+  }
+
+  acceptToken(token: string, fee: bigint): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "acceptToken", [token, fee]);
+  }
+
+  refuseToken(token: string): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "refuseToken", [token]);
+  }
+
+  /** Takes no new jobs, until it resumes. */
+  pause(): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "pause", []);
+  }
+
+  resume(): Promise<TransactionReceipt> {
+    return this.#send("OperatorRegistry", "resume", []);
   }
 
   requestUnbond(): Promise<TransactionReceipt> {
@@ -128,50 +154,54 @@ export class Market extends MarketReader {
 
   // ---- sellers -------------------------------------------------------------------------------------
 
-  async publishOffer(
-    input: OfferInput,
-  ): Promise<{ receipt: TransactionReceipt; offer: bigint; dataRoot: string }> {
-    const { operatorSet, ...rest } = input;
-    const { members } = await this.set(operatorSet);
-    const receipt = await this.#send("JobEscrow", "publish", [{ members, ...rest }]);
-    const { offer, dataRoot } = this.#emitted(receipt, "OfferPublished");
-    return { receipt, offer, dataRoot };
+  async publishOffer(input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
+    const receipt = await this.#send("JobEscrow", "publish", [await this.#offerArgument(input)]);
+    return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
-  async withdrawOffer(id: bigint): Promise<TransactionReceipt> {
-    const { operatorSet, dataRoot } = await this.#ownOffer(id);
-    return this.#send("JobEscrow", "withdraw", [operatorSet, dataRoot]);
+  /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along. */
+  async replaceOffer(id: string, input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
+    const old = await this.#ownOffer(id);
+    const args = [await this.#offerArgument(input), old.operatorSet, id];
+    const receipt = await this.#send("JobEscrow", "replace", args);
+    return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
+  }
+
+  async withdrawOffer(id: string): Promise<TransactionReceipt> {
+    const { operatorSet } = await this.#ownOffer(id);
+    return this.#send("JobEscrow", "withdraw", [operatorSet, id]);
   }
 
   /** Offers the data set under other terms from now on, also one that was withdrawn. */
-  async relist(id: bigint, terms: UseTerms): Promise<TransactionReceipt> {
-    const { operatorSet, dataRoot } = await this.#ownOffer(id);
-    return this.#send("JobEscrow", "relist", [operatorSet, dataRoot, terms]);
+  async relist(id: string, useTerms: UseTerms): Promise<TransactionReceipt> {
+    const { operatorSet } = await this.#ownOffer(id);
+    const { terms, rules } = encodeTerms(useTerms);
+    return this.#send("JobEscrow", "relist", [operatorSet, id, terms, rules]);
   }
 
   // ---- buyers --------------------------------------------------------------------------------------
 
-  async createJob(
-    input: JobInput,
-  ): Promise<{ receipt: TransactionReceipt; job: bigint; specHash: string; amountWei: bigint }> {
+  /** Funds a job: with ETH, or with a token of which the escrow may take the amount, see {@link approveToken}. */
+  async createJob(input: JobInput): Promise<{ receipt: TransactionReceipt; job: string; amountWei: bigint }> {
     const buyer = await this.#signer.getAddress();
     const [request, quoted] = await Promise.all([
       this.jobRequest(input),
       input.amountWei ?? this.quote({ ...input, buyer }),
     ]);
-    const receipt = await this.#send("JobEscrow", "createJob", [request], quoted);
-    const { job, specHash, amountWei } = this.#emitted(receipt, "JobFunded");
-    return { receipt, job, specHash, amountWei };
+    const valueWei = request.token === ZeroAddress ? quoted : 0n;
+    const receipt = await this.#send("JobEscrow", "createJob", [request], valueWei);
+    const { job, amountWei } = this.#emitted(receipt, "JobFunded");
+    return { receipt, job, amountWei };
   }
 
-  async accept(id: bigint): Promise<TransactionReceipt> {
+  async accept(id: string): Promise<TransactionReceipt> {
     return this.#send("JobEscrow", "accept", [id, await this.outcome(id)]);
   }
 
   // ---- anyone --------------------------------------------------------------------------------------
 
-  async join(id: bigint, signatures: ThreeSignatures): Promise<TransactionReceipt> {
-    return this.#send("JobEscrow", "join", [id, await this.terms(id), signatures.map(compactSignature)]);
+  async join(id: string, signatures: ThreeSignatures): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "join", [await this.terms(id), signatures.map(compactSignature)]);
   }
 
   async attest(attestation: AttestationMessage, signatures: ThreeSignatures): Promise<TransactionReceipt> {
@@ -179,27 +209,34 @@ export class Market extends MarketReader {
     return this.#send("JobEscrow", "attest", [terms, attestation, signatures.map(compactSignature)]);
   }
 
-  async settle(id: bigint): Promise<TransactionReceipt> {
+  async settle(id: string): Promise<TransactionReceipt> {
     return this.#send("JobEscrow", "settle", [id, await this.outcome(id)]);
   }
 
-  async fail(id: bigint, notices: readonly [FailureNotice, FailureNotice]): Promise<TransactionReceipt> {
+  async fail(id: string, notices: readonly [FailureNotice, FailureNotice]): Promise<TransactionReceipt> {
     const encoded = notices.map(({ point, reason, signature }) => ({
       point,
       reason: reasonBytes(reason),
       signature: compactSignature(signature),
     }));
-    return this.#send("JobEscrow", "fail", [id, await this.terms(id), encoded]);
+    return this.#send("JobEscrow", "fail", [await this.terms(id), encoded]);
   }
 
-  async refund(id: bigint): Promise<TransactionReceipt> {
-    return this.#send("JobEscrow", "refund", [id, await this.terms(id)]);
+  async refund(id: string): Promise<TransactionReceipt> {
+    return this.#send("JobEscrow", "refund", [await this.terms(id)]);
   }
 
   /** Gives back the privacy budget of a job that ended before the operators joined. */
-  async returnBudget(id: bigint): Promise<TransactionReceipt> {
+  async returnBudget(id: string): Promise<TransactionReceipt> {
     const { terms, spec, sellers } = await this.reservation(id);
-    return this.#send("JobEscrow", "returnBudget", [id, terms, spec, sellers]);
+    return this.#send("JobEscrow", "returnBudget", [terms, spec, sellers]);
+  }
+
+  /** Gives back the privacy budget of a job that ended later, of which all three say that nothing was opened. */
+  async returnUnopened(id: string, signatures: ThreeSignatures): Promise<TransactionReceipt> {
+    const { terms, spec, sellers } = await this.reservation(id);
+    const args = [terms, spec, sellers, signatures.map(compactSignature)];
+    return this.#send("JobEscrow", "returnUnopened", args);
   }
 
   async claim(claim: ClaimInput): Promise<TransactionReceipt> {
@@ -269,12 +306,17 @@ export class Market extends MarketReader {
     throw error;
   }
 
-  async #ownOffer(id: bigint): Promise<{ operatorSet: string; dataRoot: string }> {
+  async #ownOffer(id: string): Promise<{ operatorSet: string }> {
     const offer = await this.offer(id);
     if (offer.seller !== (await this.#signer.getAddress())) {
       throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of another seller`);
     }
     return offer;
+  }
+
+  async #offerArgument({ operatorSet, terms: useTerms, ...rest }: OfferInput) {
+    const { members } = await this.set(operatorSet);
+    return { members, ...rest, ...encodeTerms(useTerms) };
   }
 
   #emitted<Type extends MarketEventType>(
@@ -295,5 +337,5 @@ function operatorArguments(input: OperatorInput): unknown[] {
 }
 
 function payoutArgument({ index, account, amountWei }: Omit<Payout, "proof">) {
-  return { index, account, amountWei };
+  return { index, account, amount: amountWei };
 }

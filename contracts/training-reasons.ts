@@ -126,7 +126,7 @@ export const trainingReasons: Readonly<Record<string, (args: Result) => Words>> 
   }),
   NoContradiction: () => ({
     code: "PARAMETER_INVALID",
-    message: "the statements are the same, or about different rounds, and convict nobody",
+    message: "these are not two different attestations of one job, or of one round, by one key",
   }),
   OwnerSignatureInvalid: ([training, owner]) => ({
     code: "NOT_AUTHORISED",

@@ -3,7 +3,17 @@
  * pay, and for nodes that check again.
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
-import { AbiCoder, getAddress, id, keccak256, toBeHex, ZeroHash, zeroPadValue } from "ethers";
+import {
+  AbiCoder,
+  getAddress,
+  id,
+  keccak256,
+  type Result,
+  toBeHex,
+  ZeroAddress,
+  ZeroHash,
+  zeroPadValue,
+} from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 
 const abi = AbiCoder.defaultAbiCoder();
@@ -13,7 +23,10 @@ export const exactMicroRho = (1n << 64n) - 1n;
 /** An offer that does not expire. */
 export const neverSec = 2 ** 40 - 1;
 
-/** What a seller allows, and its price. Amounts of privacy are in 10^-6 rho of zCDP. */
+/**
+ * What a seller allows, and its price. Amounts of privacy are in 10^-6 rho of zCDP, prices in the smallest unit of
+ * the rules' token, wei where there are no rules.
+ */
 export interface UseTerms {
   /** Price of one use. */
   priceWei: bigint;
@@ -25,6 +38,19 @@ export interface UseTerms {
   expirySec: number;
   /** Smallest number of different sellers in a job. */
   minSellers: number;
+  /** What most offers have no need of; null for payment in ETH by anybody, any algorithm and any purpose. */
+  rules: Rules | null;
+}
+
+export interface Rules {
+  /** ERC-20 token of the prices; the zero address is ETH. */
+  token: string;
+  /** Whose credential lets a buyer in and gives it the discount; the zero address for nobody. */
+  issuer: string;
+  /** Hundredths of a percent off the price for who has a credential, at most 10,000. */
+  discountBps: number;
+  /** The seller's own contract that must agree; the zero address for none. */
+  hook: string;
   /** Roots of the allowed values; the zero hash allows all. */
   algorithms: string;
   buyers: string;
@@ -33,54 +59,105 @@ export interface UseTerms {
   document: string;
 }
 
+/** Rules that ask for nothing. */
+export const openRules: Rules = {
+  ...{ token: ZeroAddress, issuer: ZeroAddress, discountBps: 0, hook: ZeroAddress },
+  ...{ algorithms: ZeroHash, buyers: ZeroHash, purposes: ZeroHash, document: ZeroHash },
+};
+
+/** In the place of a root of buyers: nobody is listed, so only a credential lets a buyer in. */
+export const membersOnly = toBeHex(1, 32);
+
 /** Terms that ask for nothing but the price. */
 export function openTerms(priceWei: bigint): UseTerms {
-  const any = { algorithms: ZeroHash, buyers: ZeroHash, purposes: ZeroHash, document: ZeroHash };
   return {
     priceWei,
     rhoPriceWei: 0n,
     maxMicroRho: exactMicroRho,
     expirySec: neverSec,
     minSellers: 0,
-    ...any,
+    rules: null,
   };
 }
 
-export function useTermsHash(terms: UseTerms): string {
-  const types = [
-    "uint96",
-    "uint96",
-    "uint64",
-    "uint40",
-    "uint16",
-    "bytes32",
-    "bytes32",
-    "bytes32",
-    "bytes32",
-  ];
+/** None where they ask for nothing, so that they cost nothing. */
+export function rulesOrNone(rules: Rules): Rules | null {
+  const open = (Object.keys(openRules) as (keyof Rules)[]).every((key) => rules[key] === openRules[key]);
+  return open ? null : rules;
+}
+
+/** Terms as the contract takes and emits them. */
+export function encodeTerms({ rules, ...terms }: UseTerms) {
+  return {
+    terms: {
+      price: terms.priceWei,
+      rhoPrice: terms.rhoPriceWei,
+      maxMicroRho: terms.maxMicroRho,
+      expirySec: terms.expirySec,
+      minSellers: terms.minSellers,
+      rulesHash: rules === null ? ZeroHash : rulesHash(rules),
+    },
+    rules: rules === null ? [] : [rules],
+  };
+}
+
+export function decodeTerms(terms: Result, [rules]: Result): UseTerms {
+  return {
+    priceWei: terms.price,
+    rhoPriceWei: terms.rhoPrice,
+    maxMicroRho: terms.maxMicroRho,
+    expirySec: Number(terms.expirySec),
+    minSellers: Number(terms.minSellers),
+    rules:
+      rules === undefined
+        ? null
+        : {
+            ...{ token: rules.token, issuer: rules.issuer, discountBps: Number(rules.discountBps) },
+            ...{ hook: rules.hook, algorithms: rules.algorithms, buyers: rules.buyers },
+            ...{ purposes: rules.purposes, document: rules.document },
+          },
+  };
+}
+
+function rulesHash(rules: Rules): string {
+  const types = ["address", "address", "uint16", "address", "bytes32", "bytes32", "bytes32", "bytes32"];
   return keccak256(
     abi.encode(types, [
-      terms.priceWei,
-      terms.rhoPriceWei,
-      terms.maxMicroRho,
-      terms.expirySec,
-      terms.minSellers,
-      terms.algorithms,
-      terms.buyers,
-      terms.purposes,
-      terms.document,
+      ...[rules.token, rules.issuer, rules.discountBps, rules.hook],
+      ...[rules.algorithms, rules.buyers, rules.purposes, rules.document],
     ]),
   );
 }
 
-/** The upper 120 bits of the hash, which the registry keeps. */
-export function useTermsTag(terms: UseTerms): bigint {
-  return BigInt(useTermsHash(terms)) >> 136n;
+export function useTermsHash(useTerms: UseTerms): string {
+  const { terms } = encodeTerms(useTerms);
+  const types = ["uint96", "uint96", "uint64", "uint40", "uint16", "bytes32"];
+  return keccak256(
+    abi.encode(types, [
+      ...[terms.price, terms.rhoPrice, terms.maxMicroRho],
+      ...[terms.expirySec, terms.minSellers, terms.rulesHash],
+    ]),
+  );
 }
 
-/** What a use costs. An exact result spends no budget: it is sold at the price of a use, where it is sold. */
-export function usePriceWei(terms: UseTerms, microRho: bigint): bigint {
-  return terms.priceWei + (microRho === exactMicroRho ? 0n : terms.rhoPriceWei * microRho);
+/** The upper 190 bits of the hash, which the registry keeps. */
+export function useTermsTag(terms: UseTerms): bigint {
+  return BigInt(useTermsHash(terms)) >> 66n;
+}
+
+/**
+ * What a use costs, rounded up. An exact result spends no budget: it is sold at the price of a use, where it is sold.
+ * `vouched` says whether the buyer shows the issuer's credential.
+ */
+export function usePriceWei(terms: UseTerms, microRho: bigint, vouched = false): bigint {
+  const full = terms.priceWei + (microRho === exactMicroRho ? 0n : terms.rhoPriceWei * microRho);
+  if (!vouched || terms.rules === null) return full;
+  return (full * BigInt(10_000 - terms.rules.discountBps) + 9999n) / 10_000n;
+}
+
+/** What the prices of terms are in. */
+export function tokenOf(terms: UseTerms): string {
+  return terms.rules?.token ?? ZeroAddress;
 }
 
 /** A purpose in words as the chain has it; none is the zero hash. */
@@ -128,6 +205,8 @@ export const noLists: Lists = { algorithms: [], buyers: [], purposes: [] };
 export interface JobFacts {
   buyer: string;
   algorithm: string;
+  /** The zero address is ETH. */
+  token: string;
   microRho: bigint;
   purpose: string;
   /** When the job was created. */
@@ -136,11 +215,12 @@ export interface JobFacts {
 
 /**
  * The terms that a job does not keep, as the contract judges them in the transaction that creates it; but for
- * listing, terms and budget, which only the chain's state of that moment tells.
+ * listing, terms, budget and the seller's own contract, which only the chain's state of that moment tells. Where an
+ * offer names an issuer, a buyer that is not listed may have shown a credential, which the chain alone has seen.
  */
 export function termFailures(
   job: JobFacts,
-  offers: readonly { offer: bigint; seller: string; terms: UseTerms; lists: Lists }[],
+  offers: readonly { offer: string; seller: string; terms: UseTerms; lists: Lists }[],
 ): TermFailure[] {
   const sellers = new Set(offers.map(({ seller }) => seller.toLowerCase())).size;
   return offers.flatMap(({ offer, terms: asked, lists }) => {
@@ -150,13 +230,17 @@ export function termFailures(
     };
     const listed = (values: readonly string[], value: string): boolean =>
       values.length === 0 || values.includes(value);
+    const none = asked.rules ?? openRules;
     judge("Expiry", job.atSec <= asked.expirySec, BigInt(job.atSec), BigInt(asked.expirySec));
     judge("MaxRho", job.microRho <= asked.maxMicroRho, job.microRho, asked.maxMicroRho);
-    judge("Algorithm", listed(lists.algorithms, job.algorithm), job.algorithm, asked.algorithms);
-    const buyer = accountValue(job.buyer);
-    judge("Buyer", listed(lists.buyers, buyer), buyer, asked.buyers);
-    judge("Purpose", listed(lists.purposes, job.purpose), job.purpose, asked.purposes);
     judge("MinSellers", sellers >= asked.minSellers, BigInt(sellers), BigInt(asked.minSellers));
+    const [token, paidIn] = [accountValue(tokenOf(asked)), accountValue(job.token)];
+    judge("Token", paidIn === token, paidIn, token);
+    judge("Algorithm", listed(lists.algorithms, job.algorithm), job.algorithm, none.algorithms);
+    const buyer = accountValue(job.buyer);
+    const mayBeVouched = none.issuer !== ZeroAddress;
+    judge("Buyer", mayBeVouched || listed(lists.buyers, buyer), buyer, none.buyers);
+    judge("Purpose", listed(lists.purposes, job.purpose), job.purpose, none.purposes);
     return failures;
   });
 }
@@ -167,27 +251,31 @@ export const terms = [
   "Expiry",
   "MaxRho",
   "Budget",
+  "MinSellers",
+  "Token",
   "Algorithm",
   "Buyer",
   "Purpose",
-  "MinSellers",
+  "Hook",
 ] as const;
 /** The terms by which an offer can refuse a job, in the order of the contract's numbers. */
 export type Term = (typeof terms)[number];
 
 /** A term that does not hold: what the job has and what the offer asks for, as the contract's words. */
 export interface TermFailure {
-  offer: bigint;
+  /** Its data root. */
+  offer: string;
   term: Term;
   found: string;
   asked: string;
 }
 
 /** A term that does not hold, in words: what is wrong, and what to change. */
-export function describeTermFailure({ offer, term, found, asked }: TermFailure): {
+export function describeTermFailure({ offer: root, term, found, asked }: TermFailure): {
   message: string;
   hint: string;
 } {
+  const offer = shortId(root);
   const rho = (word: string): string =>
     BigInt(word) === exactMicroRho ? "exact results" : rhoText(BigInt(word));
   switch (term) {
@@ -210,6 +298,11 @@ export function describeTermFailure({ offer, term, found, asked }: TermFailure):
         message: `offer ${offer} has a privacy budget of ${rho(asked)} left, this job takes ${rho(found)}`,
         hint: "ask for a result with more noise, or leave the offer out",
       };
+    case "Token":
+      return {
+        message: `offer ${offer} is paid in ${currency(asked)}, this job in ${currency(found)}`,
+        hint: "offers of one job are paid in one token; choose those of one",
+      };
     case "Algorithm":
       return {
         message: `offer ${offer} does not allow algorithm ${found}`,
@@ -218,7 +311,7 @@ export function describeTermFailure({ offer, term, found, asked }: TermFailure):
     case "Buyer":
       return {
         message: `offer ${offer} is not sold to account 0x${found.slice(-40)}`,
-        hint: "ask the seller to put the account on its list",
+        hint: "ask the seller to put the account on its list, or show a credential of its issuer",
       };
     case "Purpose":
       return BigInt(found) === 0n
@@ -235,7 +328,21 @@ export function describeTermFailure({ offer, term, found, asked }: TermFailure):
         message: `offer ${offer} is used with data of at least ${BigInt(asked)} sellers, this job has ${BigInt(found)}`,
         hint: "add offers of other sellers",
       };
+    case "Hook":
+      return {
+        message: `offer ${offer} asks contract 0x${asked.slice(-40)}, which does not agree`,
+        hint: "ask the seller what its contract wants",
+      };
   }
+}
+
+function currency(word: string): string {
+  return BigInt(word) === 0n ? "ETH" : `token 0x${word.slice(-40)}`;
+}
+
+/** The first digits of a job's or an offer's name, for people. Commands take them where they fit only one. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
 }
 
 /** An amount of privacy for people. */

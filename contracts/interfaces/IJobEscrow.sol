@@ -7,8 +7,10 @@ import {IOperatorRegistry} from "./IOperatorRegistry.sol";
 
 /// @title Escrow of jobs
 /// @notice A buyer funds a job over offers of one operator set. The three operators join it, compute, and attest
-/// the result together; then the payment is divided by Merkle claims. Otherwise it goes back to the buyer. The
-/// chain keeps a hash of a job's terms; the terms stand in {JobFunded}, and each call repeats them.
+/// the result together; then the payment is divided by Merkle claims. Otherwise it goes back to the buyer. A job is
+/// named by the hash of its terms, so what is signed about it can be about no other, also when the chain is
+/// reorganised. The terms stand in {JobFunded}, and each call repeats them. Amounts are in the smallest unit of the
+/// job's token, in wei where that is zero.
 interface IJobEscrow is IOfferRegistry {
     /// @notice What a buyer asks for.
     struct JobRequest {
@@ -16,48 +18,58 @@ interface IJobEscrow is IOfferRegistry {
         bytes32 algorithm;
         /// The operators in the order of their points.
         address[3] members;
-        /// Last second at which the job can be attested.
+        /// The job is to be done by this second.
         uint64 deadlineSec;
-        /// X25519 key to which the parties seal the result.
+        /// X25519 key to which the parties seal the result. A fresh one makes a job that is asked for twice two jobs.
         bytes32 resultKey;
         /// Micro-rho that the result spends of each data set's privacy budget; `type(uint64).max` for an exact result.
         uint64 microRho;
         /// keccak256 of the purpose in words, or 0.
         bytes32 purpose;
-        /// The data sets with their terms, in ascending order of their offer ids.
+        /// ERC-20 token in which all the offers are priced; zero is ETH.
+        address token;
+        /// The data sets with their terms, in the order in which they are computed on.
         OfferUse[] offers;
         /// Canonical JSON of parameters and of commitments to the buyer's own inputs.
         bytes spec;
     }
 
-    /// @notice What a funded job is bound to. Fees, prices and signers are those of the moment of funding.
+    /// @notice A token's own permission to take so much of it, EIP-2612.
+    struct Permit {
+        uint256 value;
+        uint256 deadlineSec;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
+    /// @notice What a job is, and its id the hash of. Fees, prices and signers are those of the moment of funding.
     struct JobTerms {
         address buyer;
-        uint96 amountWei;
+        address token;
+        uint96 amount;
         uint64 deadlineSec;
-        bytes32 algorithm;
+        /// H(operator set, algorithm, result key, micro-rho, purpose, keccak256 of the specification, data roots),
+        /// with H = keccak256 of abi.encode.
         bytes32 specHash;
-        bytes32 inputRoot;
         address[3] signers;
     }
 
-    /// @notice What a job's `specHash` is the hash of, with the algorithm, the deadline and the buyer of its terms.
+    /// @notice What a job's `specHash` is the hash of.
     struct JobSpec {
         bytes32 operatorSet;
+        bytes32 algorithm;
         bytes32 resultKey;
         uint64 microRho;
         bytes32 purpose;
-        uint256[] offerIds;
-        bytes32[] dataRoots;
         /// keccak256 of the specification.
         bytes32 specBytesHash;
+        bytes32[] dataRoots;
     }
 
     /// @notice What the three operators sign about a result. EIP-712 type of the same name.
     struct Attestation {
-        uint256 job;
-        bytes32 algorithm;
-        bytes32 inputRoot;
+        bytes32 job;
         bytes32 resultRoot;
         /// Root of the Merkle tree of payouts.
         bytes32 payoutRoot;
@@ -65,7 +77,7 @@ interface IJobEscrow is IOfferRegistry {
         uint256 budgetSpent;
     }
 
-    /// @notice One operator's word that a job failed. Signed as EIP-712 Failure(uint256 job,bytes32 reason).
+    /// @notice One operator's word that a job failed. Signed as EIP-712 Failure(bytes32 job,bytes32 reason).
     struct FailureNotice {
         uint8 point;
         bytes32 reason;
@@ -74,8 +86,8 @@ interface IJobEscrow is IOfferRegistry {
 
     /// @notice What an attested job is bound to.
     struct Outcome {
-        bytes32 termsHash;
         address buyer;
+        address token;
         bytes32 resultRoot;
         bytes32 payoutRoot;
     }
@@ -84,12 +96,12 @@ interface IJobEscrow is IOfferRegistry {
     struct Payout {
         uint256 index;
         address account;
-        uint256 amountWei;
+        uint256 amount;
     }
 
     /// @notice One claim among several.
     struct Claim {
-        uint256 job;
+        bytes32 job;
         Outcome outcome;
         Payout payout;
         bytes32[] proof;
@@ -98,22 +110,19 @@ interface IJobEscrow is IOfferRegistry {
     /// @notice What the chain keeps of a job.
     struct Job {
         JobState state;
-        /// Upper 246 bits of keccak256(JobTerms), in the states Funded, Joined, Failed and Refunded.
-        uint248 termsTag;
-        /// Whether the operators joined, in the same states.
         bool joined;
-        /// Whether the reserved privacy budget was given back, in the same states.
+        /// Whether the reserved privacy budget was given back.
         bool budgetReturned;
-        /// Last second of the challenge window, in the states Attested and Settled.
+        /// Last second of the challenge window, since the attestation.
         uint40 windowEndSec;
-        /// What is not yet paid out, in the states Attested and Settled.
-        uint96 unclaimedWei;
-        /// keccak256(Outcome), in the states Attested and Settled.
+        /// What is not yet paid out, since the attestation.
+        uint96 unclaimed;
+        /// keccak256(Outcome), since the attestation.
         bytes32 outcomeHash;
     }
 
     event JobFunded(
-        uint256 indexed jobId,
+        bytes32 indexed job,
         address indexed buyer,
         bytes32 indexed operatorSet,
         bytes32 algorithm,
@@ -121,57 +130,60 @@ interface IJobEscrow is IOfferRegistry {
         bytes32 resultKey,
         uint64 microRho,
         bytes32 purpose,
-        uint256[] offers,
-        bytes spec,
-        uint256 amountWei,
-        bytes32 specHash,
-        bytes32 inputRoot,
-        address[3] signers
+        address token,
+        uint256 amount,
+        address[3] signers,
+        bytes32[] dataRoots,
+        bytes spec
     );
-    event JobJoined(uint256 indexed jobId);
-    event JobAttested(
-        uint256 indexed jobId, bytes32 resultRoot, bytes32 payoutRoot, bytes32 inputRoot, uint256 budgetSpent
-    );
-    event JobSettled(uint256 indexed jobId, bytes32 payoutRoot);
-    event JobFailed(uint256 indexed jobId, bytes32[2] reasons);
-    event JobRefunded(uint256 indexed jobId, address indexed buyer, uint256 amountWei);
-    event PayoutClaimed(uint256 indexed jobId, uint256 index, address indexed account, uint256 amountWei);
+    event JobJoined(bytes32 indexed job);
+    event JobAttested(bytes32 indexed job, bytes32 resultRoot, bytes32 payoutRoot, uint256 budgetSpent);
+    event JobDisputed(bytes32 indexed job);
+    event JobSettled(bytes32 indexed job, bytes32 payoutRoot);
+    event JobFailed(bytes32 indexed job, bytes32[2] reasons);
+    event JobRefunded(bytes32 indexed job, address indexed buyer, uint256 amount);
+    event PayoutClaimed(bytes32 indexed job, uint256 index, address indexed account, uint256 amount);
 
-    /// @notice The table of states has no such arrow.
-    error TransitionRefused(uint256 jobId, JobState from, JobState to);
+    /// @notice The table of states has no such arrow. A job whose terms nobody funded is in the state None.
+    error TransitionRefused(bytes32 job, JobState from, JobState to);
     error DeadlineOutOfRange(uint256 deadlineSec, uint256 earliestSec, uint256 latestSec);
-    error DeadlinePassed(uint256 jobId, uint256 deadlineSec);
-    error DeadlineNotPassed(uint256 jobId, uint256 deadlineSec);
-    /// @notice Privacy budget comes back once, from a job that failed, was refunded or expired before the operators
-    /// joined.
-    error BudgetNotReturnable(uint256 jobId);
+    error DeadlinePassed(bytes32 job, uint256 deadlineSec);
+    error DeadlineNotPassed(bytes32 job, uint256 deadlineSec);
+    /// @notice Privacy budget comes back once, from a job that ended before the operators joined, or of which all
+    /// three say that nothing was opened.
+    error BudgetNotReturnable(bytes32 job);
     /// @notice The specification is not the one that the job is bound to.
-    error SpecMismatch(uint256 jobId);
-    error AmountWrong(uint256 sentWei, uint256 neededWei);
-    error TermsMismatch(uint256 jobId);
-    error OutcomeMismatch(uint256 jobId);
-    /// @notice The attestation is about another algorithm or other inputs than the job.
-    error AttestationMismatch(uint256 jobId);
-    error SignatureInvalid(uint256 jobId, uint256 point, address expected);
+    error SpecMismatch(bytes32 job);
+    error AmountTooLarge(uint256 amount);
+    error OutcomeMismatch(bytes32 job);
+    error SignatureInvalid(bytes32 job, uint256 point, address expected);
     error PointsInvalid(uint256 first, uint256 second);
-    error NotBuyer(uint256 jobId, address caller);
-    error WindowOpen(uint256 jobId, uint256 windowEndSec);
-    error AlreadyClaimed(uint256 jobId, uint256 index);
-    error ProofInvalid(uint256 jobId, uint256 index);
+    error NotBuyer(bytes32 job, address caller);
+    error WindowOpen(bytes32 job, uint256 windowEndSec);
+    error WindowClosed(bytes32 job, uint256 windowEndSec);
+    /// @notice A challenge of the result was not answered yet.
+    error ChallengeOpen(bytes32 job);
+    /// @notice Only the contract of disputes may call this.
+    error NotDisputes(address caller);
+    error AlreadyClaimed(bytes32 job, uint256 index);
+    error ProofInvalid(bytes32 job, uint256 index);
     /// @notice The payouts add up to more than the job holds.
-    error ClaimTooLarge(uint256 jobId, uint256 amountWei, uint256 unclaimedWei);
-    error PaymentFailed(address account, uint256 amountWei);
+    error ClaimTooLarge(bytes32 job, uint256 amount, uint256 unclaimed);
 
-    /// @notice Funds a job with exactly {quote}.
-    /// @return jobId Counted from 1.
-    function createJob(JobRequest calldata request) external payable returns (uint256 jobId);
+    /// @notice Funds a job with exactly {quote}: sent along, or in a token that the caller has approved.
+    /// @return job Its id, the hash of its terms.
+    function createJob(JobRequest calldata request) external payable returns (bytes32 job);
+
+    /// @notice {createJob} in a token, with its holder's signature in place of an approval. A permission that the token
+    /// refuses is passed over: it may have been used by somebody else before, and what counts is the allowance.
+    function createJobWithPermit(JobRequest calldata request, Permit calldata permit) external returns (bytes32 job);
 
     /// @notice What a job of the caller costs now: the prices of the offers and the fees of the operators. Reverts,
     /// with the reason, where {createJob} would refuse offers, terms, operators or the algorithm.
-    function quote(JobRequest calldata request) external view returns (uint256 amountWei);
+    function quote(JobRequest calldata request) external view returns (uint256 amount);
 
     /// @notice Every term of every offer that {createJob} would refuse for `buyer`. The rest of what it checks,
-    /// such as the order of the offers, {quote} refuses.
+    /// such as a data set named twice, {quote} refuses.
     function explain(address buyer, JobRequest calldata request)
         external
         view
@@ -179,46 +191,70 @@ interface IJobEscrow is IOfferRegistry {
 
     /// @notice Gives back the privacy budget of a job that ended before the operators joined; anyone may call, once.
     /// @param sellers Of the offers, in their order.
-    function returnBudget(uint256 jobId, JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers)
-        external;
+    function returnBudget(JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers) external;
 
-    /// @notice Takes the three operators' agreement to run the job.
-    /// @param signatures Over EIP-712 Join(uint256 job,bytes32 spec), by point, compact (EIP-2098).
-    function join(uint256 jobId, JobTerms calldata terms, bytes32[2][3] calldata signatures) external;
+    /// @notice Gives back the privacy budget of a job that failed or expired after the operators joined, of which all
+    /// three say that nothing was opened.
+    /// @param signatures Over EIP-712 Unopened(bytes32 job), by point, compact (EIP-2098).
+    function returnUnopened(
+        JobTerms calldata terms,
+        JobSpec calldata spec,
+        address[] calldata sellers,
+        bytes32[2][3] calldata signatures
+    ) external;
 
-    /// @notice Takes the result that all three operators signed, until the deadline, and opens the challenge window.
+    /// @notice Takes the three operators' agreement to run the job, until the deadline.
+    /// @param signatures Over EIP-712 Join(bytes32 job), by point, compact (EIP-2098).
+    function join(JobTerms calldata terms, bytes32[2][3] calldata signatures) external;
+
+    /// @notice Takes the result that all three operators signed, until {graceSec} after the deadline, and opens the
+    /// challenge window.
     /// @param signatures Over the EIP-712 struct, by point, compact (EIP-2098).
     function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
         external;
 
     /// @notice The buyer accepts the result and ends the challenge window.
-    function accept(uint256 jobId, Outcome calldata outcome) external;
+    function accept(bytes32 job, Outcome calldata outcome) external;
 
     /// @notice Settles a job after its challenge window; anyone may.
-    function settle(uint256 jobId, Outcome calldata outcome) external;
+    function settle(bytes32 job, Outcome calldata outcome) external;
 
     /// @notice Takes the failure notices of two operators; the job can then be refunded at once.
-    function fail(uint256 jobId, JobTerms calldata terms, FailureNotice[2] calldata notices) external;
+    function fail(JobTerms calldata terms, FailureNotice[2] calldata notices) external;
 
     /// @notice Pays the buyer of a failed or expired job the whole amount; anyone may call.
-    function refund(uint256 jobId, JobTerms calldata terms) external;
+    function refund(JobTerms calldata terms) external;
 
     /// @notice Pays one payout of a settled job to its account; anyone may call.
-    function claim(uint256 jobId, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof) external;
+    function claim(bytes32 job, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof) external;
 
     /// @notice Pays several payouts, also of several jobs. One that fails reverts all.
     function claimMany(Claim[] calldata claims) external;
 
-    function job(uint256 jobId) external view returns (Job memory);
+    /// @notice Keeps an attested job, within its window, from being settled while a challenge is open. For {disputes}.
+    function suspend(bytes32 job, Outcome calldata outcome) external;
 
-    function isClaimed(uint256 jobId, uint256 index) external view returns (bool);
+    /// @notice Gives the buyer of an attested or disputed job the whole amount back. For {disputes}.
+    function overturn(bytes32 job, Outcome calldata outcome) external;
+
+    function jobOf(bytes32 job) external view returns (Job memory);
+
+    function isClaimed(bytes32 job, uint256 index) external view returns (bool);
+
+    /// @notice The digest that the operators sign about a result.
+    function attestationDigest(Attestation calldata attestation) external view returns (bytes32);
 
     /// @notice The table of states: whether a job may go from `from` to `to`.
     function transitionAllowed(JobState from, JobState to) external pure returns (bool);
 
-    function jobCount() external view returns (uint256);
-
     function challengeWindowSec() external view returns (uint256);
 
+    /// @notice How long after its deadline an attestation is still taken: a job that was done in time is paid also
+    /// when the chain is slow.
+    function graceSec() external view returns (uint256);
+
     function operatorRegistry() external view returns (IOperatorRegistry);
+
+    /// @notice The contract that judges what buyers say about results.
+    function disputes() external view returns (address);
 }

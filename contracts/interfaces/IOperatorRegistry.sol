@@ -3,12 +3,17 @@ pragma solidity 0.8.37;
 
 /// @title Registry of the operators of compute parties
 /// @notice An operator is an account that posts a bond, publishes its keys, names the algorithms that it is
-/// willing to run and its fee for a job. Three operators in an order are an operator set.
+/// willing to run and its fee for a job. Three operators in an order are an operator set; each of them says for each
+/// set which algorithms it runs there, so nobody computes with others that it did not choose.
 interface IOperatorRegistry {
     enum OperatorStatus {
         None,
         Active,
-        Leaving
+        /// Takes no new jobs, until it resumes.
+        Paused,
+        Leaving,
+        /// Lost its bond; the account never takes jobs again.
+        Slashed
     }
 
     /// @notice The public keys of an operator.
@@ -27,7 +32,7 @@ interface IOperatorRegistry {
     struct Operator {
         OperatorStatus status;
         OperatorKeys keys;
-        /// What the operator is paid for a job.
+        /// What the operator is paid for a job that is paid in ETH.
         uint88 feeWei;
         uint96 bondWei;
         /// Since when the bond can be withdrawn; 0 while the operator has not asked for it.
@@ -58,16 +63,28 @@ interface IOperatorRegistry {
     /// @notice The operator takes no new jobs and can withdraw its bond from `withdrawableAtSec` on.
     event OperatorRetired(address indexed operator, uint256 withdrawableAtSec);
     event BondWithdrawn(address indexed operator, uint256 amountWei);
-    event AlgorithmApproved(address indexed operator, bytes32 indexed algorithm);
-    event AlgorithmRevoked(address indexed operator, bytes32 indexed algorithm);
+    event OperatorPaused(address indexed operator);
+    event OperatorResumed(address indexed operator);
+    event OperatorSlashed(address indexed operator, address indexed beneficiary, uint256 bondWei, uint256 rewardWei);
+    /// @notice The operator takes jobs that are paid in the token, for this fee.
+    event TokenAccepted(address indexed operator, address indexed token, uint256 fee);
+    event TokenRefused(address indexed operator, address indexed token);
+    event AlgorithmApproved(address indexed operator, bytes32 indexed operatorSet, bytes32 indexed algorithm);
+    event AlgorithmRevoked(address indexed operator, bytes32 indexed operatorSet, bytes32 indexed algorithm);
     event SetCreated(bytes32 indexed operatorSet, address[3] members);
 
     error BondTooSmall(uint256 sentWei, uint256 minBondWei);
     error AlreadyRegistered(address operator);
     error NotRegistered(address operator);
-    /// @notice The operator is not registered or is leaving, and takes no jobs.
+    /// @notice The operator is not registered, paused, leaving or slashed, and takes no jobs.
     error OperatorInactive(address operator);
-    error AlgorithmNotApproved(address operator, bytes32 algorithm);
+    error AlgorithmNotApproved(bytes32 operatorSet, bytes32 algorithm, uint256 approvals);
+    error TokenNotAccepted(address operator, address token);
+    error NotMember(address operator, bytes32 operatorSet);
+    error NotActive(address operator);
+    error NotPaused(address operator);
+    /// @notice Only the contract of disputes may slash.
+    error NotSlasher(address caller);
     /// @notice A signing key belongs to one operator for ever, so that one key never signs for two.
     error SignerTaken(address signer, address operator);
     error KeyMissing();
@@ -87,11 +104,22 @@ interface IOperatorRegistry {
     /// @notice Replaces keys, endpoint and fee of the caller. Jobs that are funded keep the old signer and fee.
     function update(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external;
 
-    /// @notice Adds an algorithm (the hash of its code and manifest) to those that the caller runs.
-    function approve(bytes32 algorithm) external;
+    /// @notice Adds an algorithm (the hash of its code and manifest) to those that the caller runs with the others of
+    /// a set.
+    function approve(bytes32 operatorSet, bytes32 algorithm) external;
 
     /// @notice Takes an algorithm away. Jobs that are funded are not affected.
-    function revoke(bytes32 algorithm) external;
+    function revoke(bytes32 operatorSet, bytes32 algorithm) external;
+
+    /// @notice Takes jobs that are paid in an ERC-20 token, for `fee` of its smallest units each.
+    function acceptToken(address token, uint88 fee) external;
+
+    function refuseToken(address token) external;
+
+    /// @notice Takes no new jobs. Jobs that are funded, and all payments, are not affected.
+    function pause() external;
+
+    function resume() external;
 
     /// @notice Ends taking jobs and starts the delay after which the bond can be withdrawn.
     function requestUnbond() external;
@@ -111,17 +139,31 @@ interface IOperatorRegistry {
 
     function operators(address operator) external view returns (Operator memory);
 
-    function isApproved(address operator, bytes32 algorithm) external view returns (bool);
+    /// @notice Which members of a set run an algorithm: bit i for the one at point i + 1.
+    function approvals(bytes32 operatorSet, bytes32 algorithm) external view returns (uint256);
+
+    function isApproved(address operator, bytes32 operatorSet, bytes32 algorithm) external view returns (bool);
+
+    /// @notice What an operator asks for a job that is paid in a token, if it takes any.
+    function tokenFee(address operator, address token) external view returns (bool accepted, uint88 fee);
 
     /// @notice The operator that a signing key belongs to, also after the key was replaced; 0 for none.
     function operatorOf(address signer) external view returns (address);
 
-    /// @notice The signers of three operators now, and the sum of their fees for a job. Reverts unless all three
-    /// are distinct and active and approve the algorithm.
-    function quoteSet(address[3] calldata members, bytes32 algorithm)
+    /// @notice The signers of three operators now, and the sum of their fees for a job. Reverts unless they are a set,
+    /// all three are active, approve the algorithm in it and accept the token (zero is ETH).
+    function quoteSet(address[3] calldata members, bytes32 algorithm, address token)
         external
         view
-        returns (address[3] memory signers, uint256 feesWei);
+        returns (bytes32 operatorSet, address[3] memory signers, uint256 fees);
+
+    /// @notice Takes an operator's bond, if it still has one: a tenth for the beneficiary, the rest is burnt.
+    /// For {slasher}.
+    /// @return bondWei What there was.
+    function slash(address operator, address beneficiary) external returns (uint256 bondWei);
+
+    /// @notice The contract that judges disputes.
+    function slasher() external view returns (address);
 
     function minBondWei() external view returns (uint256);
 

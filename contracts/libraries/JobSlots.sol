@@ -4,22 +4,19 @@ pragma solidity 0.8.37;
 import {JobState} from "./JobStates.sol";
 
 /**
- * @notice All that the escrow keeps of a job while it runs, in one storage slot. What the other bits mean
- * depends on the state in the lowest eight:
+ * @notice All that the escrow keeps of a job, in one storage slot; from the attestation on a second one holds the
+ * hash of the outcome. The slot is found by the hash of the job's terms, so they need no place in it.
  *
  * ```
- * 255                                           10     9       8    7      0
- * +-----------------------------------------------+----------+--------+--------+
- * |  termsTag, 246: upper bits of keccak256(terms) | returned | joined | state  |  Funded, Joined, Failed, Refunded
- * +----------------------+----------------------+-+----------+--------+--------+
- * |  claimed, 112 bits   |  unclaimedWei, 96    | windowEndSec, 40   | state  |  Attested, Settled
- * +----------------------+----------------------+--------------------+--------+
- * |  0                                                                | state  |  None
- * +------------------------------------------------------------------+--------+
+ * 255                146 145              50 49              10    9         8     7      0
+ * +---------------------+------------------+------------------+----------+--------+--------+
+ * |  claimed, 110 bits  |  unclaimed, 96   | windowEndSec, 40 | returned | joined | state  |
+ * +---------------------+------------------+------------------+----------+--------+--------+
  * ```
  *
- * `claimed` has a bit for each of the first 112 payouts, because the slot is rewritten by a claim anyway and a
- * new bitmap word would cost 17,100 gas more. A tag of 246 bits leaves 123 bits of collision resistance.
+ * `claimed`, `unclaimed` and `windowEndSec` are zero before the attestation. `claimed` has a bit for each of the
+ * first 110 payouts, because the slot is rewritten by a claim anyway and a new bitmap word would cost 17,100 gas
+ * more.
  */
 type JobSlot is uint256;
 
@@ -27,18 +24,17 @@ using JobSlots for JobSlot global;
 
 library JobSlots {
     /// @notice Payouts with a lower index have their bit in the slot itself.
-    uint256 internal constant INLINE_CLAIMS = 112;
+    uint256 internal constant INLINE_CLAIMS = 110;
 
     uint256 private constant JOINED = 1 << 8;
     uint256 private constant RETURNED = 1 << 9;
-    uint256 private constant TAG_AT = 10;
-    uint256 private constant WINDOW_AT = 8;
-    uint256 private constant UNCLAIMED_AT = 48;
-    uint256 private constant CLAIMED_AT = 144;
+    uint256 private constant WINDOW_AT = 10;
+    uint256 private constant UNCLAIMED_AT = 50;
+    uint256 private constant CLAIMED_AT = 146;
 
-    /// @notice The slot of a job whose terms are fixed and whose outcome is open.
-    function running(JobState to, bytes32 termsHash) internal pure returns (JobSlot) {
-        return JobSlot.wrap(((uint256(termsHash) >> TAG_AT) << TAG_AT) | uint256(to));
+    /// @notice The slot of a job that was just funded.
+    function funded() internal pure returns (JobSlot) {
+        return JobSlot.wrap(uint256(JobState.Funded));
     }
 
     /// @notice The slot after the operators joined: what the job reserved is spent.
@@ -51,10 +47,10 @@ library JobSlots {
         return JobSlot.wrap(JobSlot.unwrap(slot) | RETURNED);
     }
 
-    /// @notice The slot of a job that was attested; nothing is claimed yet.
-    function attested(uint40 endSec, uint96 amountWei) internal pure returns (JobSlot) {
+    /// @notice The slot of a joined job that was attested; nothing is claimed yet.
+    function attested(uint40 endSec, uint96 amount) internal pure returns (JobSlot) {
         return JobSlot.wrap(
-            (uint256(amountWei) << UNCLAIMED_AT) | (uint256(endSec) << WINDOW_AT) | uint256(JobState.Attested)
+            (uint256(amount) << UNCLAIMED_AT) | (uint256(endSec) << WINDOW_AT) | JOINED | uint256(JobState.Attested)
         );
     }
 
@@ -63,9 +59,9 @@ library JobSlots {
         return JobSlot.wrap((JobSlot.unwrap(slot) & ~uint256(0xff)) | uint256(to));
     }
 
-    /// @notice The slot after `amountWei` was claimed. The caller has checked that so much is unclaimed.
-    function withClaim(JobSlot slot, uint96 amountWei) internal pure returns (JobSlot) {
-        return JobSlot.wrap(JobSlot.unwrap(slot) - (uint256(amountWei) << UNCLAIMED_AT));
+    /// @notice The slot after `amount` was claimed. The caller has checked that so much is unclaimed.
+    function withClaim(JobSlot slot, uint96 amount) internal pure returns (JobSlot) {
+        return JobSlot.wrap(JobSlot.unwrap(slot) - (uint256(amount) << UNCLAIMED_AT));
     }
 
     /// @notice The slot with the bit of payout `index` set; `index` is below `INLINE_CLAIMS`.
@@ -77,10 +73,6 @@ library JobSlots {
         return JobState(uint8(JobSlot.unwrap(slot)));
     }
 
-    function termsTag(JobSlot slot) internal pure returns (uint248) {
-        return uint248(JobSlot.unwrap(slot) >> TAG_AT);
-    }
-
     function joined(JobSlot slot) internal pure returns (bool) {
         return JobSlot.unwrap(slot) & JOINED != 0;
     }
@@ -89,16 +81,11 @@ library JobSlots {
         return JobSlot.unwrap(slot) & RETURNED != 0;
     }
 
-    /// @notice Whether `termsHash` is the hash of this job's terms.
-    function hasTerms(JobSlot slot, bytes32 termsHash) internal pure returns (bool) {
-        return slot.termsTag() == uint248(uint256(termsHash) >> TAG_AT);
-    }
-
     function windowEndSec(JobSlot slot) internal pure returns (uint40) {
         return uint40(JobSlot.unwrap(slot) >> WINDOW_AT);
     }
 
-    function unclaimedWei(JobSlot slot) internal pure returns (uint96) {
+    function unclaimed(JobSlot slot) internal pure returns (uint96) {
         return uint96(JobSlot.unwrap(slot) >> UNCLAIMED_AT);
     }
 

@@ -7,6 +7,7 @@ enum JobState {
     Funded,
     Joined,
     Attested,
+    Disputed,
     Settled,
     Failed,
     Refunded
@@ -26,7 +27,11 @@ library JobStates {
         | (1 << (8 * uint256(JobState.Joined) + uint256(JobState.Attested)))
         | (1 << (8 * uint256(JobState.Joined) + uint256(JobState.Failed)))
         | (1 << (8 * uint256(JobState.Joined) + uint256(JobState.Refunded)))
+        | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Disputed)))
         | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Settled)))
+        | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Refunded)))
+        | (1 << (8 * uint256(JobState.Disputed) + uint256(JobState.Settled)))
+        | (1 << (8 * uint256(JobState.Disputed) + uint256(JobState.Refunded)))
         | (1 << (8 * uint256(JobState.Failed) + uint256(JobState.Refunded)));
 
     /// @notice Whether a job may go from `from` to `to`.

@@ -5,15 +5,13 @@ pragma solidity 0.8.37;
  * @notice All that the registry keeps of an offer, in one storage slot. Zero is no offer.
  *
  * ```
- * 255            136 135     128 127               64 63               0
- * +-----------------+-----------+--------------------+-----------------+
- * |  termsTag, 120  | active, 8 |  budgetLeft, 64    |     id, 64      |
- * +-----------------+-----------+--------------------+-----------------+
+ * 255                          66 65                2     1        0
+ * +------------------------------+-------------------+--------+---------+
+ * |        termsTag, 190         |  budgetLeft, 64   | active | listed  |
+ * +------------------------------+-------------------+--------+---------+
  * ```
  *
- * `termsTag` is the upper bits of keccak256(UseTerms): nobody finds other terms that fit it. A seller can look for
- * two of its own that do (2^60 steps), and gains nothing: the buyer names the terms and pays their price, and a
- * seller may change them at any time anyway.
+ * `termsTag` is the upper bits of keccak256(UseTerms): nobody finds other terms that fit it.
  * `budgetLeft` counts micro-rho, and never goes up but by what a job gives back; `UNLIMITED` stays as it is.
  */
 type ListingSlot is uint256;
@@ -24,14 +22,15 @@ library Listings {
     /// @notice The budget of a data set whose seller asks for no differential privacy.
     uint64 internal constant UNLIMITED = type(uint64).max;
 
-    uint256 private constant BUDGET_AT = 64;
-    uint256 private constant ACTIVE = 1 << 128;
-    uint256 private constant TAG_AT = 136;
+    uint256 private constant LISTED = 1;
+    uint256 private constant ACTIVE = 2;
+    uint256 private constant BUDGET_AT = 2;
+    uint256 private constant TAG_AT = 66;
 
     /// @notice The slot of an offer that may be used.
-    function listed(uint64 id_, uint64 budgetLeft_, bytes32 termsHash) internal pure returns (ListingSlot) {
+    function listed(uint64 budgetLeft_, bytes32 termsHash) internal pure returns (ListingSlot) {
         return ListingSlot.wrap(
-            ((uint256(termsHash) >> TAG_AT) << TAG_AT) | ACTIVE | (uint256(budgetLeft_) << BUDGET_AT) | id_
+            ((uint256(termsHash) >> TAG_AT) << TAG_AT) | (uint256(budgetLeft_) << BUDGET_AT) | ACTIVE | LISTED
         );
     }
 
@@ -46,8 +45,9 @@ library Listings {
         return ListingSlot.wrap(cleared | (uint256(budgetLeft_) << BUDGET_AT));
     }
 
-    function id(ListingSlot slot) internal pure returns (uint64) {
-        return uint64(ListingSlot.unwrap(slot));
+    /// @notice Whether the data set was ever offered.
+    function known(ListingSlot slot) internal pure returns (bool) {
+        return ListingSlot.unwrap(slot) != 0;
     }
 
     function budgetLeft(ListingSlot slot) internal pure returns (uint64) {
@@ -58,12 +58,12 @@ library Listings {
         return ListingSlot.unwrap(slot) & ACTIVE != 0;
     }
 
-    function termsTag(ListingSlot slot) internal pure returns (uint120) {
-        return uint120(ListingSlot.unwrap(slot) >> TAG_AT);
+    function termsTag(ListingSlot slot) internal pure returns (uint192) {
+        return uint192(ListingSlot.unwrap(slot) >> TAG_AT);
     }
 
     /// @notice Whether `termsHash` is the hash of the terms that the offer has now.
     function hasTerms(ListingSlot slot, bytes32 termsHash) internal pure returns (bool) {
-        return slot.termsTag() == uint120(uint256(termsHash) >> TAG_AT);
+        return slot.termsTag() == uint192(uint256(termsHash) >> TAG_AT);
     }
 }

@@ -19,42 +19,45 @@ library MarketHashes {
         }
     }
 
-    /// @notice keccak256(abi.encode(terms))
-    function terms(IJobEscrow.JobTerms calldata terms_) internal pure returns (bytes32 hash) {
+    /// @notice The id of a job: keccak256(abi.encode(terms)).
+    function job(IJobEscrow.JobTerms calldata terms) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
-            calldatacopy(free, terms_, 0x120)
-            hash := keccak256(free, 0x120)
+            calldatacopy(free, terms, 0x100)
+            hash := keccak256(free, 0x100)
         }
     }
 
     /// @notice keccak256(abi.encode(terms)) of the terms of use of an offer.
-    function useTerms(IOfferRegistry.UseTerms calldata terms_) internal pure returns (bytes32 hash) {
+    function useTerms(IOfferRegistry.UseTerms calldata terms) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
-            calldatacopy(free, terms_, 0x120)
-            hash := keccak256(free, 0x120)
+            calldatacopy(free, terms, 0xc0)
+            hash := keccak256(free, 0xc0)
         }
     }
 
-    /// @notice What the operators agree to when they join: all that the buyer asked for.
-    function spec(bytes32 algorithm, uint64 deadlineSec, address buyer, IJobEscrow.JobSpec memory spec_)
-        internal
-        pure
-        returns (bytes32)
-    {
+    /// @notice keccak256(abi.encode(rules))
+    function rules(IOfferRegistry.Rules calldata rules_) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, rules_, 0x100)
+            hash := keccak256(free, 0x100)
+        }
+    }
+
+    /// @notice All that the buyer asked for but the deadline: keccak256(abi.encode(spec)) without the offset that
+    /// encoding a struct puts in front.
+    function spec(IJobEscrow.JobSpec memory spec_) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
-                algorithm,
                 spec_.operatorSet,
-                deadlineSec,
+                spec_.algorithm,
                 spec_.resultKey,
                 spec_.microRho,
                 spec_.purpose,
-                spec_.offerIds,
-                spec_.dataRoots,
                 spec_.specBytesHash,
-                buyer
+                spec_.dataRoots
             )
         );
     }
@@ -77,8 +80,8 @@ library MarketHashes {
         assembly ("memory-safe") {
             let free := mload(0x40)
             mstore(free, typeHash)
-            calldatacopy(add(free, 0x20), attestation_, 0xc0)
-            hash := keccak256(free, 0xe0)
+            calldatacopy(add(free, 0x20), attestation_, 0x80)
+            hash := keccak256(free, 0xa0)
         }
     }
 
@@ -115,11 +118,6 @@ library MarketHashes {
         assembly ("memory-safe") {
             root := keccak256(commitments, 0x60)
         }
-    }
-
-    /// @notice What a job computes on: its data sets in order and its parameters.
-    function inputRoot(bytes32[] memory dataRoots, bytes32 specBytesHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(dataRoots, specBytesHash));
     }
 
     /// @notice The leaf of a payout in an OpenZeppelin standard Merkle tree: the hash of the hash of its encoding.

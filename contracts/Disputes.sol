@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {IDisputes} from "./interfaces/IDisputes.sol";
+import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
+import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
+import {JobState} from "./libraries/JobStates.sol";
+import {MarketHashes} from "./libraries/MarketHashes.sol";
+import {Payments} from "./libraries/Payments.sol";
+
+/// @title Disputes about results
+/// @dev A contract of its own, because the escrow would be too large with it. It has power over two things: the escrow
+/// takes {IJobEscrow-suspend} and {IJobEscrow-overturn} from it, the registry {IOperatorRegistry-slash}. What it holds
+/// are the fees of open challenges.
+contract Disputes is IDisputes {
+    /// @dev As `parties/result.ts` cuts a share.
+    uint256 private constant CHUNK_ELEMENTS = 64;
+    uint256 private constant ELEMENT_BYTES = 16;
+
+    IJobEscrow public immutable escrow;
+    IOperatorRegistry public immutable operatorRegistry;
+    /// @inheritdoc IDisputes
+    uint256 public immutable challengeFeeWei;
+    /// @inheritdoc IDisputes
+    uint256 public immutable responseSec;
+
+    /// @inheritdoc IDisputes
+    mapping(bytes32 job => uint256) public openChallenges;
+    mapping(bytes32 key => uint256) private _dueSec;
+
+    /// @notice The deployment is not of one piece: escrow or registry take orders from another contract.
+    error DeploymentInvalid();
+
+    constructor(IJobEscrow escrow_, uint96 challengeFeeWei_, uint32 responseSec_) {
+        escrow = escrow_;
+        operatorRegistry = escrow_.operatorRegistry();
+        challengeFeeWei = challengeFeeWei_;
+        responseSec = responseSec_;
+        if (escrow_.disputes() != address(this) || operatorRegistry.slasher() != address(this)) {
+            revert DeploymentInvalid();
+        }
+    }
+
+    /// @inheritdoc IDisputes
+    function convict(IJobEscrow.Attestation[2] calldata attestations, bytes32[2][2] calldata signatures) external {
+        bytes32 job = attestations[0].job;
+        bytes32[2] memory digests =
+            [escrow.attestationDigest(attestations[0]), escrow.attestationDigest(attestations[1])];
+        address signer = _signer(digests[0], signatures[0]);
+        if (
+            job != attestations[1].job || digests[0] == digests[1] || signer == address(0)
+                || signer != _signer(digests[1], signatures[1])
+        ) revert NoContradiction();
+        address operator = operatorRegistry.operatorOf(signer);
+        emit OperatorConvicted(job, operator, digests);
+        if (operatorRegistry.slash(operator, msg.sender) == 0) revert NothingToSlash(operator);
+    }
+
+    /// @inheritdoc IDisputes
+    function contest(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint32 chunk,
+        uint8 place,
+        ChunkOpening[3] calldata openings
+    ) external {
+        bytes32 job = _attested(terms, outcome);
+        _requireChunk(job, outcome, parts, chunk);
+        if (parts.fieldBits == 0 || parts.fieldBits > 127) revert FieldInvalid(parts.fieldBits);
+        uint256 length = _chunkLength(parts.total, chunk);
+        if (place >= length) revert CoordinateOutOfRange(place, length);
+        uint256[3] memory shares;
+        for (uint8 point = 1; point <= 3; ++point) {
+            ChunkOpening calldata opening = openings[point - 1];
+            _requireOpening(job, terms, parts, point, chunk, opening);
+            uint256 from = place * ELEMENT_BYTES;
+            shares[point - 1] = uint128(bytes16(opening.elements[from:from + ELEMENT_BYTES]));
+        }
+        // A line has no curvature: s(1) - 2 s(2) + s(3) = 0.
+        uint256 modulus = (1 << parts.fieldBits) - 1;
+        uint256 coordinate = chunk * CHUNK_ELEMENTS + place;
+        if (addmod(shares[0], shares[2], modulus) == mulmod(2, shares[1], modulus)) {
+            revert SharesConsistent(job, coordinate);
+        }
+        emit ResultContested(job, coordinate);
+        escrow.overturn(job, outcome);
+    }
+
+    /// @inheritdoc IDisputes
+    function challenge(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint8 point,
+        uint32 chunk
+    ) external payable {
+        if (msg.value != challengeFeeWei) revert FeeWrong(msg.value, challengeFeeWei);
+        bytes32 job = _attested(terms, outcome);
+        if (msg.sender != outcome.buyer) revert NotBuyer(job, msg.sender);
+        IJobEscrow.Job memory stored = escrow.jobOf(job);
+        if (block.timestamp > stored.windowEndSec) revert ChallengeWindowClosed(job, stored.windowEndSec);
+        _requireChunk(job, outcome, parts, chunk);
+        address operator = _operator(terms, point);
+        bytes32 key = _key(job, point, chunk);
+        if (_dueSec[key] != 0) revert AlreadyChallenged(job, point, chunk);
+        uint256 due = block.timestamp + responseSec;
+        _dueSec[key] = due;
+        ++openChallenges[job];
+        emit ChunkChallenged(job, operator, point, chunk, due);
+        if (stored.state == JobState.Attested) escrow.suspend(job, outcome);
+    }
+
+    /// @inheritdoc IDisputes
+    function respond(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint8 point,
+        uint32 chunk,
+        ChunkOpening calldata opening
+    ) external {
+        bytes32 job = _requireTold(terms, outcome);
+        uint256 due = _answer(job, point, chunk);
+        if (block.timestamp > due) revert ResponseTooLate(job, due);
+        _requireChunk(job, outcome, parts, chunk);
+        _requireOpening(job, terms, parts, point, chunk, opening);
+        address operator = _operator(terms, point);
+        emit ChunkPosted(job, operator, point, chunk, opening.elements);
+        Payments.pay(address(0), operator, challengeFeeWei);
+    }
+
+    /// @inheritdoc IDisputes
+    function expose(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        uint8 point,
+        uint32 chunk
+    ) external {
+        bytes32 job = _requireTold(terms, outcome);
+        uint256 due = _answer(job, point, chunk);
+        if (block.timestamp <= due) revert ResponseNotDue(job, due);
+        address operator = _operator(terms, point);
+        emit OperatorExposed(job, operator, point, chunk);
+        // Another challenge of the same job may have brought the money back before.
+        if (escrow.jobOf(job).state == JobState.Disputed) escrow.overturn(job, outcome);
+        operatorRegistry.slash(operator, outcome.buyer);
+        Payments.pay(address(0), outcome.buyer, challengeFeeWei);
+    }
+
+    /// @inheritdoc IDisputes
+    function dueSec(bytes32 job, uint8 point, uint32 chunk) external view returns (uint256) {
+        return _dueSec[_key(job, point, chunk)];
+    }
+
+    /// @dev Ends an open challenge.
+    function _answer(bytes32 job, uint8 point, uint32 chunk) private returns (uint256 due) {
+        bytes32 key = _key(job, point, chunk);
+        due = _dueSec[key];
+        if (due == 0) revert NoChallenge(job, point, chunk);
+        delete _dueSec[key];
+        --openChallenges[job];
+    }
+
+    /// @dev The job of these terms, whose outcome this is.
+    function _requireTold(IJobEscrow.JobTerms calldata terms, IJobEscrow.Outcome calldata outcome)
+        private
+        view
+        returns (bytes32 job)
+    {
+        job = MarketHashes.job(terms);
+        if (escrow.jobOf(job).outcomeHash != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
+    }
+
+    /// @dev The same, and its result can still be disputed.
+    function _attested(IJobEscrow.JobTerms calldata terms, IJobEscrow.Outcome calldata outcome)
+        private
+        view
+        returns (bytes32 job)
+    {
+        job = _requireTold(terms, outcome);
+        IJobEscrow.Job memory stored = escrow.jobOf(job);
+        bool open = stored.state == JobState.Disputed
+            || (stored.state == JobState.Attested && block.timestamp <= stored.windowEndSec);
+        if (!open) revert ChallengeWindowClosed(job, stored.windowEndSec);
+    }
+
+    function _operator(IJobEscrow.JobTerms calldata terms, uint8 point) private view returns (address) {
+        if (point == 0 || point > 3) revert PointInvalid(point);
+        return operatorRegistry.operatorOf(terms.signers[point - 1]);
+    }
+
+    function _requireOpening(
+        bytes32 job,
+        IJobEscrow.JobTerms calldata terms,
+        ResultParts calldata parts,
+        uint8 point,
+        uint32 chunk,
+        ChunkOpening calldata opening
+    ) private view {
+        bytes32 leaf = keccak256(
+            bytes.concat(
+                keccak256(
+                    abi.encode(
+                        opening.salt,
+                        job,
+                        opening.attempt,
+                        _operator(terms, point),
+                        point,
+                        uint256(chunk),
+                        uint256(parts.total),
+                        keccak256(opening.elements)
+                    )
+                )
+            )
+        );
+        if (
+            opening.elements.length != _chunkLength(parts.total, chunk) * ELEMENT_BYTES
+                || !MerkleProof.verifyCalldata(opening.proof, parts.roots[point - 1], leaf)
+        ) revert OpeningInvalid(job, point);
+    }
+
+    /// @dev The parts are those of the outcome, and a result of that length has the chunk.
+    function _requireChunk(
+        bytes32 job,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint32 chunk
+    ) private pure {
+        if (keccak256(abi.encode(parts)) != outcome.resultRoot) revert PartsMismatch(job);
+        uint256 chunks = (uint256(parts.total) + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS;
+        if (chunk >= chunks) revert ChunkOutOfRange(chunk, chunks);
+    }
+
+    function _chunkLength(uint256 total, uint256 chunk) private pure returns (uint256) {
+        uint256 left = total - chunk * CHUNK_ELEMENTS;
+        return left < CHUNK_ELEMENTS ? left : CHUNK_ELEMENTS;
+    }
+
+    function _signer(bytes32 digest, bytes32[2] calldata signature) private pure returns (address recovered) {
+        (recovered,,) = ECDSA.tryRecover(digest, signature[0], signature[1]);
+    }
+
+    function _key(bytes32 job, uint8 point, uint32 chunk) private pure returns (bytes32) {
+        return keccak256(abi.encode(job, point, chunk));
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IJobEscrow} from "./IJobEscrow.sol";
+
+/// @title Disputes about results
+/// @notice Three things can be proved, and only two of them say who did it:
+///
+/// - Two attestations of one job signed with one key convict the operator whose key it is: {convict}.
+/// - Three shares of one coordinate of a result that are not on a line prove that somebody lied, never who. The buyer
+///   gets all its money back, and nobody is slashed: {contest}.
+/// - An operator that keeps its share of a result back can be asked for a chunk of it: {challenge}. Who posts it is
+///   paid for that, who does not is slashed, and the buyer gets its money back: {expose}.
+///
+/// A slashed bond goes by a tenth to who proved it; the rest is burnt, so nobody gains by convicting itself.
+///
+/// What is opened here is public: {contest} shows up to 64 coordinates of the result to everyone. A chunk of one
+/// party alone, as {respond} posts it, says nothing about them.
+interface IDisputes {
+    /// @notice What an attested `resultRoot` is the hash of: keccak256(abi.encode(parts)).
+    struct ResultParts {
+        /// Merkle roots of the three parties' shares, by point.
+        bytes32[3] roots;
+        bytes32[3] ciphertextHashes;
+        /// The shares are numbers modulo 2^fieldBits - 1.
+        uint8 fieldBits;
+        /// Elements of the result.
+        uint32 total;
+    }
+
+    /// @notice A chunk of one party's share: 64 elements of 16 bytes, big-endian, the last chunk of fewer. Its leaf is
+    /// H(H(salt, job, attempt, operator, point, chunk, total, keccak256(elements))), H = keccak256 of abi.encode.
+    struct ChunkOpening {
+        /// Of this chunk alone, so that it tells nothing about the others.
+        bytes32 salt;
+        uint256 attempt;
+        bytes elements;
+        bytes32[] proof;
+    }
+
+    event OperatorConvicted(bytes32 indexed job, address indexed operator, bytes32[2] digests);
+    event ResultContested(bytes32 indexed job, uint256 coordinate);
+    event ChunkChallenged(bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk, uint256 dueSec);
+    event ChunkPosted(
+        bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk, bytes elements
+    );
+    event OperatorExposed(bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk);
+
+    /// @notice The attestations are about two jobs, the same, or of two keys.
+    error NoContradiction();
+    error NothingToSlash(address operator);
+    error OutcomeMismatch(bytes32 job);
+    error PartsMismatch(bytes32 job);
+    error NotBuyer(bytes32 job, address caller);
+    error PointInvalid(uint256 point);
+    error ChunkOutOfRange(uint256 chunk, uint256 chunks);
+    error FieldInvalid(uint256 fieldBits);
+    /// @notice The chunk is none of what that party attested.
+    error OpeningInvalid(bytes32 job, uint256 point);
+    error CoordinateOutOfRange(uint256 place, uint256 length);
+    /// @notice The three shares are on a line: nobody lied about this coordinate.
+    error SharesConsistent(bytes32 job, uint256 coordinate);
+    error ChallengeWindowClosed(bytes32 job, uint256 windowEndSec);
+    error FeeWrong(uint256 sentWei, uint256 dueWei);
+    error AlreadyChallenged(bytes32 job, uint256 point, uint256 chunk);
+    error NoChallenge(bytes32 job, uint256 point, uint256 chunk);
+    error ResponseTooLate(bytes32 job, uint256 dueSec);
+    error ResponseNotDue(bytes32 job, uint256 dueSec);
+
+    /// @notice Slashes the operator whose key signed two results of one job. Anyone may call, as long as the bond stands.
+    /// @param signatures Of the attestations, in their order, compact (EIP-2098).
+    function convict(IJobEscrow.Attestation[2] calldata attestations, bytes32[2][2] calldata signatures) external;
+
+    /// @notice Refunds the buyer of an attested job of which a coordinate has three shares that are not on a line, within
+    /// the challenge window or while the job is disputed. Anyone may call who can open them.
+    /// @param chunk Number of the chunk, from 0.
+    /// @param place Place of the coordinate in it, from 0.
+    /// @param openings By point.
+    function contest(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint32 chunk,
+        uint8 place,
+        ChunkOpening[3] calldata openings
+    ) external;
+
+    /// @notice The buyer of an attested job asks, within the challenge window, the operator at a point for a chunk of its
+    /// share, and pays {challengeFeeWei} in advance. The job cannot be settled until it was posted.
+    function challenge(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint8 point,
+        uint32 chunk
+    ) external payable;
+
+    /// @notice Posts a chunk that was asked for; the fee goes to the operator. Anyone may call.
+    function respond(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        ResultParts calldata parts,
+        uint8 point,
+        uint32 chunk,
+        ChunkOpening calldata opening
+    ) external;
+
+    /// @notice Slashes an operator that did not post a chunk in time, and gives the buyer the fee and the price back.
+    /// Anyone may call.
+    function expose(
+        IJobEscrow.JobTerms calldata terms,
+        IJobEscrow.Outcome calldata outcome,
+        uint8 point,
+        uint32 chunk
+    ) external;
+
+    /// @notice Challenges of a job that were not answered yet.
+    function openChallenges(bytes32 job) external view returns (uint256);
+
+    /// @notice Last second in which a chunk can be posted; 0 where it was not asked for, or was posted.
+    function dueSec(bytes32 job, uint8 point, uint32 chunk) external view returns (uint256);
+
+    function challengeFeeWei() external view returns (uint256);
+
+    function responseSec() external view returns (uint256);
+}
