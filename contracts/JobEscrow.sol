@@ -38,11 +38,16 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     /// @inheritdoc IJobEscrow
     uint256 public immutable graceSec;
 
-    mapping(bytes32 job => JobSlot) private _slots;
-    /// @dev keccak256(Outcome) since the attestation.
-    mapping(bytes32 job => bytes32) private _outcomes;
-    /// @dev Bitmap of claimed payouts whose index has no bit in the slot.
-    mapping(bytes32 job => mapping(uint256 word => uint256)) private _claimed;
+    struct Record {
+        JobSlot slot;
+        /// keccak256(Outcome) since the attestation.
+        bytes32 outcomeHash;
+        /// Bitmap of claimed payouts whose index has no bit in the slot.
+        mapping(uint256 word => uint256) claimed;
+    }
+
+    /// @dev In one place, found once a call: each further mapping would cost another hash.
+    mapping(bytes32 job => Record) private _jobs;
 
     /// @param disputes_ Deployed after this, so its address is computed before.
     constructor(IOperatorRegistry operatorRegistry_, address disputes_, uint32 challengeWindowSec_, uint32 graceSec_)
@@ -69,11 +74,12 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IJobEscrow
     function join(JobTerms calldata terms, bytes32[2][3] calldata signatures) external {
-        (bytes32 job, JobSlot slot) = _find(terms);
+        (bytes32 job, Record storage record) = _find(terms);
+        JobSlot slot = record.slot;
         _requireArrow(job, slot.state(), JobState.Joined);
         if (block.timestamp > terms.deadlineSec) revert DeadlinePassed(job, terms.deadlineSec);
         _requireSigned(job, terms, keccak256(abi.encode(JOIN_TYPE, job)), signatures);
-        _slots[job] = slot.withState(JobState.Joined).joinedBy();
+        record.slot = slot.withState(JobState.Joined).joinedBy();
         emit JobJoined(job);
     }
 
@@ -81,14 +87,14 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
         external
     {
-        (bytes32 job, JobSlot slot) = _find(terms);
-        _requireArrow(job, slot.state(), JobState.Attested);
+        (bytes32 job, Record storage record) = _find(terms);
+        _requireArrow(job, record.slot.state(), JobState.Attested);
         uint256 latestSec = terms.deadlineSec + graceSec;
         if (block.timestamp > latestSec) revert DeadlinePassed(job, latestSec);
         if (attestation.job != job) revert OutcomeMismatch(job);
         _requireSigned(job, terms, MarketHashes.attestation(ATTESTATION_TYPE, attestation), signatures);
-        _slots[job] = JobSlots.attested(uint40(block.timestamp + challengeWindowSec), terms.amount);
-        _outcomes[job] =
+        record.slot = JobSlots.attested(uint40(block.timestamp + challengeWindowSec), terms.amount);
+        record.outcomeHash =
             keccak256(abi.encode(terms.buyer, terms.token, attestation.resultRoot, attestation.payoutRoot));
         emit JobAttested(job, attestation.resultRoot, attestation.payoutRoot, attestation.budgetSpent);
     }
@@ -96,19 +102,21 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     /// @inheritdoc IJobEscrow
     function accept(bytes32 job, Outcome calldata outcome) external {
         if (msg.sender != outcome.buyer) revert NotBuyer(job, msg.sender);
-        _settle(job, _slots[job], outcome);
+        _settle(job, _jobs[job], outcome);
     }
 
     /// @inheritdoc IJobEscrow
     function settle(bytes32 job, Outcome calldata outcome) external {
-        JobSlot slot = _slots[job];
-        if (block.timestamp <= slot.windowEndSec()) revert WindowOpen(job, slot.windowEndSec());
-        _settle(job, slot, outcome);
+        Record storage record = _jobs[job];
+        uint256 windowEndSec = record.slot.windowEndSec();
+        if (block.timestamp <= windowEndSec) revert WindowOpen(job, windowEndSec);
+        _settle(job, record, outcome);
     }
 
     /// @inheritdoc IJobEscrow
     function fail(JobTerms calldata terms, FailureNotice[2] calldata notices) external {
-        (bytes32 job, JobSlot slot) = _find(terms);
+        (bytes32 job, Record storage record) = _find(terms);
+        JobSlot slot = record.slot;
         _requireArrow(job, slot.state(), JobState.Failed);
         uint256 first = notices[0].point;
         uint256 second = notices[1].point;
@@ -120,13 +128,14 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
             bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(FAILURE_TYPE, job, notice.reason)));
             _requireSigner(job, terms, notice.point - 1, digest, notice.signature);
         }
-        _slots[job] = slot.withState(JobState.Failed);
+        record.slot = slot.withState(JobState.Failed);
         emit JobFailed(job, [notices[0].reason, notices[1].reason]);
     }
 
     /// @inheritdoc IJobEscrow
     function refund(JobTerms calldata terms) external nonReentrant {
-        (bytes32 job, JobSlot slot) = _find(terms);
+        (bytes32 job, Record storage record) = _find(terms);
+        JobSlot slot = record.slot;
         JobState state = slot.state();
         // An attested job has its arrow to Refunded for {overturn} alone.
         if (state != JobState.Funded && state != JobState.Joined && state != JobState.Failed) {
@@ -135,16 +144,16 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         if (state != JobState.Failed && block.timestamp <= _lastSec(terms, state)) {
             revert DeadlineNotPassed(job, _lastSec(terms, state));
         }
-        _slots[job] = slot.withState(JobState.Refunded);
+        record.slot = slot.withState(JobState.Refunded);
         emit JobRefunded(job, terms.buyer, terms.amount);
         Payments.pay(terms.token, terms.buyer, terms.amount);
     }
 
     /// @inheritdoc IJobEscrow
     function returnBudget(JobTerms calldata terms, JobSpec calldata spec, address[] calldata sellers) external {
-        (bytes32 job, JobSlot slot) = _find(terms);
-        if (slot.joined()) revert BudgetNotReturnable(job);
-        _returnBudget(job, slot, terms, spec, sellers);
+        (bytes32 job, Record storage record) = _find(terms);
+        if (record.slot.joined()) revert BudgetNotReturnable(job);
+        _returnBudget(job, record, terms, spec, sellers);
     }
 
     /// @inheritdoc IJobEscrow
@@ -154,9 +163,9 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         address[] calldata sellers,
         bytes32[2][3] calldata signatures
     ) external {
-        (bytes32 job, JobSlot slot) = _find(terms);
+        (bytes32 job, Record storage record) = _find(terms);
         _requireSigned(job, terms, keccak256(abi.encode(UNOPENED_TYPE, job)), signatures);
-        _returnBudget(job, slot, terms, spec, sellers);
+        _returnBudget(job, record, terms, spec, sellers);
     }
 
     /// @inheritdoc IJobEscrow
@@ -176,26 +185,28 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IJobEscrow
     function suspend(bytes32 job, Outcome calldata outcome) external {
-        JobSlot slot = _slots[job];
         if (msg.sender != disputes) revert NotDisputes(msg.sender);
+        Record storage record = _jobs[job];
+        JobSlot slot = record.slot;
         _requireArrow(job, slot.state(), JobState.Disputed);
         if (block.timestamp > slot.windowEndSec()) revert WindowClosed(job, slot.windowEndSec());
-        _requireOutcome(job, outcome);
-        _slots[job] = slot.withState(JobState.Disputed);
+        _requireOutcome(job, record, outcome);
+        record.slot = slot.withState(JobState.Disputed);
         emit JobDisputed(job);
     }
 
     /// @inheritdoc IJobEscrow
     function overturn(bytes32 job, Outcome calldata outcome) external nonReentrant {
         if (msg.sender != disputes) revert NotDisputes(msg.sender);
-        JobSlot slot = _slots[job];
+        Record storage record = _jobs[job];
+        JobSlot slot = record.slot;
         JobState state = slot.state();
         if (state != JobState.Attested && state != JobState.Disputed) {
             revert TransitionRefused(job, state, JobState.Refunded);
         }
-        _requireOutcome(job, outcome);
+        _requireOutcome(job, record, outcome);
         uint96 amount = slot.unclaimed();
-        _slots[job] = slot.withState(JobState.Refunded).withClaim(amount);
+        record.slot = slot.withState(JobState.Refunded).withClaim(amount);
         emit JobRefunded(job, outcome.buyer, amount);
         Payments.pay(outcome.token, outcome.buyer, amount);
     }
@@ -220,21 +231,23 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IJobEscrow
     function jobOf(bytes32 job) external view returns (Job memory) {
-        JobSlot slot = _slots[job];
+        Record storage record = _jobs[job];
+        JobSlot slot = record.slot;
         return Job({
             state: slot.state(),
             joined: slot.joined(),
             budgetReturned: slot.returned(),
             windowEndSec: slot.windowEndSec(),
             unclaimed: slot.unclaimed(),
-            outcomeHash: _outcomes[job]
+            outcomeHash: record.outcomeHash
         });
     }
 
     /// @inheritdoc IJobEscrow
     function isClaimed(bytes32 job, uint256 index) external view returns (bool) {
-        if (index < JobSlots.INLINE_CLAIMS) return _slots[job].isClaimed(index);
-        return (_claimed[job][index >> 8] >> (index & 0xff)) & 1 == 1;
+        Record storage record = _jobs[job];
+        if (index < JobSlots.INLINE_CLAIMS) return record.slot.isClaimed(index);
+        return (record.claimed[index >> 8] >> (index & 0xff)) & 1 == 1;
     }
 
     /// @inheritdoc IJobEscrow
@@ -272,8 +285,9 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
             })
         );
         job = keccak256(abi.encode(msg.sender, request.token, amount, request.deadlineSec, specHash, signers));
-        _requireArrow(job, _slots[job].state(), JobState.Funded);
-        _slots[job] = JobSlots.funded();
+        Record storage record = _jobs[job];
+        _requireArrow(job, record.slot.state(), JobState.Funded);
+        record.slot = JobSlots.funded();
         _tellVouched(job, msg.sender, request.offers);
         emit JobFunded(
             job,
@@ -293,22 +307,24 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         Payments.collect(request.token, amount);
     }
 
-    function _settle(bytes32 job, JobSlot slot, Outcome calldata outcome) private {
+    function _settle(bytes32 job, Record storage record, Outcome calldata outcome) private {
+        JobSlot slot = record.slot;
         JobState state = slot.state();
         _requireArrow(job, state, JobState.Settled);
-        _requireOutcome(job, outcome);
+        _requireOutcome(job, record, outcome);
         if (state == JobState.Disputed && IDisputes(disputes).openChallenges(job) != 0) revert ChallengeOpen(job);
-        _slots[job] = slot.withState(JobState.Settled);
+        record.slot = slot.withState(JobState.Settled);
         emit JobSettled(job, outcome.payoutRoot);
     }
 
     function _claim(bytes32 job, Outcome calldata outcome, Payout calldata payout, bytes32[] calldata proof)
         private
     {
-        JobSlot slot = _slots[job];
+        Record storage record = _jobs[job];
+        JobSlot slot = record.slot;
         // A claim changes no state, so it has no arrow in the table.
         if (slot.state() != JobState.Settled) revert TransitionRefused(job, slot.state(), JobState.Settled);
-        _requireOutcome(job, outcome);
+        _requireOutcome(job, record, outcome);
         uint256 index = payout.index;
         bytes32 leaf = MarketHashes.payoutLeaf(payout);
         if (!MerkleProof.verifyCalldata(proof, outcome.payoutRoot, leaf)) revert ProofInvalid(job, index);
@@ -317,37 +333,38 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
             if (slot.isClaimed(index)) revert AlreadyClaimed(job, index);
             slot = slot.withClaimed(index);
         } else {
-            uint256 word = _claimed[job][index >> 8];
+            uint256 word = record.claimed[index >> 8];
             uint256 bit = 1 << (index & 0xff);
             if (word & bit != 0) revert AlreadyClaimed(job, index);
-            _claimed[job][index >> 8] = word | bit;
+            record.claimed[index >> 8] = word | bit;
         }
         uint256 amount = payout.amount;
         if (amount > slot.unclaimed()) revert ClaimTooLarge(job, amount, slot.unclaimed());
-        _slots[job] = slot.withClaim(uint96(amount));
+        record.slot = slot.withClaim(uint96(amount));
         emit PayoutClaimed(job, index, payout.account, amount);
         Payments.pay(outcome.token, payout.account, amount);
     }
 
     function _returnBudget(
         bytes32 job,
-        JobSlot slot,
+        Record storage record,
         JobTerms calldata terms,
         JobSpec calldata spec,
         address[] calldata sellers
     ) private {
+        JobSlot slot = record.slot;
         JobState state = slot.state();
         // Past its last second a job can go nowhere but back; its buyer may refuse the refund for ever.
         bool over = state == JobState.Failed || state == JobState.Refunded
             || ((state == JobState.Funded || state == JobState.Joined) && block.timestamp > _lastSec(terms, state));
         // One that was attested has been opened, whatever became of it.
-        if (!over || slot.returned() || _outcomes[job] != 0) revert BudgetNotReturnable(job);
+        if (!over || slot.returned() || record.outcomeHash != 0) revert BudgetNotReturnable(job);
         if (MarketHashes.spec(spec) != terms.specHash || sellers.length != spec.dataRoots.length) {
             revert SpecMismatch(job);
         }
         // An exact result reserves nothing.
         if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(job);
-        _slots[job] = slot.withReturned();
+        record.slot = slot.withReturned();
         // A data root binds its seller, so a false one finds no offer.
         _giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
     }
@@ -372,13 +389,13 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         });
     }
 
-    function _find(JobTerms calldata terms) private view returns (bytes32 job, JobSlot slot) {
+    function _find(JobTerms calldata terms) private view returns (bytes32 job, Record storage record) {
         job = MarketHashes.job(terms);
-        slot = _slots[job];
+        record = _jobs[job];
     }
 
-    function _requireOutcome(bytes32 job, Outcome calldata outcome) private view {
-        if (_outcomes[job] != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
+    function _requireOutcome(bytes32 job, Record storage record, Outcome calldata outcome) private view {
+        if (record.outcomeHash != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
     }
 
     function _requireArrow(bytes32 job, JobState from, JobState to) private pure {
