@@ -215,15 +215,15 @@ export interface JobFacts {
 
 /**
  * The terms that a job does not keep, as the contract judges them in the transaction that creates it; but for
- * listing, terms, budget and the seller's own contract, which only the chain's state of that moment tells. Where an
- * offer names an issuer, a buyer that is not listed may have shown a credential, which the chain alone has seen.
+ * listing, terms, budget and the seller's own contract, which only the chain's state of that moment tells.
+ * `vouched` says whether the chain took an issuer's credential for that offer.
  */
 export function termFailures(
   job: JobFacts,
-  offers: readonly { offer: string; seller: string; terms: UseTerms; lists: Lists }[],
+  offers: readonly { offer: string; seller: string; terms: UseTerms; vouched: boolean; lists: Lists }[],
 ): TermFailure[] {
   const sellers = new Set(offers.map(({ seller }) => seller.toLowerCase())).size;
-  return offers.flatMap(({ offer, terms: asked, lists }) => {
+  return offers.flatMap(({ offer, terms: asked, vouched, lists }) => {
     const failures: TermFailure[] = [];
     const judge = (term: Term, holds: boolean, found: bigint | string, limit: bigint | string): void => {
       if (!holds) failures.push({ offer, term, found: toBeHex(found, 32), asked: toBeHex(limit, 32) });
@@ -238,8 +238,8 @@ export function termFailures(
     judge("Token", paidIn === token, paidIn, token);
     judge("Algorithm", listed(lists.algorithms, job.algorithm), job.algorithm, none.algorithms);
     const buyer = accountValue(job.buyer);
-    const mayBeVouched = none.issuer !== ZeroAddress;
-    judge("Buyer", mayBeVouched || listed(lists.buyers, buyer), buyer, none.buyers);
+    const mayBuy = none.buyers !== membersOnly && listed(lists.buyers, buyer);
+    judge("Buyer", vouched || mayBuy, buyer, none.buyers);
     judge("Purpose", listed(lists.purposes, job.purpose), job.purpose, none.purposes);
     return failures;
   });

@@ -3,6 +3,7 @@
  * projection, so that everybody who reads the same blocks computes the same payouts, whatever was changed in
  * the registries since.
  */
+import { ZeroAddress } from "ethers";
 import type { JobState } from "../contracts/job-states.ts";
 import type {
   EventOf,
@@ -18,8 +19,10 @@ import type { PayoutFacts } from "./payout-plan.ts";
 export interface LedgerOperator extends OperatorDetails {
   /** Takes new jobs. */
   active: boolean;
-  /** Hashes of the algorithms that it runs, lower case. */
-  approved: Set<string>;
+  /** Hashes of the algorithms that it runs, lower case, by operator set. */
+  approved: Map<string, Set<string>>;
+  /** What it asks for a job that is paid in a token, by the token's address in lower case. */
+  tokenFees: Map<string, bigint>;
 }
 
 export interface LedgerOffer extends PublishedOffer {
@@ -32,6 +35,8 @@ export interface LedgerJob extends FundedJob {
   members: [string, string, string];
   /** Prices and fees at the moment of funding. */
   payout: PayoutFacts;
+  /** Place among all jobs in the order in which they were funded, from 1. */
+  fundOrder: number;
   /** Place among all jobs in the order in which they were joined, from 1; 0 before. */
   joinOrder: number;
   fundedAtSec: number;
@@ -46,8 +51,10 @@ export interface LedgerJob extends FundedJob {
 export class MarketLedger {
   readonly operators = new Map<string, LedgerOperator>();
   readonly sets = new Map<string, [string, string, string]>();
-  readonly offers = new Map<bigint, LedgerOffer>();
-  readonly jobs = new Map<bigint, LedgerJob>();
+  readonly offers = new Map<string, LedgerOffer>();
+  readonly jobs = new Map<string, LedgerJob>();
+  /** Offers that a job's buyer got by a credential, told before its funding. */
+  readonly #vouched = new Map<string, Set<string>>();
   #joined = 0;
 
   /** Addresses are found in any case. */
@@ -66,16 +73,27 @@ export class MarketLedger {
       case "OperatorUpdated":
         this.#keepOperator(event);
         return undefined;
+      case "OperatorResumed":
+        this.#operatorOf(event.operator).active = true;
+        return undefined;
       case "OperatorRetired":
+      case "OperatorPaused":
+      case "OperatorSlashed":
       case "BondWithdrawn":
         // Its approvals and its signers stay in the registry.
         this.#operatorOf(event.operator).active = false;
         return undefined;
       case "AlgorithmApproved":
-        this.#operatorOf(event.operator).approved.add(event.algorithm.toLowerCase());
+        this.#approvalsOf(event).add(event.algorithm.toLowerCase());
         return undefined;
       case "AlgorithmRevoked":
-        this.#operatorOf(event.operator).approved.delete(event.algorithm.toLowerCase());
+        this.#approvalsOf(event).delete(event.algorithm.toLowerCase());
+        return undefined;
+      case "TokenAccepted":
+        this.#operatorOf(event.operator).tokenFees.set(event.token.toLowerCase(), event.fee);
+        return undefined;
+      case "TokenRefused":
+        this.#operatorOf(event.operator).tokenFees.delete(event.token.toLowerCase());
         return undefined;
       case "SetCreated":
         this.sets.set(event.operatorSet, event.members);
@@ -86,6 +104,10 @@ export class MarketLedger {
       case "OfferRelisted":
         Object.assign(this.#offerOf(event.offer), { terms: event.terms, active: true });
         return undefined;
+      case "OfferVouched":
+        this.#vouched.set(event.job, (this.#vouched.get(event.job) ?? new Set()).add(event.offer));
+        return undefined;
+      case "OfferReplaced":
       case "OfferWithdrawn":
         this.#offerOf(event.offer).active = false;
         return undefined;
@@ -93,6 +115,11 @@ export class MarketLedger {
         return this.#fund(event);
       case "PayoutClaimed":
       case "BudgetReturned":
+      case "OperatorConvicted":
+      case "ResultContested":
+      case "ChunkChallenged":
+      case "ChunkPosted":
+      case "OperatorExposed":
         return undefined;
       default:
         return this.#progress(event);
@@ -105,26 +132,37 @@ export class MarketLedger {
     this.operators.set(operator.toLowerCase(), {
       ...{ operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei },
       active: event.type === "OperatorRegistered" || (known?.active ?? true),
-      approved: known?.approved ?? new Set(),
+      approved: known?.approved ?? new Map(),
+      tokenFees: known?.tokenFees ?? new Map(),
     });
+  }
+
+  #approvalsOf({ operator, operatorSet }: { operator: string; operatorSet: string }): Set<string> {
+    const { approved } = this.#operatorOf(operator);
+    const inSet = approved.get(operatorSet) ?? new Set();
+    approved.set(operatorSet, inSet);
+    return inSet;
   }
 
   #fund(event: EventOf<"JobFunded">): LedgerJob {
     const members = this.sets.get(event.operatorSet);
     if (members === undefined) throw missing(`the operator set of job ${event.job}`);
+    const vouched = this.#vouched.get(event.job);
+    this.#vouched.delete(event.job);
     const payout: PayoutFacts = {
       amountWei: event.amountWei,
       offers: event.offers.map((id) => {
         const { seller, terms } = this.#offerOf(id);
-        return { seller, priceWei: usePriceWei(terms, event.microRho) };
+        return { seller, priceWei: usePriceWei(terms, event.microRho, vouched?.has(id)) };
       }),
-      operators: members.map((address) => ({ address, feeWei: this.#operatorOf(address).feeWei })),
+      operators: members.map((address) => ({ address, feeWei: this.#feeOf(address, event.token) })),
     };
     const job: LedgerJob = {
       ...withoutPosition(event),
       state: "Funded",
       members,
       payout,
+      fundOrder: this.jobs.size + 1,
       joinOrder: 0,
       fundedAtSec: event.timestampSec,
       changedAtSec: event.timestampSec,
@@ -134,8 +172,16 @@ export class MarketLedger {
     return job;
   }
 
+  #feeOf(address: string, token: string): bigint {
+    const operator = this.#operatorOf(address);
+    if (token === ZeroAddress) return operator.feeWei;
+    const fee = operator.tokenFees.get(token.toLowerCase());
+    if (fee === undefined) throw missing(`the fee of operator ${address} in token ${token}`);
+    return fee;
+  }
+
   #progress(
-    event: EventOf<"JobJoined" | "JobAttested" | "JobSettled" | "JobFailed" | "JobRefunded">,
+    event: EventOf<"JobJoined" | "JobAttested" | "JobDisputed" | "JobSettled" | "JobFailed" | "JobRefunded">,
   ): LedgerJob {
     const job = this.jobs.get(event.job);
     if (job === undefined) throw missing(`job ${event.job}`);
@@ -150,6 +196,9 @@ export class MarketLedger {
         job.state = "Attested";
         job.resultRoot = event.resultRoot;
         job.payoutRoot = event.payoutRoot;
+        break;
+      case "JobDisputed":
+        job.state = "Disputed";
         break;
       case "JobSettled":
         job.state = "Settled";
@@ -171,7 +220,7 @@ export class MarketLedger {
     return operator;
   }
 
-  #offerOf(id: bigint): LedgerOffer {
+  #offerOf(id: string): LedgerOffer {
     const offer = this.offers.get(id);
     if (offer === undefined) throw missing(`offer ${id}`);
     return offer;

@@ -13,7 +13,7 @@ export interface PayoutEntryWithRole extends PayoutEntry {
 export interface PayoutFacts {
   /** What the buyer escrowed. */
   amountWei: bigint;
-  /** In ascending order of the offer ids; the price as funded. */
+  /** In the order of the job; the price as funded. */
   offers: readonly { seller: string; priceWei: bigint }[];
   /** In the order of the points: owner accounts; the fee as funded. */
   operators: readonly { address: string; feeWei: bigint }[];

@@ -14,11 +14,13 @@
  *
  * Root of a party: an OpenZeppelin standard Merkle tree over chunks of 64 elements. A leaf is
  *
- *     keccak256(keccak256(abi.encode(salt, job, attempt, operator, point, chunk index, N, chunk hash)))
+ *     keccak256(keccak256(abi.encode(chunk salt, job, attempt, operator, point, chunk index, N, chunk hash)))
  *
  * and the chunk hash is the keccak256 of its elements, each as 16 bytes, big-endian: the form in which a
- * contract can check an opened chunk and compute with it. The salt keeps a leaf from telling a share that can
- * be guessed. What is attested as `resultRoot` is keccak256(abi.encode(roots[3], ciphertextHashes[3])).
+ * contract can check an opened chunk and compute with it (interfaces/IDisputes.sol). The salt keeps a leaf from
+ * telling a share that can be guessed; each chunk has its own, keccak256(abi.encode(salt, chunk index)), so that one
+ * that was opened tells nothing about the others. What is attested as `resultRoot` is
+ * keccak256(abi.encode(roots[3], ciphertextHashes[3], bits of the field, N)).
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
@@ -38,7 +40,7 @@ export interface ResultPayload {
 
 /** Which party's result of which job: part of every leaf. */
 export interface ResultOrigin {
-  jobId: bigint | number | string;
+  jobId: string;
   attempt: bigint | number;
   /** Address of the operator. */
   operator: string;
@@ -106,7 +108,7 @@ function malformed(): SymbolonError {
   return new SymbolonError("RESULT_TAMPERED", "a party's result is malformed");
 }
 
-const leafTypes = ["bytes32", "uint256", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
+const leafTypes = ["bytes32", "bytes32", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
 
 /** The tree over a party's result share: its root, and proofs of single chunks. @throws RESULT_TAMPERED */
 export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: Uint8Array) {
@@ -114,8 +116,8 @@ export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: U
   const total = chunks.reduce((sum, { length }) => sum + length / chunkElementBytes, 0);
   const { jobId, attempt, operator, point } = origin;
   const leaves = chunks.map((chunk, index) => [
-    toHex(salt),
-    BigInt(jobId),
+    chunkSalt(salt, index),
+    jobId,
     BigInt(attempt),
     operator,
     point,
@@ -131,12 +133,33 @@ export function partyResultRoot(origin: ResultOrigin, salt: Uint8Array, share: U
   return partyResultTree(origin, salt, share).root;
 }
 
+/** Elements of a whole result, all its parts in a row. */
+export function resultElements({ parts }: { parts: readonly { rows: number; cols: number }[] }): number {
+  return parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+}
+
+/** The salt of one chunk's leaf, from that of the whole share. */
+export function chunkSalt(salt: Uint8Array, index: number): string {
+  return keccak256(AbiCoder.defaultAbiCoder().encode(["bytes32", "uint256"], [toHex(salt), index]));
+}
+
 type Three = readonly [string, string, string];
 
-/** What the three parties attest: their roots and the hashes of their sealed payloads, by point. */
-export function resultRoot(roots: Three, ciphertextHashes: Three): string {
+/** What is attested about a result: the parties' roots and the hashes of their sealed payloads, by point. */
+export interface ResultParts {
+  roots: Three;
+  ciphertextHashes: Three;
+  fieldBits: FieldBits;
+  /** Elements of the result. */
+  total: number;
+}
+
+export function resultRoot({ roots, ciphertextHashes, fieldBits, total }: ResultParts): string {
   return keccak256(
-    AbiCoder.defaultAbiCoder().encode(["bytes32[3]", "bytes32[3]"], [roots, ciphertextHashes]),
+    AbiCoder.defaultAbiCoder().encode(
+      ["bytes32[3]", "bytes32[3]", "uint8", "uint32"],
+      [roots, ciphertextHashes, fieldBits, total],
+    ),
   );
 }
 

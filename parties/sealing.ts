@@ -42,7 +42,7 @@ export interface ResultSealContext {
   kind: "result-share";
   chainId: bigint | number;
   escrow: string;
-  jobId: bigint | number;
+  jobId: string;
   buyer: string;
   operator: string;
   point: PartyIndex;
@@ -314,7 +314,7 @@ export function encodeContext(context: SealContext): Uint8Array {
           ],
         ]
       : [
-          ["uint256", "address", "uint256", "address", "address", "uint8", "uint64"],
+          ["uint256", "address", "bytes32", "address", "address", "uint8", "uint64"],
           [
             context.chainId,
             context.escrow,

@@ -8,14 +8,17 @@ import canonicalize from "canonicalize";
 import { getAddress, isAddress, ZeroHash } from "ethers";
 import { z } from "zod";
 import type { BridgeClient } from "../bridge/client.ts";
-import type { Offer, UseProofs } from "../contracts/market-reader.ts";
+import type { Offer, UseProofs } from "../contracts/market-views.ts";
 import {
   accountValue,
   allowProof,
   allowRoot,
   type Lists,
+  membersOnly,
   noLists,
   purposeHash,
+  type Rules,
+  rulesOrNone,
   type UseTerms,
 } from "../contracts/use-terms.ts";
 import { SymbolonError } from "../mpc/errors.ts";
@@ -42,9 +45,13 @@ export function listsOf({ algorithms, buyers, purposes }: TermsDocument): Lists 
   return { algorithms, buyers: buyers.map(accountValue), purposes: purposes.map(purposeHash) };
 }
 
-/** Terms with these lists, and the bytes of the document to store; none when nothing is listed. */
+/**
+ * Terms with these lists, and the bytes of the document to store; none when nothing is listed.
+ * @param rules those without lists; `membersOnly` in the place of the buyers leaves out whom no issuer vouches for
+ */
 export function withLists(
-  terms: Omit<UseTerms, "algorithms" | "buyers" | "purposes" | "document">,
+  terms: Omit<UseTerms, "rules">,
+  rules: Omit<Rules, "algorithms" | "purposes" | "document">,
   lists: Pick<TermsDocument, "algorithms" | "buyers" | "purposes">,
 ): { terms: UseTerms; document?: Uint8Array } {
   const document = documentSchema.parse({
@@ -55,14 +62,14 @@ export function withLists(
   const { algorithms, buyers, purposes } = listsOf(document);
   const roots = {
     algorithms: allowRoot(algorithms),
-    buyers: allowRoot(buyers),
+    buyers: rules.buyers === membersOnly && buyers.length === 0 ? membersOnly : allowRoot(buyers),
     purposes: allowRoot(purposes),
   };
   if (algorithms.length + buyers.length + purposes.length === 0) {
-    return { terms: { ...terms, ...roots, document: ZeroHash } };
+    return { terms: { ...terms, rules: rulesOrNone({ ...rules, ...roots, document: ZeroHash }) } };
   }
   const bytes = new TextEncoder().encode(canonicalize(document));
-  return { terms: { ...terms, ...roots, document: sha256(bytes) }, document: bytes };
+  return { terms: { ...terms, rules: { ...rules, ...roots, document: sha256(bytes) } }, document: bytes };
 }
 
 /**
@@ -71,7 +78,7 @@ export function withLists(
  */
 export async function fetchLists(
   bridge: BridgeClient,
-  offer: bigint,
+  offer: string,
   terms: UseTerms,
   signal?: AbortSignal,
 ): Promise<Lists> {
@@ -82,19 +89,24 @@ export async function fetchLists(
 /** The same in words; none where nothing is listed. @throws as `fetchLists` */
 export async function fetchDocument(
   bridge: BridgeClient,
-  offer: bigint,
+  offer: string,
   terms: UseTerms,
   signal?: AbortSignal,
 ): Promise<TermsDocument | undefined> {
-  if ([terms.algorithms, terms.buyers, terms.purposes].every((root) => root === ZeroHash)) return undefined;
-  const bytes = await bridge.downloadBlob(terms.document, maxDocumentBytes, { signal });
+  const { rules } = terms;
+  if (rules === null) return undefined;
+  const unlisted = [ZeroHash, membersOnly];
+  if ([rules.algorithms, rules.buyers, rules.purposes].every((root) => unlisted.includes(root))) {
+    return undefined;
+  }
+  const bytes = await bridge.downloadBlob(rules.document, maxDocumentBytes, { signal });
   const document = readDocument(bytes);
   const lists = document && listsOf(document);
   const fits =
     lists !== undefined &&
-    hasRoot(lists.algorithms, terms.algorithms) &&
-    hasRoot(lists.buyers, terms.buyers) &&
-    hasRoot(lists.purposes, terms.purposes);
+    hasRoot(lists.algorithms, rules.algorithms) &&
+    (rules.buyers === membersOnly || hasRoot(lists.buyers, rules.buyers)) &&
+    hasRoot(lists.purposes, rules.purposes);
   if (!fits) {
     throw new SymbolonError(
       "COMMITMENT_MISMATCH",
@@ -123,8 +135,8 @@ export async function proofsFor(
   bridge: BridgeClient,
   offers: readonly Offer[],
   job: { algorithm: string; buyer: string; purpose: string },
-): Promise<Map<bigint, UseProofs>> {
-  const proofs = new Map<bigint, UseProofs>();
+): Promise<Map<string, UseProofs>> {
+  const proofs = new Map<string, UseProofs>();
   for (const { offer, terms } of offers) {
     const lists = await fetchLists(bridge, offer, terms);
     const show = (values: readonly string[], value: string): string[] =>

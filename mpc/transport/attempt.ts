@@ -17,7 +17,8 @@ export interface AttemptName {
   chainId: bigint | number;
   /** Address of the escrow contract, 0x and 40 hexadecimal digits. */
   escrow: string;
-  jobId: bigint | number;
+  /** 32 bytes, 0x-hexadecimal. */
+  jobId: string;
   /** Counts the attempts of the job from 0; all three parties must use the same number. */
   attempt: number;
 }
@@ -26,6 +27,7 @@ export interface AttemptName {
 export function attemptContext({ chainId, escrow, jobId, attempt }: AttemptName): Uint8Array {
   if (!/^0x[0-9a-fA-F]{40}$/.test(escrow))
     throw new SymbolonError("USAGE", "escrow is not a 20-byte address");
+  if (!/^0x[0-9a-f]{64}$/.test(jobId)) throw new SymbolonError("USAGE", "jobId is not 32 bytes");
   const words = [BigInt(chainId), BigInt(escrow), BigInt(jobId), BigInt(attempt)];
   const hash = createHash("sha256").update("symbolon attempt v1\0");
   for (const word of words) {

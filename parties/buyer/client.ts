@@ -22,7 +22,7 @@ export interface BuyerConnection {
 }
 
 export interface FundedOrder {
-  job: bigint;
+  job: string;
   txHash: string;
   amountWei: bigint;
   deadlineSec: number;
@@ -108,7 +108,7 @@ export class BuyerClient {
    * @throws the reason on which the operators agree, else JOB_FAILED; JOB_EXPIRED. The money is back by then,
    * or the message says that it is not yet.
    */
-  async waitForResult(id: bigint, options: WatchOptions = {}): Promise<Job> {
+  async waitForResult(id: string, options: WatchOptions = {}): Promise<Job> {
     const { bridge, market } = this.#connection;
     const { deadlineSec } = await market.job(id);
     // The bridge knows the job when its funding has enough confirmations; before, there is nothing to follow.
@@ -121,8 +121,8 @@ export class BuyerClient {
         if (end instanceof SymbolonError) throw end;
         if (end === "attested") return await market.job(id);
         if (options.onView !== undefined && watch === undefined) {
-          const known = await bridge.job(String(id)).catch(() => undefined);
-          if (known !== undefined) watch = bridge.watchJob(String(id), options.onView);
+          const known = await bridge.job(id).catch(() => undefined);
+          if (known !== undefined) watch = bridge.watchJob(id, options.onView);
         }
         await pause(options.pollMs ?? 500, options.signal);
       }
@@ -132,25 +132,25 @@ export class BuyerClient {
   }
 
   /** Fetches, checks, decrypts and decodes the result. See `fetchResult`. */
-  result(id: bigint): Promise<JobResult> {
+  result(id: string): Promise<JobResult> {
     return fetchResult(this.#connection, id);
   }
 
   /** Releases the payment at once instead of after the challenge window. */
-  async accept(id: bigint): Promise<{ txHash: string }> {
+  async accept(id: string): Promise<{ txHash: string }> {
     return { txHash: (await this.#connection.market.accept(id)).hash };
   }
 
   /** Takes the money of a failed or expired job back. @throws STATE_INVALID while the job can still be done */
-  async refund(id: bigint): Promise<{ txHash: string }> {
+  async refund(id: string): Promise<{ txHash: string }> {
     return { txHash: (await this.#connection.market.refund(id)).hash };
   }
 
   /** How the job ended, if it has: with a result, or with the error that the buyer is told. */
-  async #ended(id: bigint, deadlineSec: number): Promise<"attested" | SymbolonError | undefined> {
+  async #ended(id: string, deadlineSec: number): Promise<"attested" | SymbolonError | undefined> {
     const { market } = this.#connection;
     const state = await market.jobState(id);
-    if (state === "Attested" || state === "Settled") return "attested";
+    if (state === "Attested" || state === "Disputed" || state === "Settled") return "attested";
     if (state === "Failed" || state === "Refunded") return this.#failure(id);
     if ((await chainTimeSec(market)) > deadlineSec) return this.#expiry(id, deadlineSec);
     return undefined;
@@ -168,7 +168,7 @@ export class BuyerClient {
     }
   }
 
-  async #failure(id: bigint): Promise<SymbolonError> {
+  async #failure(id: string): Promise<SymbolonError> {
     const back = await this.#moneyBack(id);
     const events = await this.#connection.market.jobEvents(id);
     const failed = events.find((event) => event.type === "JobFailed");
@@ -181,7 +181,7 @@ export class BuyerClient {
     });
   }
 
-  async #expiry(id: bigint, deadlineSec: number): Promise<SymbolonError> {
+  async #expiry(id: string, deadlineSec: number): Promise<SymbolonError> {
     // A block mined in the meantime may have brought the result after all.
     const state = await this.#connection.market.jobState(id);
     if (state === "Failed") return this.#failure(id);
@@ -189,7 +189,7 @@ export class BuyerClient {
   }
 
   /** Sees to it that the money is back, and says so. */
-  async #moneyBack(id: bigint): Promise<string> {
+  async #moneyBack(id: string): Promise<string> {
     const { market } = this.#connection;
     const until = Date.now() + refundPatienceMs;
     while (Date.now() < until) {
@@ -227,7 +227,7 @@ class Patience {
   }
 }
 
-function expired(id: bigint, back: string, deadlineSec?: number): SymbolonError {
+function expired(id: string, back: string, deadlineSec?: number): SymbolonError {
   const when = deadlineSec === undefined ? "" : ` (${new Date(deadlineSec * 1000).toISOString()})`;
   return new SymbolonError("JOB_EXPIRED", `the deadline of job ${id}${when} passed before it was done`, {
     hint: back,

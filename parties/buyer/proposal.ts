@@ -10,7 +10,8 @@ import type { JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
-import type { MarketReader, UseProofs } from "../../contracts/market-reader.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { UseProofs } from "../../contracts/market-views.ts";
 import { describeTermFailure, purposeHash, type TermFailure } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { conform } from "../data/conform.ts";
@@ -25,8 +26,8 @@ export interface JobOrder {
   algorithm: string;
   version?: string;
   parameters?: unknown;
-  /** Offer ids, each once. */
-  offers: readonly bigint[];
+  /** Each once, in the order in which their rows are computed on. */
+  offers: readonly string[];
   /** Weight of each offer's data set in averages, in the order of `offers`; row counts by default. */
   weights?: readonly number[];
   /** The buyer's own rows, for metrics. */
@@ -39,7 +40,7 @@ export interface JobProposal {
   algorithm: Algorithm;
   identity: { id: string; version: string; hash: string };
   parameters: Record<string, unknown>;
-  /** In ascending order of their ids, as the job has them. */
+  /** In the order of the job. */
   offers: Offer[];
   operatorSet: string;
   operators: [Operator, Operator, Operator];
@@ -52,7 +53,7 @@ export interface JobProposal {
   /** Hash of the purpose. */
   purpose: string;
   /** What the job shows of the sellers' lists. */
-  proofs: ReadonlyMap<bigint, UseProofs>;
+  proofs: ReadonlyMap<string, UseProofs>;
   amountWei: bigint;
 }
 
@@ -72,7 +73,8 @@ export async function proposeJob(
   const { bridge, market, buyer } = connection;
   const algorithm = findAlgorithm(order.algorithm, order.version);
   const parameters = parseParameters(algorithm, order.parameters);
-  const { offers, weights } = await sortedOffers(market, order);
+  const { weights } = order;
+  const offers = await namedOffers(market, order);
   const operatorSet = oneSet(offers);
   const hash = oneSchema(offers);
   const schema = await fetchSchema(bridge, hash);
@@ -98,7 +100,7 @@ export async function proposeJob(
     operators,
     schema,
     schemaHash: hash,
-    ...(weights && { weights }),
+    ...(weights && { weights: [...weights] }),
     ...(order.validation && { validation: order.validation }),
     shape,
     plan,
@@ -161,20 +163,13 @@ export async function fetchSchema(bridge: BridgeClient, hash: string): Promise<D
   return schema;
 }
 
-async function sortedOffers(
-  market: MarketReader,
-  order: JobOrder,
-): Promise<{ offers: Offer[]; weights?: number[] }> {
-  const { offers: ids, weights } = order;
+async function namedOffers(market: MarketReader, { offers: ids, weights }: JobOrder): Promise<Offer[]> {
   if (ids.length === 0) throw new SymbolonError("USAGE", "a job needs at least one offer");
   if (new Set(ids).size !== ids.length) throw new SymbolonError("USAGE", "an offer is named twice");
   if (weights !== undefined && weights.length !== ids.length) {
     throw new SymbolonError("USAGE", "the weights are not one for each offer");
   }
-  const pairs = ids.map((id, i) => ({ id, weight: weights?.[i] }));
-  pairs.sort((a, b) => (a.id < b.id ? -1 : 1));
-  const offers = await Promise.all(pairs.map(({ id }) => market.offer(id)));
-  return { offers, ...(weights && { weights: pairs.map(({ weight }) => weight!) }) };
+  return Promise.all(ids.map((id) => market.offer(id)));
 }
 
 function oneSet(offers: readonly Offer[]): string {

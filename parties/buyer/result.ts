@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
-import type { Algorithm, DecodedResult, JobShape, Plan, PlannedPart } from "../../algorithms/manifest.ts";
+import type { Algorithm, DecodedResult, JobShape, Plan } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../algorithms/range-report.ts";
 import type { BridgeClient, JobView } from "../../bridge/client.ts";
@@ -19,7 +19,13 @@ import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
 import { columnScales, jobShape } from "../job-shape.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { payoutEntries } from "../payout-plan.ts";
-import { decodeResultPayload, partyResultRoot, type ResultPayload, resultRoot } from "../result.ts";
+import {
+  decodeResultPayload,
+  partyResultRoot,
+  type ResultPayload,
+  resultElements,
+  resultRoot,
+} from "../result.ts";
 import { type RunMeasurement, type RunReport, runReport } from "../run-cost.ts";
 import { sealedBytes, unseal } from "../sealing.ts";
 import { fetchSchema } from "./proposal.ts";
@@ -86,7 +92,7 @@ interface Connection {
  */
 export async function fetchResult(
   connection: Connection & { resultKey: DiffieHellmanKey },
-  id: bigint,
+  id: string,
 ): Promise<JobResult> {
   const { market, resultKey } = connection;
   const finished = await fetchFinishedJob(connection, id);
@@ -106,7 +112,7 @@ export async function fetchResult(
 }
 
 /** Everything public about a finished job, the operators' hashes checked against the root on chain. */
-export async function fetchFinishedJob(connection: Connection, id: bigint): Promise<FinishedJob> {
+export async function fetchFinishedJob(connection: Connection, id: string): Promise<FinishedJob> {
   const { bridge, market } = connection;
   const job = await market.job(id);
   if (job.attestation === null) {
@@ -121,7 +127,7 @@ export async function fetchFinishedJob(connection: Connection, id: bigint): Prom
   // As the parties do: what was left out takes its default.
   const parameters = parseParameters(algorithm, spec.parameters);
   const plan = await planJob(algorithm, shape, parameters);
-  const view = await bridge.job(String(id));
+  const view = await bridge.job(id);
   const attested = partyIndices.map((point) => view.attestations.find((a) => a.point === point));
   if (attested.some((a) => a === undefined)) {
     throw new SymbolonError(
@@ -131,7 +137,13 @@ export async function fetchFinishedJob(connection: Connection, id: bigint): Prom
   }
   const shareRoots = attested.map((a) => a!.resultShareRoot) as Three<string>;
   const ciphertextHashes = attested.map((a) => a!.resultCiphertext) as Three<string>;
-  if (resultRoot(shareRoots, ciphertextHashes) !== job.attestation.resultRoot) {
+  const parts = {
+    roots: shareRoots,
+    ciphertextHashes,
+    fieldBits: plan.fieldBits,
+    total: resultElements(plan),
+  };
+  if (resultRoot(parts) !== job.attestation.resultRoot) {
     throw new SymbolonError(
       "RESULT_TAMPERED",
       `the bridge names other results of job ${id} than were attested`,
@@ -175,7 +187,7 @@ export async function fetchCiphertexts(
   { plan, ciphertextHashes }: FinishedJob,
 ): Promise<Three<Uint8Array>> {
   const limit = sealedBytes(
-    elementsOf(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
+    resultElements(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
   );
   const until = Date.now() + deliveryMs;
   const fetchOne = async (hash: string): Promise<Uint8Array> => {
@@ -240,7 +252,7 @@ export async function reconstructParts(
   const shares = payloads.map(({ share }) => share) as Three<Uint8Array>;
   let raw: Float64Array;
   try {
-    raw = reconstructMatrix(kernel, shares, { rows: elementsOf(plan), cols: 1, fracBits: 0 });
+    raw = reconstructMatrix(kernel, shares, { rows: resultElements(plan), cols: 1, fracBits: 0 });
   } catch (error) {
     if (!(error instanceof SymbolonError)) throw error;
     const inconsistent = error.code === "SHARES_INCONSISTENT";
@@ -287,7 +299,7 @@ async function resultFile(
     operators: operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
   });
   return {
-    job: String(job.job),
+    job: job.job,
     algorithm: { id: algorithm.manifest.id, version: algorithm.manifest.version, hash: job.algorithm },
     parameters,
     // Of model updates, the rows that they were computed over.
@@ -314,9 +326,6 @@ async function resultFile(
     },
   };
 }
-
-const elementsOf = ({ parts }: { parts: readonly PlannedPart[] }): number =>
-  parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
 
 function tampered(message: string): SymbolonError {
   return new SymbolonError("RESULT_TAMPERED", message, {

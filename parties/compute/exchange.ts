@@ -13,12 +13,10 @@ const hashBytes = 32;
  * send frames that do not fit, or worse, ones that fit by chance.
  */
 export function runDigest(verified: VerifiedJob, attemptContext: Uint8Array): Uint8Array {
-  const { job, shape, plan, inputs, parameters, inputRoot, payoutRoot } = verified;
+  const { job, shape, plan, inputs, parameters, payoutRoot } = verified;
   const text = canonicalize({
     attempt: Buffer.from(attemptContext).toString("hex"),
-    specHash: job.specHash,
-    algorithm: job.algorithm,
-    inputRoot,
+    job: job.job,
     payoutRoot,
     shape,
     parameters,

@@ -41,9 +41,11 @@ export interface JobDeskOptions {
 
 /** A job that is being checked, waits or is computed. */
 interface OpenJob {
-  readonly id: bigint;
+  readonly id: string;
   readonly point: PartyIndex;
   readonly deadlineSec: number;
+  /** Place among all jobs in the order in which they were funded. */
+  readonly rank: number;
   readonly stop: AbortController;
   /** A check or a run is under way. */
   busy: boolean;
@@ -68,23 +70,23 @@ const retryMs = 2000;
 /** Errors of a check that may pass by themselves. */
 const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "CHAIN_UNREACHABLE", "NOT_FOUND"];
 /** States in which the buyer is owed the result. */
-const attested = ["Attested", "Settled"];
+const attested = ["Attested", "Disputed", "Settled"];
 /** States after which a job needs nothing from an operator. */
-const over = ["Attested", "Settled", "Failed", "Refunded"];
+const over = ["Attested", "Disputed", "Settled", "Failed", "Refunded"];
 
 export class JobDesk {
   readonly #options: JobDeskOptions;
-  readonly #open = new Map<bigint, OpenJob>();
+  readonly #open = new Map<string, OpenJob>();
   readonly #checks = new RankedQueue(checksAtOnce);
   readonly #runs: RankedQueue;
   readonly #tasks = new Set<Promise<void>>();
   /** Jobs that a peer gave up by a signed notice, and why. */
-  readonly #givenUp = new Map<bigint, SymbolonError>();
+  readonly #givenUp = new Map<string, SymbolonError>();
   /** Jobs that a peer gave up as the bridge says, to be checked; and those that are being checked. */
-  readonly #rumours = new Set<bigint>();
-  readonly #checking = new Set<bigint>();
+  readonly #rumours = new Set<string>();
+  readonly #checking = new Set<string>();
   /** Jobs that were over when they were last looked at. */
-  readonly #done = new Set<bigint>();
+  readonly #done = new Set<string>();
   #ledger: MarketLedger | undefined;
   #closed = false;
 
@@ -122,7 +124,7 @@ export class JobDesk {
    */
   hear(view: JobSummary): void {
     const own = this.#options.operator.toLowerCase();
-    const id = BigInt(view.id);
+    const id = view.id;
     if (!view.failures.some(({ operator }) => operator.toLowerCase() !== own)) return;
     this.#rumours.add(id);
     this.#checkRumours();
@@ -139,16 +141,16 @@ export class JobDesk {
       this.#checking.add(id);
       this.#track(
         this.#hearFailure(id)
-          .catch((err) => this.#options.logger.debug({ job: String(id), err }, "a notice cannot be checked"))
+          .catch((err) => this.#options.logger.debug({ job: id, err }, "a notice cannot be checked"))
           .finally(() => this.#checking.delete(id)),
       );
     }
   }
 
-  async #hearFailure(id: bigint): Promise<void> {
+  async #hearFailure(id: string): Promise<void> {
     const { market, run, operator, onNotice } = this.#options;
     const job = await market.job(id);
-    for (const { type, data } of await run.bridge.jobEvents(id.toString())) {
+    for (const { type, data } of await run.bridge.jobEvents(id)) {
       if (type !== "FailurePosted") continue;
       const notice = noticeSchema.safeParse(data);
       if (!notice.success) continue;
@@ -190,7 +192,7 @@ export class JobDesk {
     if (open === undefined) return;
     open.stop.abort(new SymbolonError("JOB_FAILED", `job ${job.job} is ${job.state} on chain`));
     this.#open.delete(job.job);
-    this.#options.logger.info({ job: String(job.job), state: job.state }, "job over");
+    this.#options.logger.info({ job: job.job, state: job.state }, "job over");
   }
 
   #reviewOne(job: LedgerJob, point: PartyIndex, nowSec: number): void {
@@ -210,9 +212,6 @@ export class JobDesk {
     const peersReason = this.#givenUp.get(id);
     if (peersReason !== undefined) {
       this.#giveUp(open, peersReason);
-    } else if (joined !== undefined && joined.digest !== job.specHash) {
-      const text = `job ${id} is not the one of this number that was joined: the chain was reorganised`;
-      this.#giveUp(open, new SymbolonError("STATE_INVALID", text));
     } else if (job.state === "Joined") {
       if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
       else this.#disown(open);
@@ -233,6 +232,7 @@ export class JobDesk {
       id: job.job,
       point,
       deadlineSec: job.deadlineSec,
+      rank: job.fundOrder,
       stop: new AbortController(),
       busy: false,
       verified: undefined,
@@ -250,7 +250,7 @@ export class JobDesk {
    */
   #disown(open: OpenJob): void {
     this.#options.logger.error(
-      { job: String(open.id) },
+      { job: open.id },
       "joined by this operator, but not in the journal: is this its data folder?",
     );
     open.retryAtMs = Number.POSITIVE_INFINITY;
@@ -260,7 +260,7 @@ export class JobDesk {
     open.busy = true;
     this.#track(
       work()
-        .catch((error) => this.#options.logger.error({ job: String(open.id), err: error }, "job abandoned"))
+        .catch((error) => this.#options.logger.error({ job: open.id, err: error }, "job abandoned"))
         .finally(() => {
           open.busy = false;
         }),
@@ -278,9 +278,9 @@ export class JobDesk {
 
   async #check(open: OpenJob, nowSec: number): Promise<void> {
     const { market, verifier, signatory, logger } = this.#options;
-    const about = { job: String(open.id), point: open.point };
+    const about = { job: open.id, point: open.point };
     try {
-      open.verified = await this.#checks.run(Number(open.id), open.stop.signal, async () => {
+      open.verified = await this.#checks.run(open.rank, open.stop.signal, async () => {
         const job = await market.job(open.id);
         open.stop.signal.throwIfAborted();
         // Joined or over in blocks that are not final yet: the ledger will tell.
@@ -288,7 +288,7 @@ export class JobDesk {
       });
       open.stop.signal.throwIfAborted();
       if (open.verified === undefined) return;
-      await signatory.join(open.id, open.verified.job.specHash);
+      await signatory.join(open.id);
       logger.info({ ...about, algorithm: open.verified.spec.algorithm.id }, "joined");
     } catch (thrown) {
       // Nothing was signed: the next start of this node checks the job again.
@@ -303,7 +303,7 @@ export class JobDesk {
     const now = Date.now();
     open.troubledSinceMs ??= now;
     if (passing.includes(error.code) && now - open.troubledSinceMs < config.limits.verifyMs) {
-      logger.debug({ job: String(open.id), err: error }, "the job cannot be checked yet");
+      logger.debug({ job: open.id, err: error }, "the job cannot be checked yet");
       open.retryAtMs = now + retryMs;
       return;
     }
@@ -312,7 +312,7 @@ export class JobDesk {
 
   async #compute(open: OpenJob, { joinOrder }: LedgerJob): Promise<void> {
     const { config, journal, market, verifier, signatory, logger, nowSec, run } = this.#options;
-    const about = { job: String(open.id), point: open.point };
+    const about = { job: open.id, point: open.point };
     const progress = new ProgressReporter((report) => signatory.report(open.id, open.point, report));
     let begun = false;
     try {
@@ -344,7 +344,7 @@ export class JobDesk {
   /** Signs that the job failed, unless it is over anyway. */
   async #fail(open: OpenJob, error: SymbolonError): Promise<void> {
     const { signatory, logger, nowSec } = this.#options;
-    logger.warn({ job: String(open.id), point: open.point, err: error }, "job given up");
+    logger.warn({ job: open.id, point: open.point, err: error }, "job given up");
     // An expired job is refunded without a notice.
     if (this.#done.has(open.id) || nowSec() > open.deadlineSec) return;
     await signatory.fail(open.id, open.point, failureReason(error));

@@ -23,7 +23,7 @@ export interface SignedWord {
 }
 
 export interface JournalEntry extends SignedWord {
-  jobId: bigint;
+  jobId: string;
   /** The bridge has it. */
   delivered: boolean;
 }
@@ -88,8 +88,7 @@ export class Journal {
    * Takes down that this word is being given, before it is. The same word again changes nothing.
    * @throws STATE_INVALID when it contradicts an earlier one; then nothing may be signed or posted
    */
-  record(jobId: bigint, word: SignedWord): void {
-    const job = jobId.toString();
+  record(jobId: string, word: SignedWord): void {
     const known = this.word(jobId, word.kind);
     if (known !== undefined) {
       if (known.digest === word.digest) return;
@@ -107,20 +106,18 @@ export class Journal {
     }
     this.#database
       .prepare("INSERT INTO words (job, kind, digest, post, at_ms) VALUES (?, ?, ?, ?, ?)")
-      .run(job, word.kind, word.digest, JSON.stringify(word.post), Date.now());
+      .run(jobId, word.kind, word.digest, JSON.stringify(word.post), Date.now());
   }
 
-  word(jobId: bigint, kind: SignatureKind): JournalEntry | undefined {
-    const row = this.#database
-      .prepare("SELECT * FROM words WHERE job = ? AND kind = ?")
-      .get(jobId.toString(), kind) as Row | undefined;
+  word(jobId: string, kind: SignatureKind): JournalEntry | undefined {
+    const row = this.#database.prepare("SELECT * FROM words WHERE job = ? AND kind = ?").get(jobId, kind) as
+      | Row
+      | undefined;
     return row && entryOf(row);
   }
 
-  delivered(jobId: bigint, kind: SignatureKind): void {
-    this.#database
-      .prepare("UPDATE words SET delivered = 1 WHERE job = ? AND kind = ?")
-      .run(jobId.toString(), kind);
+  delivered(jobId: string, kind: SignatureKind): void {
+    this.#database.prepare("UPDATE words SET delivered = 1 WHERE job = ? AND kind = ?").run(jobId, kind);
   }
 
   /** Words that were signed and that the bridge may not have. */
@@ -135,16 +132,16 @@ export class Journal {
    * Begins an attempt at computing a job.
    * @returns false when this attempt was begun before: whatever ended it, it is never begun twice
    */
-  begin(jobId: bigint, attempt: number): boolean {
+  begin(jobId: string, attempt: number): boolean {
     const { changes } = this.#database
       .prepare("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?)")
-      .run(jobId.toString(), attempt, Date.now());
+      .run(jobId, attempt, Date.now());
     return changes === 1;
   }
 
   /** This node's share of the job's result is at the bridge. */
-  deliverResult(jobId: bigint): void {
-    this.#database.prepare("INSERT OR IGNORE INTO results VALUES (?, ?)").run(jobId.toString(), Date.now());
+  deliverResult(jobId: string): void {
+    this.#database.prepare("INSERT OR IGNORE INTO results VALUES (?, ?)").run(jobId, Date.now());
   }
 
   /**
@@ -158,16 +155,16 @@ export class Journal {
     return rows.map((row) => (entryOf(row).post as { resultCiphertext: string }).resultCiphertext);
   }
 
-  resultDelivered(jobId: bigint): boolean {
-    return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId.toString()) !== undefined;
+  resultDelivered(jobId: string): boolean {
+    return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId) !== undefined;
   }
 
   /** The job is over for this node: nothing of it is posted any more. Its words stay for ever. */
-  end(jobId: bigint): void {
+  end(jobId: string): void {
     // Asked first, since each write waits for the disk and a restarted node ends all old jobs again.
-    const known = this.#database.prepare("SELECT 1 FROM ended WHERE job = ?").get(jobId.toString());
+    const known = this.#database.prepare("SELECT 1 FROM ended WHERE job = ?").get(jobId);
     if (known !== undefined) return;
-    this.#database.prepare("INSERT OR IGNORE INTO ended VALUES (?, ?)").run(jobId.toString(), Date.now());
+    this.#database.prepare("INSERT OR IGNORE INTO ended VALUES (?, ?)").run(jobId, Date.now());
   }
 
   close(): void {
@@ -177,7 +174,7 @@ export class Journal {
 
 function entryOf(row: Row): JournalEntry {
   return {
-    jobId: BigInt(row.job),
+    jobId: row.job,
     kind: row.kind,
     digest: row.digest,
     post: JSON.parse(row.post) as object,

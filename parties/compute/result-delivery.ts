@@ -21,7 +21,7 @@ const retryMs = 1000;
  */
 export class ResultDelivery {
   readonly #options: ResultDeliveryOptions;
-  readonly #sending = new Map<bigint, Promise<void>>();
+  readonly #sending = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
 
   constructor(options: ResultDeliveryOptions) {
@@ -34,7 +34,7 @@ export class ResultDelivery {
   }
 
   /** The chain says that this job is attested. Does nothing where this node has no part, or has done it. */
-  deliver(jobId: bigint): void {
+  deliver(jobId: string): void {
     const { journal } = this.#options;
     if (this.#stop.signal.aborted || this.#sending.has(jobId) || journal.resultDelivered(jobId)) return;
     const word = journal.word(jobId, "attestation");
@@ -46,10 +46,10 @@ export class ResultDelivery {
     );
   }
 
-  async #send(jobId: bigint, hash: string): Promise<void> {
+  async #send(jobId: string, hash: string): Promise<void> {
     const { journal, sealed, bridge, logger } = this.#options;
     const { signal } = this.#stop;
-    const about = { job: String(jobId) };
+    const about = { job: jobId };
     while (!signal.aborted) {
       try {
         const bytes = await sealed.kept(hash);

@@ -30,7 +30,7 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare, rowsPerBlock } from "../data-set.ts";
 import type { OperatorKeys } from "../keys.ts";
-import { encodeResultPayload, partyResultRoot, resultRoot, resultSalt } from "../result.ts";
+import { encodeResultPayload, partyResultRoot, resultElements, resultRoot, resultSalt } from "../result.ts";
 import { deviation, type RunMeasurement } from "../run-cost.ts";
 import { seal } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
@@ -211,7 +211,7 @@ async function compute(
   const seconds = (performance.now() - startedMs) / 1000;
   const cost = costSince(before, party.meter.measurement());
   checkDeclared(verified, cost, jiff);
-  const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+  const elements = resultElements(plan);
   if (values.length !== elements) {
     throw new SymbolonError("INTERNAL", `the result has ${values.length} elements, the plan ${elements}`);
   }
@@ -255,7 +255,7 @@ async function deliver(
   party: Party,
   { share, measurement }: { share: Uint8Array; measurement: RunMeasurement },
 ): Promise<RunResult> {
-  const { job, point, inputRoot, payoutRoot } = verified;
+  const { job, point, plan, payoutRoot } = verified;
   const { deployment } = options.config;
   options.onProgress("sealing the result", 0, 1);
   const operator = job.members[point - 1]!;
@@ -284,12 +284,12 @@ async function deliver(
   return {
     attestation: {
       job: job.job,
-      algorithm: job.algorithm,
-      inputRoot,
-      resultRoot: resultRoot(
-        [all[0].root, all[1].root, all[2].root],
-        [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
-      ),
+      resultRoot: resultRoot({
+        roots: [all[0].root, all[1].root, all[2].root],
+        ciphertextHashes: [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
+        fieldBits: plan.fieldBits,
+        total: resultElements(plan),
+      }),
       payoutRoot,
       budgetSpent: 0n,
     },
@@ -309,7 +309,7 @@ async function joinJiff(
   const { bridge, config, keys, signal } = options;
   const { job, members, point, plan } = verified;
   const until = performance.now() + config.limits.connectMs;
-  while ((await bridge.job(job.job.toString(), { signal })).state === "Funded") {
+  while ((await bridge.job(job.job, { signal })).state === "Funded") {
     if (performance.now() > until) {
       throw new SymbolonError("BRIDGE_UNREACHABLE", "the bridge does not see that the job was joined");
     }

@@ -48,10 +48,10 @@ export class Signatory {
   }
 
   /** @throws STATE_INVALID when it would contradict what was signed before; so do the next two */
-  async join(jobId: bigint, specHash: string): Promise<void> {
-    const signature = await signJoin(this.#wallet, this.#options.deployment, { job: jobId, spec: specHash });
+  async join(jobId: string): Promise<void> {
+    const signature = await signJoin(this.#wallet, this.#options.deployment, { job: jobId });
     const post: JoinPost = { operator: this.operator, signature };
-    this.#say(jobId, { kind: "join", digest: specHash, post });
+    this.#say(jobId, { kind: "join", digest: jobId, post });
   }
 
   async attest(point: PartyIndex, message: AttestationMessage, own: PartyResult): Promise<void> {
@@ -63,7 +63,6 @@ export class Signatory {
       point,
       attestation: {
         ...message,
-        job: message.job.toString(),
         budgetSpent: message.budgetSpent.toString(),
       },
       resultCiphertext: own.ciphertextHash,
@@ -73,7 +72,7 @@ export class Signatory {
     this.#say(message.job, { kind: "attestation", digest, post });
   }
 
-  async fail(jobId: bigint, point: PartyIndex, reason: ErrorCode): Promise<void> {
+  async fail(jobId: string, point: PartyIndex, reason: ErrorCode): Promise<void> {
     const signature = await signFailure(this.#wallet, this.#options.deployment, { job: jobId, reason });
     const post: FailurePost = { operator: this.operator, point, reason, signature };
     this.#say(jobId, { kind: "failure", digest: reason, post });
@@ -81,7 +80,7 @@ export class Signatory {
 
   /** Tells the bridge how far the job is. Best effort: nobody waits for it. */
   async report(
-    jobId: bigint,
+    jobId: string,
     point: PartyIndex,
     progress: { phase: string; done: number; total: number },
   ): Promise<void> {
@@ -89,7 +88,7 @@ export class Signatory {
     const message = { job: jobId, phase, done: BigInt(done), total: BigInt(total) };
     const signature = await signProgress(this.#wallet, this.#options.deployment, message);
     const post = { operator: this.operator, point, phase, done, total, signature };
-    await this.#options.bridge.postProgress(jobId.toString(), post, { signal: this.#stop.signal });
+    await this.#options.bridge.postProgress(jobId, post, { signal: this.#stop.signal });
   }
 
   /** Sends what the bridge does not have yet. */
@@ -105,7 +104,7 @@ export class Signatory {
     await Promise.all(this.#sending.values());
   }
 
-  #say(jobId: bigint, word: SignedWord): void {
+  #say(jobId: string, word: SignedWord): void {
     const { journal } = this.#options;
     journal.record(jobId, word);
     // What the journal holds is what is sent: a repeated word is the first one.
@@ -123,17 +122,16 @@ export class Signatory {
 
   async #send({ jobId, kind, post }: JournalEntry): Promise<void> {
     const { bridge, journal, logger } = this.#options;
-    const id = jobId.toString();
     const options = { signal: this.#stop.signal };
     try {
-      if (kind === "join") await bridge.postJoin(id, post as JoinPost, options);
-      else if (kind === "attestation") await bridge.postAttestation(id, post as AttestationPost, options);
-      else await bridge.postFailure(id, post as FailurePost, options);
-      logger.debug({ job: id, kind }, "delivered");
+      if (kind === "join") await bridge.postJoin(jobId, post as JoinPost, options);
+      else if (kind === "attestation") await bridge.postAttestation(jobId, post as AttestationPost, options);
+      else await bridge.postFailure(jobId, post as FailurePost, options);
+      logger.debug({ job: jobId, kind }, "delivered");
     } catch (thrown) {
       const error = toSymbolonError(thrown);
       if (this.#stop.signal.aborted || passing.includes(error.code)) return;
-      logger.warn({ job: id, kind, err: error }, "the bridge refuses what this operator says");
+      logger.warn({ job: jobId, kind, err: error }, "the bridge refuses what this operator says");
     }
     journal.delivered(jobId, kind);
   }

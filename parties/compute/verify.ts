@@ -8,9 +8,10 @@ import { decodeJobSpec, type JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
-import { dataRoot, inputRoot, specHash } from "../../contracts/commitments.ts";
+import { dataRoot } from "../../contracts/commitments.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
-import type { Job, JobPrices, MarketReader, Offer, Operator } from "../../contracts/market-reader.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { Job, JobPrices, Offer, Operator } from "../../contracts/market-views.ts";
 import { describeTermFailure, exactMicroRho, rhoText, termFailures } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
@@ -20,6 +21,7 @@ import { checkShape, dataSetShareBytes, type ShareBlock, shareBlocks, shareBytes
 import { jobShape } from "../job-shape.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { payoutPlan } from "../payout-plan.ts";
+import { resultElements } from "../result.ts";
 import { type InputSealContext, seal, sealedBytes, unsealChunks } from "../sealing.ts";
 import { fetchLists } from "../terms.ts";
 import type { NodeConfig } from "./config.ts";
@@ -50,8 +52,7 @@ export interface VerifiedJob {
   plan: Plan;
   /** In the order of the offers, then the validation data when there is any. */
   inputs: JobInput[];
-  /** What the three parties attest about inputs and pay. */
-  inputRoot: string;
+  /** What the three parties attest about pay. */
   payoutRoot: string;
 }
 
@@ -104,8 +105,6 @@ export class JobVerifier {
     }
     const offers = await Promise.all(job.offers.map((id) => market.offer(id)));
     for (const offer of offers) checkOffer(job, offer, config.deployment);
-    const dataRoots = offers.map((offer) => offer.dataRoot);
-    checkHashes(job, dataRoots);
     const prices = await market.jobPrices(job);
     const { root: payoutRoot } = payoutPlan({
       amountWei: job.amountWei,
@@ -121,14 +120,13 @@ export class JobVerifier {
     const inputs = this.#inputs(job, spec, offers, point, schema.label !== undefined);
     this.#checkSizes(inputs, shape);
     const plan = await planJob(algorithm, shape, parameters);
-    const elements = plan.parts.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+    const elements = resultElements(plan);
     if (elements < 1 || elements > config.limits.maxResultElements) {
       throw new SymbolonError("LIMIT_EXCEEDED", `the result has ${elements} elements`);
     }
     await this.#checkTerms(job, prices, signal);
     return {
       ...{ job, members, point, spec, algorithm, parameters, schema, shape, plan, inputs, payoutRoot },
-      inputRoot: job.inputRoot,
     };
   }
 
@@ -168,7 +166,8 @@ export class JobVerifier {
     }
     const { config, keys, market } = this.#options;
     const allowed =
-      config.algorithms?.includes(hash.toLowerCase()) ?? (await market.isApproved(keys.owner.address, hash));
+      config.algorithms?.includes(hash.toLowerCase()) ??
+      (await market.isApproved(keys.owner.address, job.operatorSet, hash));
     if (!allowed) {
       throw new SymbolonError(
         "ALGORITHM_NOT_APPROVED",
@@ -247,11 +246,9 @@ export class JobVerifier {
       );
     }
     const offers = [];
-    for (const { offer, seller, terms } of prices.offers) {
+    for (const { offer, seller, terms, vouched } of prices.offers) {
       offers.push({
-        offer,
-        seller,
-        terms,
+        ...{ offer, seller, terms, vouched },
         lists: await fetchLists(this.#options.bridge, offer, terms, signal),
       });
       // A long list is hashed in one go; the process has other jobs to serve between two of them.
@@ -330,16 +327,7 @@ function checkOffer(job: Job, offer: Offer, { chainId, jobEscrow }: Deployment):
     ...{ chainId, registry: jobEscrow, seller, nonce, schemaHash, rows, columns },
     ...{ members: job.members, ciphertextHashes },
   });
-  if (root !== offer.dataRoot) {
+  if (root !== offer.offer) {
     throw new SymbolonError("COMMITMENT_MISMATCH", `offer ${offer.offer} does not fit its own commitments`);
-  }
-}
-
-/** What the operators sign and what the escrow compares must be what the job says. */
-function checkHashes(job: Job, dataRoots: readonly string[]): void {
-  const { offers, spec } = job;
-  const hash = specHash({ ...job, offers, dataRoots, spec });
-  if (hash !== job.specHash || inputRoot(dataRoots, spec) !== job.inputRoot) {
-    throw new SymbolonError("COMMITMENT_MISMATCH", `job ${job.job} does not fit its own hashes`);
   }
 }

@@ -100,7 +100,7 @@ export interface SeenCell extends CellAtParty {
 export async function whatPartiesSaw(
   market: LocalMarket,
   inputs: LocalInputs,
-  offers: readonly bigint[],
+  offers: readonly string[],
 ): Promise<SeenCell[]> {
   const cells = [
     { point: 1, seller: 0, row: 0, column: "radius_mean" },

@@ -13,7 +13,7 @@ import type { LocalMarket } from "./market.ts";
 
 export interface CellAtParty {
   point: PartyIndex;
-  offer: bigint;
+  offer: string;
   row: number;
   column: string;
   /** The party's share: a number below 2^k - 1. */
@@ -27,7 +27,7 @@ export interface CellAtParty {
 export async function cellAtParty(
   market: LocalMarket,
   schema: DataSetSchema,
-  cell: { point: PartyIndex; offer: bigint; row: number; column: string },
+  cell: { point: PartyIndex; offer: string; row: number; column: string },
 ): Promise<CellAtParty> {
   const { point, row, column } = cell;
   const operator = market.operators[point - 1]!;

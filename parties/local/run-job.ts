@@ -17,7 +17,7 @@ const durationSec = 1800;
 export interface JobObserver {
   offered?(seller: number, published: PublishedDataSet): void;
   proposed?(proposal: JobProposal): void;
-  funded?(job: bigint, txHash: string): void;
+  funded?(job: string, txHash: string): void;
   view?(view: JobSummary): void;
   attested?(): void;
   read?(result: JobResult): void;
@@ -27,7 +27,7 @@ export interface JobObserver {
 
 export interface LocalJob {
   result: JobResult;
-  offers: bigint[];
+  offers: string[];
   buyer: BuyerKeys;
 }
 
@@ -44,7 +44,7 @@ export async function runLocalJob(
 ): Promise<LocalJob> {
   const { bridge, operatorSet } = market;
   const sellers = inputs.tables.map(() => createKeys("seller"));
-  const offers: bigint[] = [];
+  const offers: string[] = [];
   // One after the other: the order of the offers is the order of the files in the result.
   for (const [i, table] of inputs.tables.entries()) {
     const { account } = sellers[i]!;

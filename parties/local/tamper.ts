@@ -25,7 +25,7 @@ const shareHeaderBytes = 16;
  */
 export async function tamperChecks(
   market: LocalMarket,
-  job: bigint,
+  job: string,
   resultKey: DiffieHellmanKey,
 ): Promise<TamperCheck[]> {
   const { bridge, deployment, reader } = market;

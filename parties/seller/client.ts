@@ -29,9 +29,9 @@ export interface OfferRequest {
 }
 
 export interface PublishedDataSet {
-  offer: bigint;
+  /** Its name, the data root. */
+  offer: string;
   txHash: string;
-  dataRoot: string;
   nonce: string;
   schemaHash: string;
   rows: number;
@@ -73,13 +73,13 @@ export async function publishDataSet(
   request.onStep?.("publishing");
   const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = shared;
   const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
-  const { receipt, offer, dataRoot } = await market.publishOffer({
+  const { receipt, offer } = await market.publishOffer({
     operatorSet: request.operatorSet,
     budgetMicroRho: request.budgetMicroRho ?? exactMicroRho,
     terms: request.terms,
     ...facts,
   });
-  return { offer, txHash: receipt.hash, dataRoot, ...facts, preview };
+  return { offer, txHash: receipt.hash, ...facts, preview };
 }
 
 /** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs */

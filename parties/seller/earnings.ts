@@ -12,7 +12,7 @@ import { payoutPlan } from "../payout-plan.ts";
 export type EarningState = "escrowed" | "window" | "claimable" | "claimed" | "returned";
 
 export interface Earning {
-  job: bigint;
+  job: string;
   state: EarningState;
   amountWei: bigint;
   /** Place in the job's payout tree, and the way from there to its root. */
@@ -50,11 +50,11 @@ export async function earningsOf(market: MarketReader, account: string): Promise
 async function stateOf(
   market: MarketReader,
   state: string,
-  job: bigint,
+  job: string,
   index: number,
 ): Promise<EarningState> {
   if (state === "Failed" || state === "Refunded") return "returned";
-  if (state === "Attested") return "window";
+  if (state === "Attested" || state === "Disputed") return "window";
   if (state !== "Settled") return "escrowed";
   return (await market.isClaimed(job, index)) ? "claimed" : "claimable";
 }
@@ -66,8 +66,8 @@ async function stateOf(
 export async function claimEarnings(
   market: Market,
   account: string,
-  only?: readonly bigint[],
-): Promise<{ txHash: string; amountWei: bigint; jobs: bigint[] }> {
+  only?: readonly string[],
+): Promise<{ txHash: string; amountWei: bigint; jobs: string[] }> {
   const { jobs } = await earningsOf(market, account);
   const ready = jobs.filter(
     ({ job, state }) => state === "claimable" && (only === undefined || only.includes(job)),

@@ -2,7 +2,7 @@
  * The public record of a finished job in one JSON document: what was asked, over which data sets, what the
  * operators signed, who is paid. It holds no share and no result. `check.ts` verifies it without any network.
  *
- * Ids and amounts are decimal strings, everything else hexadecimal as on chain.
+ * Amounts are decimal strings, everything else hexadecimal as on chain.
  */
 import { z } from "zod";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
@@ -13,6 +13,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { fetchFinishedJob } from "../buyer/result.ts";
 import { dataSetSchema } from "../data/schema.ts";
 import { payoutPlan } from "../payout-plan.ts";
+import { resultElements } from "../result.ts";
 
 const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number");
 const hash = z.string().regex(/^0x[0-9a-f]{64}$/, "expected 32 bytes");
@@ -23,7 +24,8 @@ export const bundleSchema = z.strictObject({
   symbolonBundle: z.literal(1),
   deployment: deploymentSchema,
   job: z.strictObject({
-    id: uint,
+    /** The hash of its terms. */
+    id: hash,
     buyer: address,
     operatorSet: hash,
     /** Operators by point. */
@@ -38,23 +40,23 @@ export const bundleSchema = z.strictObject({
     purpose: hash,
     /** The bytes on chain. */
     spec: z.string().regex(/^0x([0-9a-f]{2})*$/),
+    /** ERC-20 token of all amounts; zero is ETH. */
+    token: address,
     amountWei: uint,
-    specHash: hash,
-    inputRoot: hash,
   }),
   schema: dataSetSchema,
   /** In the order of the job. */
   offers: z
     .array(
       z.strictObject({
-        offer: uint,
+        /** Its name, the data root. */
+        offer: hash,
         seller: address,
         nonce: hash,
         schemaHash: hash,
         rows: z.int().positive(),
         columns: z.int().positive(),
         ciphertextHashes: three(hash),
-        dataRoot: hash,
         /** As funded. */
         priceWei: uint,
       }),
@@ -69,6 +71,8 @@ export const bundleSchema = z.strictObject({
     /** By point. */
     shareRoots: three(hash),
     ciphertextHashes: three(hash),
+    fieldBits: z.union([z.literal(61), z.literal(89), z.literal(107), z.literal(127)]),
+    elements: z.int().positive(),
     signatures: three(z.string().regex(/^0x[0-9a-f]{130}$/)),
   }),
   payouts: z.array(
@@ -91,11 +95,11 @@ export type Bundle = z.infer<typeof bundleSchema>;
  */
 export async function exportBundle(
   connection: { bridge: BridgeClient; market: MarketReader },
-  id: bigint,
+  id: string,
 ): Promise<Bundle> {
   const { market } = connection;
   const finished = await fetchFinishedJob(connection, id);
-  const { job, view, schema, shareRoots, ciphertextHashes } = finished;
+  const { job, view, schema, plan, shareRoots, ciphertextHashes } = finished;
   const attestation = job.attestation!;
   const prices = await market.jobPrices(job);
   const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
@@ -110,7 +114,7 @@ export async function exportBundle(
     symbolonBundle: 1,
     deployment: market.deployment,
     job: {
-      id: String(job.job),
+      id: job.job,
       buyer: job.buyer,
       operatorSet: job.operatorSet,
       members: job.members,
@@ -119,22 +123,20 @@ export async function exportBundle(
       deadlineSec: job.deadlineSec,
       resultKey: job.resultKey,
       spec: job.spec,
+      token: job.token,
       amountWei: String(job.amountWei),
       microRho: String(job.microRho),
       purpose: job.purpose,
-      specHash: job.specHash,
-      inputRoot: job.inputRoot,
     },
     schema,
     offers: offers.map((o, i) => ({
-      offer: String(o.offer),
+      offer: o.offer,
       seller: o.seller,
       nonce: o.nonce,
       schemaHash: o.schemaHash,
       rows: o.rows,
       columns: o.columns,
       ciphertextHashes: o.ciphertextHashes,
-      dataRoot: o.dataRoot,
       priceWei: String(prices.offers[i]!.priceWei),
     })),
     operators: prices.operators.map(({ operator, feeWei }) => ({ operator, feeWei: String(feeWei) })),
@@ -144,6 +146,8 @@ export async function exportBundle(
       budgetSpent: String(attestation.budgetSpent),
       shareRoots,
       ciphertextHashes,
+      fieldBits: plan.fieldBits,
+      elements: resultElements(plan),
       signatures,
     },
     payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({

@@ -5,7 +5,7 @@
 import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec, encodeJobSpec } from "../../algorithms/job-spec.ts";
 import { planJob } from "../../algorithms/planner.ts";
-import { dataRoot, inputRoot, operatorSetId, specHash } from "../../contracts/commitments.ts";
+import { dataRoot, jobId, operatorSetId, specHash } from "../../contracts/commitments.ts";
 import { type AttestationMessage, recoverAttestation } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { verifyPayout } from "../../contracts/payouts.ts";
@@ -36,7 +36,6 @@ const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCas
 export async function verifyBundle(bundle: Bundle): Promise<Verification> {
   const { job, offers, attestation, deployment } = bundle;
   const spec = Buffer.from(job.spec.slice(2), "hex");
-  const dataRoots = offers.map(({ dataRoot: root }) => root);
   const checks: Check[] = [];
   const check = (name: string, detail: string, test: () => boolean): void => {
     checks.push(judged(name, detail, test));
@@ -58,12 +57,14 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
             registry: deployment.jobEscrow,
             members: job.members,
           }),
-          o.dataRoot,
+          offer,
         ),
     );
   }
-  check("order of the data sets", "ascending, each once", () =>
-    offers.every(({ offer }, i) => i === 0 || BigInt(offers[i - 1]!.offer) < BigInt(offer)),
+  check(
+    "data sets",
+    "each once",
+    () => new Set(offers.map(({ offer }) => offer.toLowerCase())).size === offers.length,
   );
   check("schema", "the hash in the specification and in every offer is that of the schema", () => {
     const hash = schemaHash(bundle.schema);
@@ -75,36 +76,24 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
     parseParameters(algorithm, decoded.parameters);
     return Buffer.from(encodeJobSpec(decoded)).equals(spec);
   });
-  check("input root", "over the data sets and the specification", () =>
-    same(inputRoot(dataRoots, spec), job.inputRoot),
-  );
   check(
-    "order of the job",
-    "its hash binds algorithm, operators, deadline, result key, privacy, purpose, data sets, specification and buyer",
-    () =>
-      same(
-        specHash({
-          algorithm: job.algorithm,
-          operatorSet: job.operatorSet,
-          deadlineSec: job.deadlineSec,
-          resultKey: job.resultKey,
-          microRho: BigInt(job.microRho),
-          purpose: job.purpose,
-          offers: offers.map(({ offer }) => BigInt(offer)),
-          dataRoots,
-          spec,
-          buyer: job.buyer,
-        }),
-        job.specHash,
-      ),
+    "name of the job",
+    "the hash of buyer, payment, deadline, signers, algorithm, operators, result key, privacy, purpose, data sets and specification",
+    () => {
+      const { operatorSet, algorithm, resultKey, purpose, buyer, token, deadlineSec, signers } = job;
+      const roots = offers.map(({ offer }) => offer);
+      const order = { operatorSet, algorithm, resultKey, microRho: BigInt(job.microRho), purpose };
+      const hash = specHash({ ...order, spec, offers: roots });
+      const terms = { buyer, token, amount: BigInt(job.amountWei), deadlineSec, specHash: hash, signers };
+      return same(jobId(terms), job.id);
+    },
   );
-  check("result root", "over the three parties' roots and sealed results", () =>
-    same(resultRoot(attestation.shareRoots, attestation.ciphertextHashes), attestation.resultRoot),
-  );
+  check("result root", "over the three parties' roots and sealed results, field and length", () => {
+    const { shareRoots: roots, ciphertextHashes, fieldBits, elements: total } = attestation;
+    return same(resultRoot({ roots, ciphertextHashes, fieldBits, total }), attestation.resultRoot);
+  });
   const message: AttestationMessage = {
-    job: BigInt(job.id),
-    algorithm: job.algorithm,
-    inputRoot: job.inputRoot,
+    job: job.id,
     resultRoot: attestation.resultRoot,
     payoutRoot: attestation.payoutRoot,
     budgetSpent: BigInt(attestation.budgetSpent),
@@ -159,33 +148,13 @@ export async function verifyBundle(bundle: Bundle): Promise<Verification> {
 
 /** Compares the bundle with the chain that it speaks of. @throws NOT_FOUND, CHAIN_UNREACHABLE */
 export async function compareWithChain(bundle: Bundle, market: MarketReader): Promise<Check[]> {
-  const id = BigInt(bundle.job.id);
-  const onChain = await market.job(id);
+  // Reading the job compares its name with its terms, and the bundle was compared with the same name.
+  const onChain = await market.job(bundle.job.id);
   const prices = await market.jobPrices(onChain);
-  const { job, attestation } = bundle;
+  const { attestation } = bundle;
   const list = (values: readonly unknown[]): string => values.map(String).join(" ").toLowerCase();
   return [
-    judged("terms on chain", "buyer, amount, deadline, algorithm, specification, inputs and signers", () => {
-      const told = [
-        job.buyer,
-        job.amountWei,
-        job.deadlineSec,
-        job.algorithm,
-        job.specHash,
-        job.inputRoot,
-        ...job.signers,
-      ];
-      const found = [
-        onChain.buyer,
-        onChain.amountWei,
-        onChain.deadlineSec,
-        onChain.algorithm,
-        onChain.specHash,
-        onChain.inputRoot,
-        ...onChain.signers,
-      ];
-      return list(told) === list(found);
-    }),
+    judged("job on chain", "funded under these terms", () => same(onChain.job, bundle.job.id)),
     judged("attestation on chain", "result root, payout root and budget", () => {
       if (onChain.attestation === null) return false;
       const { resultRoot: result, payoutRoot, budgetSpent } = onChain.attestation;

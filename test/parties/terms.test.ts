@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { id, ZeroHash } from "ethers";
 import { describe, expect, test } from "vitest";
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Offer } from "../../contracts/market-reader.ts";
+import type { Offer } from "../../contracts/market-views.ts";
 import { accountValue, allowRoot, openTerms, purposeHash, type UseTerms } from "../../contracts/use-terms.ts";
 import { fetchLists, proofsFor, withLists } from "../../parties/terms.ts";
 

@@ -83,7 +83,7 @@ async function runChaos(output: Output): Promise<void> {
       const victim = market.operators[2].node;
       const observer = story.observer();
       const buyer = createKeys("buyer");
-      let job: bigint | undefined;
+      let job: string | undefined;
       const failure = await runLocalJob(
         market,
         inputs,

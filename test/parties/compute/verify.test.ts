@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
-import type { Job } from "../../../contracts/market-reader.ts";
+import type { Job } from "../../../contracts/market-views.ts";
 import { accountValue, allowRoot, exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
