@@ -287,6 +287,20 @@ export class MarketReader {
     return { offers, operators, totalWei };
   }
 
+  /** Full names from their first digits. @throws NOT_FOUND; USAGE where several begin so */
+  async jobNamed(start: string): Promise<string> {
+    return complete("job", start, () => this.jobs());
+  }
+
+  async offerNamed(start: string): Promise<string> {
+    const all = async () => (await this.#events("OfferPublished", [])).map(({ offer }) => offer);
+    return complete("offer", start, all);
+  }
+
+  async setNamed(start: string): Promise<string> {
+    return complete("operator set", start, async () => (await this.sets()).map(({ id }) => id));
+  }
+
   async isClaimed(id: string, index: number | bigint): Promise<boolean> {
     return (await this.call("JobEscrow", "isClaimed", [id, index])) as boolean;
   }
@@ -477,6 +491,17 @@ export class MarketReader {
     const events = await this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
     return events as EventOf<Type>[];
   }
+}
+
+async function complete(what: string, start: string, all: () => Promise<string[]>): Promise<string> {
+  if (/^0x[0-9a-f]{64}$/.test(start)) return start;
+  const found = [...new Set(await all())].filter((id) => id.startsWith(start));
+  const [only] = found;
+  if (only === undefined) throw new SymbolonError("NOT_FOUND", `no ${what} ${start}`);
+  if (found.length === 1) return only;
+  throw new SymbolonError("USAGE", `${found.length} names of a ${what} begin with ${start}`, {
+    hint: `give more digits: ${found.slice(0, 5).join(", ")}`,
+  });
 }
 
 function termsOf(funding: FundedJob): JobTerms {

@@ -51,10 +51,13 @@ export function wholeNumber(low: number, high: number): (text: string) => number
   };
 }
 
-/** An id of the chain: a whole number from 1. */
-export function parseId(text: string): bigint {
-  if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError("expected a number from 1");
-  return BigInt(text);
+/** The name of a job, an offer or an operator set: a hash, or its first digits, which the chain completes. */
+export function parseId(text: string): string {
+  const digits = text.toLowerCase().replace(/^0x/, "");
+  if (!/^[0-9a-f]{4,64}$/.test(digits)) {
+    throw new InvalidArgumentError("expected a name such as 0x3fa9c20b, of 4 to 64 hexadecimal digits");
+  }
+  return `0x${digits}`;
 }
 
 /** Collects an option that may be given several times. */

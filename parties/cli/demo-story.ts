@@ -1,6 +1,7 @@
 /** How the demo tells what happens: the eight steps of a job, each under its heading, as they happen. */
 import { rangeReport } from "../../algorithms/range-report.ts";
 import type { JobSummary } from "../../bridge/client.ts";
+import { shortId } from "../../contracts/use-terms.ts";
 import type { JobResult } from "../buyer/result.ts";
 import type { Child } from "../local/child-process.ts";
 import type { DemoComparison, SeenCell } from "../local/demo.ts";
@@ -78,7 +79,7 @@ export class DemoStory {
       offered: (seller, { offer, rows, columns, preview, txHash }) => {
         this.#heading(1);
         this.#line(
-          `seller ${seller + 1}: ${rows} x ${columns} cells as offer ${offer}, ${showBytes(preview.sealedBytes)} sealed`,
+          `seller ${seller + 1}: ${rows} x ${columns} cells as offer ${shortId(offer)}, ${showBytes(preview.sealedBytes)} sealed`,
           txHash,
         );
       },
@@ -89,7 +90,7 @@ export class DemoStory {
         this.#heading(2);
         const { declaration } = plan;
         this.#line(
-          `${identity.id} ${identity.version} over offers ${offers.map(({ offer }) => offer).join(", ")}, ` +
+          `${identity.id} ${identity.version} over offers ${offers.map(({ offer }) => shortId(offer)).join(", ")}, ` +
             `metrics over the buyer's own ${shape.validation?.rows} rows, which are shared too`,
         );
         this.#line(
@@ -98,7 +99,7 @@ export class DemoStory {
         this.#line(rangeSummary(rangeReport(algorithm, shape, plan)));
         this.#line(`price: ${showEther(amountWei)}`);
       },
-      funded: (job, txHash) => this.#line(`job ${job} is funded`, txHash),
+      funded: (job, txHash) => this.#line(`job ${shortId(job)} is funded`, txHash),
       view: (view) => this.#view(view),
       attested: () => {
         this.#heading(5);
@@ -171,7 +172,7 @@ export class DemoStory {
     this.#output.say();
     this.#output.say(bold("What each party could see of a cell"));
     for (const { point, offer, row, column, share, value } of seen) {
-      this.#line(`party ${point}, offer ${offer}, row ${row + 1}, ${column}: ${share}`);
+      this.#line(`party ${point}, offer ${shortId(offer)}, row ${row + 1}, ${column}: ${share}`);
       this.#line(
         dim(`         the seller's file says ${value}; a share alone is as likely for any other value`),
       );

@@ -103,6 +103,14 @@ async function connected<T>(
   }
 }
 
+/** Jobs by the first digits of their names; undefined stays, and means all. */
+export async function jobsNamed(
+  reader: MarketReader,
+  starts: readonly string[] | undefined,
+): Promise<string[] | undefined> {
+  return starts && (await Promise.all(starts.map((start) => reader.jobNamed(start))));
+}
+
 /** Connects to the chain at `--rpc`. @throws CHAIN_UNREACHABLE */
 export async function connectChain(rpc: string): Promise<JsonRpcProvider> {
   return await connectProvider(rpc).catch((error) => {
@@ -143,11 +151,11 @@ async function readDeployment(
   output: Output,
 ): Promise<Deployment> {
   if (options.deployment === undefined || options.deployment === "") {
-    const { chainId, operatorRegistry, jobEscrow, blockNumber } = await bridge.deployment();
+    const named = await bridge.deployment();
     output.note(
-      `Contracts as the bridge names them: escrow ${jobEscrow}. Give --deployment FILE not to depend on its word.`,
+      `Contracts as the bridge names them: escrow ${named.jobEscrow}. Give --deployment FILE not to depend on its word.`,
     );
-    return { chainId, operatorRegistry, jobEscrow, blockNumber };
+    return deploymentSchema.parse(named);
   }
   const file = options.deployment;
   const text = await readFile(file, "utf8").catch((cause) => {

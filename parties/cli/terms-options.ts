@@ -1,7 +1,14 @@
 /** Options by which a seller states its terms of use. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { isAddress, ZeroHash } from "ethers";
-import { exactMicroRho, neverSec, openTerms, rhoText, type UseTerms } from "../../contracts/use-terms.ts";
+import {
+  exactMicroRho,
+  neverSec,
+  openRules,
+  openTerms,
+  rhoText,
+  type UseTerms,
+} from "../../contracts/use-terms.ts";
 import type { TermsDocument } from "../terms.ts";
 import { collect, parseWei, wholeNumber } from "./command.ts";
 import { showEther } from "./output.ts";
@@ -76,6 +83,7 @@ export async function termsOf(
       expirySec: options.expires ?? terms.expirySec,
       minSellers: options.minSellers ?? terms.minSellers,
     },
+    terms.rules ?? openRules,
     {
       algorithms,
       buyers: options.allowBuyer ?? document?.buyers ?? [],
@@ -92,9 +100,10 @@ export function describeTerms(terms: UseTerms, budgetLeftMicroRho: bigint): stri
   if (budgetLeftMicroRho !== exactMicroRho) parts.push(`${rhoText(budgetLeftMicroRho)} left`);
   if (terms.minSellers > 1) parts.push(`${terms.minSellers} sellers or more`);
   if (terms.expirySec < neverSec) parts.push(`until ${new Date(terms.expirySec * 1000).toISOString()}`);
-  if (terms.algorithms !== ZeroHash) parts.push("listed algorithms");
-  if (terms.buyers !== ZeroHash) parts.push("listed buyers");
-  if (terms.purposes !== ZeroHash) parts.push("listed purposes");
+  const rules = terms.rules ?? openRules;
+  if (rules.algorithms !== ZeroHash) parts.push("listed algorithms");
+  if (rules.buyers !== ZeroHash) parts.push("listed buyers");
+  if (rules.purposes !== ZeroHash) parts.push("listed purposes");
   return parts.length === 0 ? "any use" : parts.join(", ");
 }
 

@@ -70,6 +70,7 @@ const readyTimeoutMs = 60_000;
 /** On one machine whoever is not there after some seconds is gone, unless the data is large. */
 const defaultPatienceMs = 20_000;
 const unbondingSec = 3600;
+const graceSec = 10;
 const minBondWei = parseEther("0.1");
 const defaultFeeWei = parseEther("0.002");
 
@@ -129,6 +130,9 @@ async function startMarket(
     challengeWindowSec: 3600,
     minBondWei,
     unbondingSec,
+    graceSec,
+    challengeFeeWei: parseEther("0.001"),
+    responseSec: 600,
   });
   signal.throwIfAborted();
 
@@ -150,10 +154,18 @@ async function startMarket(
         endpoint: `127.0.0.1:${ports[i]}`,
         feeWei: options.feeWei ?? defaultFeeWei,
       });
-      for (const manifest of options.algorithms) await market.approve((await identify(manifest)).hash);
     }),
   );
   await as(await faucet.fund(Wallet.createRandom().privateKey)).createSet(members);
+  const operatorSet = operatorSetId(members);
+  await Promise.all(
+    operatorKeys.map(async ({ owner }) => {
+      const market = as(new Wallet(owner.privateKey.hex(), provider));
+      for (const manifest of options.algorithms) {
+        await market.approve(operatorSet, (await identify(manifest)).hash);
+      }
+    }),
+  );
 
   const bridgeKeys = createKeys("bridge");
   await faucet.fund(bridgeKeys.account.privateKey.hex());

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { JobSummary } from "../../../bridge/client.ts";
+import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
@@ -42,12 +43,14 @@ function browse(output: Output): Command {
   return addMarketOptions(
     command("browse", "the offers of the market with their columns", "symbolon buyer browse"),
   )
-    .option("--set <hash>", "of this operator set only")
+    .addOption(new Option("--set <name>", "of this operator set only").argParser(parseId))
     .option("--all", "withdrawn ones too")
     .action((options: MarketOptions & { set?: string; all?: boolean }) =>
       withConnection(options, output, async ({ reader, bridge }) => {
         const { fetchSchema } = await import("../../buyer/proposal.ts");
-        const all = await reader.offers(options.set === undefined ? {} : { operatorSet: options.set });
+        const all = await reader.offers(
+          options.set === undefined ? {} : { operatorSet: await reader.setNamed(options.set) },
+        );
         const listed = all.filter(({ active }) => active || options.all === true);
         const hashes = [...new Set(listed.map(({ schemaHash }) => schemaHash))];
         // A schema that the bridge does not have hides its offer's columns, not the offer.
@@ -80,7 +83,7 @@ function browse(output: Output): Command {
           return output.table(
             ["offer", "rows", "price", "terms", "schema", "columns"],
             offers.map((o) => [
-              String(o.offer),
+              shortId(o.offer),
               String(o.rows),
               showEther(o.terms.priceWei),
               describeTerms(o.terms, o.budgetLeftMicroRho),
@@ -94,7 +97,7 @@ function browse(output: Output): Command {
 }
 
 interface RunOptions extends AccountOptions, DialectOptions {
-  offers: bigint[];
+  offers: string[];
   weights?: number[];
   params?: string;
   validation?: string;
@@ -111,11 +114,13 @@ function run(output: Output): Command {
   const made = buyerCommand(
     "run",
     "pay for a job over some offers, follow it, and read its result",
-    "symbolon buyer run logistic-regression --offers 1,2,3 --keys buyer.keys.json --out model.json",
+    "symbolon buyer run logistic-regression --offers 0x3fa9,0x81c2 --keys buyer.keys.json --out model.json",
   )
     .argument("<algorithm>", "see: symbolon algorithms list")
     .addOption(
-      new Option("--offers <numbers>", "data sets, as 1,2,3").argParser(parseIds).makeOptionMandatory(),
+      new Option("--offers <names>", "data sets, in the order in which their rows are used")
+        .argParser(parseIds)
+        .makeOptionMandatory(),
     )
     .addOption(
       new Option("--weights <numbers>", "what each offer weighs in averages; its rows by default").argParser(
@@ -143,11 +148,11 @@ function run(output: Output): Command {
     const { readTable } = await import("../../data/csv.ts");
     const validation =
       options.validation === undefined ? undefined : await readTable(options.validation, dialectOf(options));
-    await withBuyer(options, output, async (buyer) => {
+    await withBuyer(options, output, async (buyer, { reader }) => {
       const proposal = await buyer.propose({
         algorithm,
         parameters,
-        offers: options.offers,
+        offers: await Promise.all(options.offers.map((start) => reader.offerNamed(start))),
         ...(options.weights && { weights: options.weights }),
         ...(validation && { validation }),
         ...(options.purpose !== undefined && { purpose: options.purpose }),
@@ -193,15 +198,15 @@ function run(output: Output): Command {
 }
 
 /** Waits for the result and shows how the job gets on. */
-async function follow(buyer: BuyerClient, job: bigint, output: Output): Promise<void> {
-  const progress = output.progress(`job ${job}`);
+async function follow(buyer: BuyerClient, job: string, output: Output): Promise<void> {
+  const progress = output.progress(`job ${shortId(job)}`);
   const onView = ({ progress: report }: JobSummary): void => {
     if (report !== null) progress.update(report.done, report.total, report.phase);
   };
   await buyer.waitForResult(job, { onView }).finally(() => progress.stop());
 }
 
-function parseIds(text: string): bigint[] {
+function parseIds(text: string): string[] {
   return text.split(",").map((part) => parseId(part.trim()));
 }
 
@@ -233,13 +238,14 @@ function openedWords(openings: Record<string, number>): string {
 }
 
 function status(output: Output): Command {
-  return addMarketOptions(command("status", "where a job stands", "symbolon buyer status 1"))
-    .argument("<job>", "its number", parseId)
-    .action((id: bigint, options: MarketOptions) =>
+  return addMarketOptions(command("status", "where a job stands", "symbolon buyer status 0x5c1e"))
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: MarketOptions) =>
       withConnection(options, output, async ({ reader, bridge }) => {
+        const id = await reader.jobNamed(start);
         const job = await reader.job(id);
         // The chain decides; what the bridge adds is progress.
-        const view = await bridge.job(String(id)).catch(() => null);
+        const view = await bridge.job(id).catch(() => null);
         const { state, buyer, amountWei, deadlineSec, offers, windowEndSec } = job;
         const joins = view?.joins ?? [];
         const progress = view?.progress ?? null;
@@ -258,12 +264,12 @@ function status(output: Output): Command {
         };
         output.result(document, () =>
           output.table(
-            ["job", String(id)],
+            ["job", id],
             [
               ["state", state],
               ["buyer", buyer],
               ["escrowed", showEther(amountWei)],
-              ["offers", offers.join(", ")],
+              ["offers", offers.map(shortId).join(", ")],
               ["deadline", new Date(deadlineSec * 1000).toISOString()],
               ["joined", joins.join(", ") || "nobody yet"],
               ["progress", progress === null ? "" : `${progress.phase} ${progress.done}/${progress.total}`],
@@ -279,14 +285,15 @@ function result(output: Output): Command {
   return buyerCommand(
     "result",
     "fetch, check, decrypt and decode the result of a job",
-    "symbolon buyer result 1 --keys buyer.keys.json --out model.json",
+    "symbolon buyer result 0x5c1e --keys buyer.keys.json --out model.json",
   )
-    .argument("<job>", "its number", parseId)
+    .argument("<job>", "its name, or the first digits of it", parseId)
     .option("--wait", "wait until the job has a result")
     .option("--out <file>", "write the result to this file")
-    .action((id: bigint, options: AccountOptions & { wait?: boolean; out?: string }) =>
-      withBuyer(options, output, async (buyer) => {
+    .action((start: string, options: AccountOptions & { wait?: boolean; out?: string }) =>
+      withBuyer(options, output, async (buyer, { reader }) => {
         await checkOutFile(options.out);
+        const id = await reader.jobNamed(start);
         if (options.wait === true) await follow(buyer, id, output);
         const { file } = await buyer.result(id);
         await writeOutFile(options.out, file);
@@ -299,13 +306,14 @@ function accept(output: Output): Command {
   return buyerCommand(
     "accept",
     "accept a result: sellers and operators are paid at once instead of after the challenge window",
-    "symbolon buyer accept 1 --keys buyer.keys.json",
+    "symbolon buyer accept 0x5c1e --keys buyer.keys.json",
   )
-    .argument("<job>", "its number", parseId)
-    .action((id: bigint, options: AccountOptions) =>
-      withBuyer(options, output, async (buyer) => {
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
+      withBuyer(options, output, async (buyer, { reader }) => {
+        const id = await reader.jobNamed(start);
         const { txHash } = await buyer.accept(id);
-        output.result({ job: id, txHash }, () => `job ${id} is accepted  tx ${txHash}`);
+        output.result({ job: id, txHash }, () => `job ${shortId(id)} is accepted  tx ${txHash}`);
       }),
     );
 }
@@ -314,22 +322,23 @@ function refund(output: Output): Command {
   return buyerCommand(
     "refund",
     "take the money of a failed or expired job back",
-    "symbolon buyer refund 1 --keys buyer.keys.json",
+    "symbolon buyer refund 0x5c1e --keys buyer.keys.json",
   )
-    .argument("<job>", "its number", parseId)
-    .action((id: bigint, options: AccountOptions) =>
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
       withBuyer(options, output, async (buyer, { reader }) => {
+        const id = await reader.jobNamed(start);
         if ((await reader.jobState(id)) === "Refunded") {
           output.result(
             { job: id, state: "Refunded", txHash: null },
-            () => `the money of job ${id} is back already`,
+            () => `the money of job ${shortId(id)} is back already`,
           );
           return;
         }
         const { txHash } = await buyer.refund(id);
         output.result(
           { job: id, state: "Refunded", txHash },
-          () => `the money of job ${id} is back  tx ${txHash}`,
+          () => `the money of job ${shortId(id)} is back  tx ${txHash}`,
         );
       }),
     );

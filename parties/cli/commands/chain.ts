@@ -72,6 +72,9 @@ interface DeployOptions extends KeyOptions {
   challengeWindow: number;
   minBond: bigint;
   unbonding: number;
+  grace: number;
+  challengeFee: bigint;
+  response: number;
   devAccount?: number;
 }
 
@@ -110,6 +113,21 @@ export function deployCommand(output: Output): Command {
         .argParser(wholeNumber(0, 0xffffffff))
         .default(7 * 86400),
     )
+    .addOption(
+      new Option("--grace <seconds>", "how long after its deadline a job's result is still taken")
+        .argParser(wholeNumber(0, 86_400))
+        .default(600),
+    )
+    .addOption(
+      new Option("--challenge-fee <amount>", "what a buyer pays for a chunk of a result posted on chain")
+        .argParser(parseWei)
+        .default(10n ** 15n, "0.001eth"),
+    )
+    .addOption(
+      new Option("--response <seconds>", "how long an operator has to post it")
+        .argParser(wholeNumber(60, 30 * 86400))
+        .default(3600),
+    )
     .action(async (options: DeployOptions) => {
       await checkOutFile(options.out);
       const { buildContracts } = await import("../../../contracts/build.ts");
@@ -127,6 +145,9 @@ export function deployCommand(output: Output): Command {
           challengeWindowSec: options.challengeWindow,
           minBondWei: options.minBond,
           unbondingSec: options.unbonding,
+          graceSec: options.grace,
+          challengeFeeWei: options.challengeFee,
+          responseSec: options.response,
         });
         await writeOutFile(options.out, deployment);
         output.result(deployment, () =>
@@ -135,6 +156,7 @@ export function deployCommand(output: Output): Command {
             [
               ["OperatorRegistry", deployment.operatorRegistry],
               ["JobEscrow", deployment.jobEscrow],
+              ["Disputes", deployment.disputes],
             ],
           ),
         );

@@ -1,10 +1,18 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
+import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { parseEndpoint } from "../../compute/endpoint.ts";
 import { collect, command, group, parseId, parseWei } from "../command.ts";
 import { keysOf } from "../key-options.ts";
-import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
+import {
+  type AccountOptions,
+  addKeyOptions,
+  addMarketOptions,
+  jobsNamed,
+  withConnection,
+} from "../market-options.ts";
 import { type Output, showEther } from "../output.ts";
 
 export function operatorCommands(output: Output): Command {
@@ -18,6 +26,8 @@ export function operatorCommands(output: Output): Command {
       createSet(output),
       approve(output),
       revoke(output),
+      pause(output),
+      resume(output),
       status(output),
       claim(output),
       leave(output),
@@ -133,44 +143,96 @@ async function algorithmHashOf(name: string): Promise<string> {
   return (await identify(findAlgorithm(name).manifest)).hash;
 }
 
+/** Adds the option by which an operator says with whom; all its sets by default. */
+function addSetOption(made: Command): Command {
+  return made.addOption(
+    new Option("--set <name>", "in this operator set only; in all of the operator's by default").argParser(
+      parseId,
+    ),
+  );
+}
+
+async function ownSets(reader: MarketReader, operator: string, start?: string): Promise<string[]> {
+  if (start !== undefined) return [await reader.setNamed(start)];
+  const own = (await reader.sets()).filter(({ members }) => members.includes(operator));
+  if (own.length > 0) return [...new Set(own.map(({ id }) => id))];
+  throw new SymbolonError("STATE_INVALID", `operator ${operator} is in no operator set yet`, {
+    hint: "an operator approves algorithms for the sets that it is in: symbolon operator create-set",
+  });
+}
+
 function approve(output: Output): Command {
-  return operatorCommand(
+  const made = operatorCommand(
     "approve",
-    "run an algorithm from now on: its hash goes on the allow-list on chain",
+    "run an algorithm from now on, together with the others of a set: it goes on the allow-list on chain",
     "symbolon operator approve logistic-regression --keys operator.keys.json",
-  )
-    .argument("<algorithm>", "its name, for the version in this checkout, or a hash")
-    .action((name: string, options: AccountOptions) =>
-      withConnection(options, output, async ({ as }) => {
-        const algorithm = await algorithmHashOf(name);
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).approve(algorithm);
-        output.result(
-          { operator: keys.owner.address, algorithm, txHash: hash },
-          () => `approved ${algorithm}  tx ${hash}`,
-        );
-      }),
-    );
+  ).argument("<algorithm>", "its name, for the version in this checkout, or a hash");
+  return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
+    withConnection(options, output, async ({ as, reader }) => {
+      const algorithm = await algorithmHashOf(name);
+      const { owner } = await keysOf("operator", options);
+      const operatorSets = await ownSets(reader, owner.address, options.set);
+      const market = as(owner);
+      const txHashes: string[] = [];
+      for (const set of operatorSets) txHashes.push((await market.approve(set, algorithm)).hash);
+      output.result({ operator: owner.address, algorithm, operatorSets, txHashes }, () =>
+        operatorSets
+          .map((set, i) => `approved ${shortId(algorithm)} in set ${shortId(set)}  tx ${txHashes[i]}`)
+          .join("\n"),
+      );
+    }),
+  );
 }
 
 function revoke(output: Output): Command {
-  return operatorCommand(
+  const made = operatorCommand(
     "revoke",
     "no longer run an algorithm; funded jobs are not affected",
     "symbolon operator revoke logistic-regression --keys operator.keys.json",
-  )
-    .argument("<algorithm>", "its name, for the version in this checkout, or a hash")
-    .action((name: string, options: AccountOptions) =>
-      withConnection(options, output, async ({ as }) => {
-        const algorithm = await algorithmHashOf(name);
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).revoke(algorithm);
-        output.result(
-          { operator: keys.owner.address, algorithm, txHash: hash },
-          () => `revoked ${algorithm}  tx ${hash}`,
-        );
-      }),
-    );
+  ).argument("<algorithm>", "its name, for the version in this checkout, or a hash");
+  return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
+    withConnection(options, output, async ({ as, reader }) => {
+      const algorithm = await algorithmHashOf(name);
+      const { owner } = await keysOf("operator", options);
+      const operatorSets = await ownSets(reader, owner.address, options.set);
+      const market = as(owner);
+      const txHashes: string[] = [];
+      for (const set of operatorSets) txHashes.push((await market.revoke(set, algorithm)).hash);
+      output.result({ operator: owner.address, algorithm, operatorSets, txHashes }, () =>
+        operatorSets
+          .map((set, i) => `revoked ${shortId(algorithm)} in set ${shortId(set)}  tx ${txHashes[i]}`)
+          .join("\n"),
+      );
+    }),
+  );
+}
+
+function pause(output: Output): Command {
+  return operatorCommand(
+    "pause",
+    "take no new jobs until resumed; funded jobs and all payments go on",
+    "symbolon operator pause --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ as }) => {
+      const { owner } = await keysOf("operator", options);
+      const { hash } = await as(owner).pause();
+      output.result({ operator: owner.address, txHash: hash }, () => `takes no new jobs  tx ${hash}`);
+    }),
+  );
+}
+
+function resume(output: Output): Command {
+  return operatorCommand(
+    "resume",
+    "take new jobs again after a pause",
+    "symbolon operator resume --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ as }) => {
+      const { owner } = await keysOf("operator", options);
+      const { hash } = await as(owner).resume();
+      output.result({ operator: owner.address, txHash: hash }, () => `takes new jobs  tx ${hash}`);
+    }),
+  );
 }
 
 function status(output: Output): Command {
@@ -184,16 +246,23 @@ function status(output: Output): Command {
       const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
       const { owner } = await keysOf("operator", options);
       const operator = await reader.operator(owner.address);
-      const hashes = await reader.approvals(owner.address);
       const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
-      const algorithms = hashes.map((hash) => ({ hash, id: known.find((a) => a.hash === hash)?.id ?? null }));
-      const sets = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
+      const own = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
+      const operatorSets = await Promise.all(
+        own.map(async ({ id, members }) => ({
+          id,
+          members,
+          algorithms: (await reader.approvals(owner.address, id)).map((hash) => ({
+            hash,
+            id: known.find((a) => a.hash === hash)?.id ?? null,
+          })),
+        })),
+      );
       const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
       output.result(
         {
           ...operator,
-          algorithms,
-          operatorSets: sets.map(({ id }) => id),
+          operatorSets,
           claimableWei,
           claimedWei,
           jobs: jobs.length,
@@ -207,8 +276,10 @@ function status(output: Output): Command {
               ["signer", operator.signer],
               ["fee", showEther(operator.feeWei)],
               ["bond", showEther(operator.bondWei)],
-              ["operator sets", sets.map(({ id }) => id).join(" ") || "none"],
-              ["runs", algorithms.map(({ id, hash }) => id ?? hash).join(", ") || "nothing"],
+              ...operatorSets.map(({ id, algorithms }) => [
+                `set ${shortId(id)}`,
+                algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
+              ]),
               ["jobs", String(jobs.length)],
               ["can be claimed", showEther(claimableWei)],
               ["claimed", showEther(claimedWei)],
@@ -226,14 +297,19 @@ function claim(output: Output): Command {
     "symbolon operator claim --keys operator.keys.json",
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
-    .action((options: AccountOptions & { job?: bigint[] }) =>
+    .action((options: AccountOptions & { job?: string[] }) =>
       withConnection(options, output, async ({ as }) => {
         const { claimEarnings } = await import("../../seller/earnings.ts");
         const { owner } = await keysOf("operator", options);
-        const claimed = await claimEarnings(as(owner), owner.address, options.job);
+        const claimed = await claimEarnings(
+          as(owner),
+          owner.address,
+          await jobsNamed(as(owner), options.job),
+        );
         output.result(
           { ...claimed, account: owner.address },
-          () => `${showEther(claimed.amountWei)} of job ${claimed.jobs.join(", ")}  tx ${claimed.txHash}`,
+          () =>
+            `${showEther(claimed.amountWei)} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
         );
       }),
     );

@@ -1,13 +1,19 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
 import { type Command, Option } from "commander";
-import { exactMicroRho } from "../../../contracts/use-terms.ts";
+import { exactMicroRho, shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { collect, command, group, parseId } from "../command.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { fieldOption } from "../field-option.ts";
 import { keysOf } from "../key-options.ts";
-import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
+import {
+  type AccountOptions,
+  addKeyOptions,
+  addMarketOptions,
+  jobsNamed,
+  withConnection,
+} from "../market-options.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
 import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
 
@@ -46,7 +52,7 @@ function offer(output: Output): Command {
   const made = sellerCommand(
     "offer",
     "share a CSV file to an operator set and publish it under terms of use",
-    "symbolon seller offer --keys seller.keys.json --data patients.csv --schema schema.json --set 0x... --price 0.01eth",
+    "symbolon seller offer --keys seller.keys.json --data patients.csv --schema schema.json --set 0x9d41 --price 0.01eth",
   )
     .requiredOption("--data <file>", "the data set; a model update when it ends in .json")
     .addOption(
@@ -55,7 +61,12 @@ function offer(output: Output): Command {
         "privacy loss (zCDP) that all jobs together may cause, for ever; without it there is no limit",
       ).argParser(parseRho),
     )
-    .option("--set <hash>", "operator set that gets the shares; can be left out when there is one only")
+    .addOption(
+      new Option(
+        "--set <name>",
+        "operator set that gets the shares; can be left out when there is one only",
+      ).argParser(parseId),
+    )
     .option(
       "--schema <file>",
       "columns and bounds; without it they are derived from the data and become public",
@@ -88,7 +99,8 @@ function offer(output: Output): Command {
     const { account } = await keysOf("seller", options);
     await withConnection(options, output, async ({ bridge, reader, as }) => {
       const { publishDataSet } = await import("../../seller/client.ts");
-      const operatorSet = options.set ?? onlySet(await reader.sets());
+      const operatorSet =
+        options.set === undefined ? onlySet(await reader.sets()) : await reader.setNamed(options.set);
       const published = await publishDataSet(
         { bridge, market: as(account), seller: account.address },
         {
@@ -101,7 +113,7 @@ function offer(output: Output): Command {
       );
       output.result({ ...published, seller: account.address, operatorSet, terms, schema }, () =>
         [
-          `offer ${published.offer}: ${published.rows} rows, ${published.columns} columns, ${showEther(terms.priceWei)} a use`,
+          `offer ${published.offer}:\n  ${published.rows} rows, ${published.columns} columns, ${showEther(terms.priceWei)} a use`,
           `terms: ${describeTerms(terms, options.budgetRho ?? exactMicroRho)}`,
           `${showBytes(published.preview.sealedBytes)} of sealed shares at the bridge, commitments on chain`,
           ...Object.entries(published.preview.clipped).map(
@@ -152,7 +164,7 @@ function offers(output: Output): Command {
         output.table(
           ["offer", "rows", "columns", "price", "terms", "state", "jobs"],
           shown.map((o) => [
-            String(o.offer),
+            shortId(o.offer),
             String(o.rows),
             String(o.columns),
             showEther(o.terms.priceWei),
@@ -170,12 +182,13 @@ function relist(output: Output): Command {
   const made = sellerCommand(
     "relist",
     "change terms of an offer for jobs to come, or list a withdrawn one again; the data is not shared again, and terms that no option names stay",
-    "symbolon seller relist 3 --price 0.02eth --keys seller.keys.json",
-  ).argument("<offer>", "its number", parseId);
-  return addTermsOptions(made).action((id: bigint, options: AccountOptions & TermsOptions) =>
+    "symbolon seller relist 0x3fa9 --price 0.02eth --keys seller.keys.json",
+  ).argument("<offer>", "its name, or the first digits of it", parseId);
+  return addTermsOptions(made).action((start: string, options: AccountOptions & TermsOptions) =>
     withConnection(options, output, async ({ as, bridge }) => {
       const { account } = await keysOf("seller", options);
       const { fetchDocument } = await import("../../terms.ts");
+      const id = await as(account).offerNamed(start);
       const before = (await as(account).offer(id)).terms;
       const current = { terms: before, document: await fetchDocument(bridge, id, before) };
       const { terms, document } = await termsOf(options, current);
@@ -184,7 +197,7 @@ function relist(output: Output): Command {
       const { budgetLeftMicroRho } = await as(account).offer(id);
       output.result({ offer: id, terms, budgetLeftMicroRho, txHash: hash }, () =>
         [
-          `offer ${id} costs ${showEther(terms.priceWei)} a use from now on  tx ${hash}`,
+          `offer ${shortId(id)} costs ${showEther(terms.priceWei)} a use from now on  tx ${hash}`,
           `terms: ${describeTerms(terms, budgetLeftMicroRho)}`,
         ].join("\n"),
       );
@@ -196,14 +209,15 @@ function returnBudget(output: Output): Command {
   return sellerCommand(
     "return-budget",
     "take back the privacy budget that a job reserved and never used: it ended before the operators joined",
-    "symbolon seller return-budget 7 --keys seller.keys.json",
+    "symbolon seller return-budget 0x5c1e --keys seller.keys.json",
   )
-    .argument("<job>", "its number", parseId)
-    .action((job: bigint, options: AccountOptions) =>
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
       withConnection(options, output, async ({ as }) => {
         const { account } = await keysOf("seller", options);
+        const job = await as(account).jobNamed(start);
         const { hash } = await as(account).returnBudget(job);
-        output.result({ job, txHash: hash }, () => `the budget of job ${job} is back  tx ${hash}`);
+        output.result({ job, txHash: hash }, () => `the budget of job ${shortId(job)} is back  tx ${hash}`);
       }),
     );
 }
@@ -212,14 +226,15 @@ function withdrawOffer(output: Output): Command {
   return sellerCommand(
     "withdraw-offer",
     "take an offer from the market; funded jobs are not affected",
-    "symbolon seller withdraw-offer 3 --keys seller.keys.json",
+    "symbolon seller withdraw-offer 0x3fa9 --keys seller.keys.json",
   )
-    .argument("<offer>", "its number", parseId)
-    .action((id: bigint, options: AccountOptions) =>
+    .argument("<offer>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
       withConnection(options, output, async ({ as }) => {
         const { account } = await keysOf("seller", options);
+        const id = await as(account).offerNamed(start);
         const { hash } = await as(account).withdrawOffer(id);
-        output.result({ offer: id, txHash: hash }, () => `offer ${id} is withdrawn  tx ${hash}`);
+        output.result({ offer: id, txHash: hash }, () => `offer ${shortId(id)} is withdrawn  tx ${hash}`);
       }),
     );
 }
@@ -239,7 +254,7 @@ function earnings(output: Output): Command {
         [
           output.table(
             ["job", "pay", "state"],
-            shown.map(({ job, amountWei, state }) => [String(job), showEther(amountWei), state]),
+            shown.map(({ job, amountWei, state }) => [shortId(job), showEther(amountWei), state]),
           ),
           `${showEther(claimableWei)} can be claimed, ${showEther(claimedWei)} was claimed`,
         ].join("\n"),
@@ -255,14 +270,19 @@ function claim(output: Output): Command {
     "symbolon seller claim --keys seller.keys.json",
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
-    .action((options: AccountOptions & { job?: bigint[] }) =>
+    .action((options: AccountOptions & { job?: string[] }) =>
       withConnection(options, output, async ({ as }) => {
         const { claimEarnings } = await import("../../seller/earnings.ts");
         const { account } = await keysOf("seller", options);
-        const claimed = await claimEarnings(as(account), account.address, options.job);
+        const claimed = await claimEarnings(
+          as(account),
+          account.address,
+          await jobsNamed(as(account), options.job),
+        );
         output.result(
           { ...claimed, account: account.address },
-          () => `${showEther(claimed.amountWei)} of job ${claimed.jobs.join(", ")}  tx ${claimed.txHash}`,
+          () =>
+            `${showEther(claimed.amountWei)} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
         );
       }),
     );

@@ -1,6 +1,7 @@
 /** `symbolon bundle` and `symbolon verify`: the public record of a job, and its check without a network. */
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
+import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { unreadable } from "../../unreadable.ts";
 import { command, parseId } from "../command.ts";
@@ -13,21 +14,22 @@ export function bundleCommand(output: Output): Command {
     command(
       "bundle",
       "export the public record of a finished job",
-      "symbolon bundle 1 --out job-1.bundle.json",
+      "symbolon bundle 0x5c1e --out job.bundle.json",
     ),
   )
-    .argument("<job>", "its number", parseId)
+    .argument("<job>", "its name, or the first digits of it", parseId)
     .option("--out <file>", "write it to this file instead of stdout")
-    .action((id: bigint, options: MarketOptions & { out?: string }) =>
+    .action((start: string, options: MarketOptions & { out?: string }) =>
       withConnection(options, output, async ({ bridge, reader }) => {
         const { exportBundle } = await import("../../verify/bundle.ts");
+        const id = await reader.jobNamed(start);
         const bundle = await exportBundle({ bridge, market: reader }, id);
         if (options.out === undefined) {
           output.result(bundle, () => JSON.stringify(bundle, null, 2));
           return;
         }
         await writeOutFile(options.out, bundle);
-        output.result({ job: id, file: options.out }, () => `job ${id} is in ${options.out}`);
+        output.result({ job: id, file: options.out }, () => `job ${shortId(id)} is in ${options.out}`);
       }),
     );
 }
@@ -36,7 +38,7 @@ export function verifyCommand(output: Output): Command {
   return command(
     "verify",
     "check a bundle: commitments, attestation, roots, payouts",
-    "symbolon verify job-1.bundle.json",
+    "symbolon verify job.bundle.json",
   )
     .argument("<bundle>", "a file that `symbolon bundle` wrote")
     .addOption(new Option("--rpc <url>", "compare it with the chain too, at this JSON-RPC endpoint"))
