@@ -5,6 +5,7 @@
  */
 import {
   type BytesLike,
+  Interface,
   type Signer,
   type TransactionReceipt,
   type TransactionResponse,
@@ -17,6 +18,7 @@ import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
+import { allowanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
@@ -97,7 +99,21 @@ export interface ClaimInput extends Payout {
 const gasMarginPercent = 15n;
 const minedTimeoutMs = 180_000;
 
+/** What a transaction will take, told before it is sent. */
+export interface GasEstimate {
+  method: string;
+  gas: bigint;
+  /** What the gas can cost at the present fees, in wei. */
+  mostWei: bigint;
+  /** What is sent along. */
+  valueWei: bigint;
+}
+
+const erc20 = new Interface(["function approve(address spender, uint256 amount) returns (bool)"]);
+
 export class Market extends MarketReader {
+  /** Called before a transaction is sent. */
+  onEstimate: ((estimate: GasEstimate) => void) | undefined;
   /** One broadcast at a time, so that two calls never draw the same nonce. */
   #broadcasting: Promise<unknown> = Promise.resolve();
   readonly #withCode = new Set<string>();
@@ -181,15 +197,22 @@ export class Market extends MarketReader {
 
   // ---- buyers --------------------------------------------------------------------------------------
 
-  /** Funds a job: with ETH, or with a token of which the escrow may take the amount, see {@link approveToken}. */
+  /**
+   * Funds a job: with ETH, or with a token, which the escrow is allowed to take exactly that much of, by the account's
+   * signature where the token knows permits (EIP-2612), by a transaction before where it does not.
+   */
   async createJob(input: JobInput): Promise<{ receipt: TransactionReceipt; job: string; amountWei: bigint }> {
     const buyer = await this.#signer.getAddress();
     const [request, quoted] = await Promise.all([
       this.jobRequest(input),
       input.amountWei ?? this.quote({ ...input, buyer }),
     ]);
-    const valueWei = request.token === ZeroAddress ? quoted : 0n;
-    const receipt = await this.#send("JobEscrow", "createJob", [request], valueWei);
+    const { token } = request;
+    const permit = token === ZeroAddress ? undefined : await this.#allow(token, quoted, input.deadlineSec);
+    const receipt =
+      permit === undefined
+        ? await this.#send("JobEscrow", "createJob", [request], token === ZeroAddress ? quoted : 0n)
+        : await this.#send("JobEscrow", "createJobWithPermit", [request, permit]);
     const { job, amountWei } = this.#emitted(receipt, "JobFunded");
     return { receipt, job, amountWei };
   }
@@ -263,18 +286,55 @@ export class Market extends MarketReader {
     return this.runner;
   }
 
-  async #send(
+  /** Lets the escrow take `amount` of a token. @returns the permit to show it, if one is needed and possible */
+  async #allow(token: string, amount: bigint, deadlineSec: number): Promise<SignedPermit | undefined> {
+    const signer = this.#signer;
+    const escrow = this.deployment.jobEscrow;
+    return this.guard(async () => {
+      const allowed = await allowanceOf(this.provider, token, await signer.getAddress(), escrow);
+      if (allowed >= amount) return undefined;
+      const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
+      if (permit !== undefined) return permit;
+      // Some tokens take a new allowance only after the old one was set to nothing.
+      if (allowed > 0n) await this.#transact(token, erc20, "approve", [escrow, 0n]);
+      await this.#transact(token, erc20, "approve", [escrow, amount]);
+      return undefined;
+    });
+  }
+
+  #send(
     contract: ContractName,
+    method: string,
+    args: readonly unknown[],
+    valueWei = 0n,
+  ): Promise<TransactionReceipt> {
+    return this.#transact(
+      addressOf(this.deployment, contract),
+      artifact(contract).abi,
+      method,
+      args,
+      valueWei,
+    );
+  }
+
+  async #transact(
+    to: string,
+    abi: Interface,
     method: string,
     args: readonly unknown[],
     valueWei = 0n,
   ): Promise<TransactionReceipt> {
     const signer = this.#signer;
     return this.guard(async () => {
-      const data = artifact(contract).abi.encodeFunctionData(method, args);
-      const request = { to: addressOf(this.deployment, contract), data, value: valueWei };
+      const data = abi.encodeFunctionData(method, args);
+      const request = { to, data, value: valueWei };
       await this.#requireCode(request.to);
       const estimate = await signer.estimateGas(request);
+      if (this.onEstimate !== undefined) {
+        const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
+        const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;
+        this.onEstimate({ method, gas: estimate, mostWei: estimate * pricePerGas, valueWei });
+      }
       const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
       const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
       this.#broadcasting = sending.catch(() => undefined);

@@ -1,8 +1,8 @@
 /** The buyer's side as a library: fund a proposal, follow the job, read the result, accept it, get money back. */
-import { formatEther } from "ethers";
 import { encodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
 import type { Job, Market } from "../../contracts/market.ts";
+import { balanceOf, readToken, showAmount } from "../../contracts/tokens.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
@@ -82,7 +82,7 @@ export class BuyerClient {
       );
       spec.validation = { nonce, rows, columns, ciphertextHashes };
     }
-    await this.#checkFunds(proposal.amountWei);
+    await this.#checkFunds(proposal.token, proposal.amountWei);
     const deadlineSec = (await chainTimeSec(market)) + durationSec;
     const { receipt, job, amountWei } = await market.createJob({
       algorithm: proposal.identity.hash,
@@ -92,6 +92,8 @@ export class BuyerClient {
       offers: proposal.offers.map(({ offer }) => offer),
       purpose: proposal.purpose,
       proofs: proposal.proofs,
+      credentials: proposal.credentials,
+      token: proposal.token,
       terms: new Map(proposal.offers.map(({ offer, terms }) => [offer, terms])),
       spec: encodeJobSpec(spec),
       // The price that was shown, not another that a seller may have set since.
@@ -156,16 +158,16 @@ export class BuyerClient {
     return undefined;
   }
 
-  async #checkFunds(amountWei: bigint): Promise<void> {
+  async #checkFunds(address: string, amount: bigint): Promise<void> {
     const { market, buyer } = this.#connection;
-    const balance = await market.provider.getBalance(buyer);
-    if (balance < amountWei) {
-      throw new SymbolonError(
-        "FUNDS_MISSING",
-        `the job costs ${formatEther(amountWei)} ETH, the account ${buyer} holds ${formatEther(balance)} ETH`,
-        { hint: "fund the account, or use fewer offers" },
-      );
-    }
+    const balance = await balanceOf(market.provider, address, buyer);
+    if (balance >= amount) return;
+    const token = await readToken(market.provider, address);
+    throw new SymbolonError(
+      "FUNDS_MISSING",
+      `the job costs ${showAmount(amount, token)}, the account ${buyer} holds ${showAmount(balance, token)}`,
+      { hint: "fund the account, or use fewer offers" },
+    );
   }
 
   async #failure(id: string): Promise<SymbolonError> {

@@ -11,9 +11,10 @@ import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
-import type { UseProofs } from "../../contracts/market-views.ts";
-import { describeTermFailure, purposeHash, type TermFailure } from "../../contracts/use-terms.ts";
+import type { Credential, UseProofs } from "../../contracts/market-views.ts";
+import { describeTermFailure, purposeHash, type TermFailure, tokenOf } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { type CredentialFile, credentialsFor } from "../credentials.ts";
 import { conform } from "../data/conform.ts";
 import type { Table } from "../data/csv.ts";
 import { type DataSetSchema, parseSchema, schemaHash, sharedColumns } from "../data/schema.ts";
@@ -34,6 +35,8 @@ export interface JobOrder {
   validation?: Table;
   /** What the result is for, where a seller asks. */
   purpose?: string;
+  /** Of issuers that vouch for the buyer. */
+  credentials?: readonly CredentialFile[];
 }
 
 export interface JobProposal {
@@ -54,6 +57,10 @@ export interface JobProposal {
   purpose: string;
   /** What the job shows of the sellers' lists. */
   proofs: ReadonlyMap<string, UseProofs>;
+  credentials: ReadonlyMap<string, Credential>;
+  /** What the offers are priced in; the zero address is ETH. */
+  token: string;
+  /** In the smallest unit of the token. */
   amountWei: bigint;
 }
 
@@ -87,7 +94,10 @@ export async function proposeJob(
   const purpose = purposeHash(order.purpose);
   const proofs = await proofsFor(bridge, offers, { algorithm: identity.hash, buyer, purpose });
   const ids = offers.map((o) => o.offer);
-  const request = { operatorSet, algorithm: identity.hash, offers: ids, buyer, purpose, proofs };
+  const credentials = credentialsFor(order.credentials ?? [], offers, market.deployment, buyer);
+  const token = tokenOf(offers[0]!.terms);
+  const shown = { purpose, proofs, credentials, token };
+  const request = { operatorSet, algorithm: identity.hash, offers: ids, buyer, ...shown };
   refuseFailures(await market.explain(request));
   const amountWei = await market.quote(request);
   await checkStoredShares(bridge, offers);
@@ -104,8 +114,7 @@ export async function proposeJob(
     ...(order.validation && { validation: order.validation }),
     shape,
     plan,
-    purpose,
-    proofs,
+    ...shown,
     amountWei,
   };
 }

@@ -75,6 +75,8 @@ export interface ResultFile {
   model: Record<string, unknown>;
   metrics: Record<string, unknown>;
   privacy: { epsilon: number | null; delta: number | null; rho: number | null };
+  /** What the payouts are in; the zero address is ETH. */
+  token: string;
   payouts: { party: "seller" | "operator"; address: string; amountWei: string }[];
   run: RunReport;
   receipts: { fund: string; attest: string | null; settle: string | null };
@@ -313,6 +315,7 @@ async function resultFile(
     metrics: decoded.metrics,
     // No algorithm of this version adds noise.
     privacy: { epsilon: null, delta: null, rho: null },
+    token: job.token,
     payouts: entries.map(({ party, account, amountWei }) => ({
       party,
       address: account,

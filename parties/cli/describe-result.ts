@@ -1,4 +1,5 @@
 /** A result file in words and tables. */
+import { ZeroAddress } from "ethers";
 import type { ResultFile } from "../buyer/result.ts";
 import { type Output, showBytes, showEther } from "./output.ts";
 
@@ -21,7 +22,7 @@ export function describeResult(file: ResultFile, output: Output): string {
     describeCost(run, output),
     ...file.payouts.map(
       ({ party, address, amountWei }) =>
-        `${party} ${address} ${file.receipts.settle === null ? "will be" : "is"} paid ${showEther(BigInt(amountWei))}`,
+        `${party} ${address} ${file.receipts.settle === null ? "will be" : "is"} paid ${file.token === ZeroAddress ? showEther(BigInt(amountWei)) : `${amountWei} units of ${file.token}`}`,
     ),
   ].join("\n");
 }

@@ -11,7 +11,8 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import type { AccountKey } from "../keys.ts";
 import { unreadable } from "../unreadable.ts";
 import type { KeyOptions } from "./key-options.ts";
-import type { Output } from "./output.ts";
+import { TokenBook } from "./money.ts";
+import { type Output, showEther } from "./output.ts";
 
 export interface MarketOptions {
   rpc: string;
@@ -49,6 +50,7 @@ export interface MarketConnection {
   deployment: Deployment;
   bridge: BridgeClient;
   provider: JsonRpcProvider;
+  tokens: TokenBook;
   /** For reading. */
   reader: MarketReader;
   /** For acting with an account. */
@@ -95,8 +97,14 @@ async function connected<T>(
       deployment,
       bridge,
       provider,
+      tokens: new TokenBook(provider),
       reader: new MarketReader(deployment, provider),
-      as: ({ privateKey }) => new Market(deployment, new Wallet(privateKey.hex(), provider)),
+      as: ({ privateKey }) => {
+        const market = new Market(deployment, new Wallet(privateKey.hex(), provider));
+        market.onEstimate = ({ method, gas, mostWei }) =>
+          output.note(`${method}: about ${gas} gas, at most ${showEther(mostWei)}`);
+        return market;
+      },
     });
   } finally {
     provider.destroy();

@@ -1,37 +1,50 @@
 /** Options by which a seller states its terms of use. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { isAddress, ZeroHash } from "ethers";
+import { ZeroAddress, ZeroHash } from "ethers";
+import type { Token } from "../../contracts/tokens.ts";
 import {
   exactMicroRho,
+  membersOnly,
   neverSec,
   openRules,
   openTerms,
   rhoText,
   type UseTerms,
 } from "../../contracts/use-terms.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
 import type { TermsDocument } from "../terms.ts";
-import { collect, parseWei, wholeNumber } from "./command.ts";
-import { showEther } from "./output.ts";
+import { collect, wholeNumber } from "./command.ts";
+import { amountIn, type Money, parseAccount, parseMoney, type TokenBook } from "./money.ts";
 
 export interface TermsOptions {
-  price?: bigint;
-  rhoPrice?: bigint;
+  price?: Money;
+  rhoPrice?: Money;
+  token?: string;
   maxRho?: bigint;
   expires?: number;
   minSellers?: number;
   allowAlgorithm?: string[];
   allowBuyer?: string[];
   allowPurpose?: string[];
+  issuer?: string;
+  discount?: number;
+  membersOnly?: boolean;
+  hook?: string;
 }
 
 export function addTermsOptions(made: Command): Command {
   return made
-    .addOption(new Option("--price <amount>", "price of one use").argParser(parseWei))
+    .addOption(new Option("--price <amount>", "price of one use, such as 0.01eth").argParser(parseMoney))
     .addOption(
       new Option(
         "--rho-price <amount>",
         "price of each 0.000001 rho of privacy budget that a use spends",
-      ).argParser(parseWei),
+      ).argParser(parseMoney),
+    )
+    .addOption(
+      new Option("--token <address>", "ERC-20 token of the prices, which are plain numbers then").argParser(
+        parseAccount,
+      ),
     )
     .addOption(
       new Option(
@@ -51,7 +64,26 @@ export function addTermsOptions(made: Command): Command {
       collect(String),
     )
     .option("--allow-buyer <address>", "the only accounts that may buy", collect(parseAccount))
-    .option("--allow-purpose <text>", "the only purposes that a buyer may declare", collect(String));
+    .option("--allow-purpose <text>", "the only purposes that a buyer may declare", collect(String))
+    .addOption(
+      new Option(
+        "--issuer <address>",
+        "account whose credential lets a buyer in that is not listed; see: symbolon seller vouch",
+      ).argParser(parseAccount),
+    )
+    .addOption(
+      new Option(
+        "--discount <percent>",
+        "what a credential takes off the price; 100 makes it free",
+      ).argParser(parsePercent),
+    )
+    .option("--members-only", "nobody buys without a credential")
+    .addOption(
+      new Option(
+        "--hook <address>",
+        "a contract of the seller's own that must agree to each job (ITerms in contracts/interfaces)",
+      ).argParser(parseAccount),
+    );
 }
 
 /** Terms as they are, which a relisting keeps where no option says otherwise. */
@@ -62,10 +94,11 @@ export interface CurrentTerms {
 
 /**
  * The terms that the options state, the rest as it is or open, and the document with their lists.
- * @throws ALGORITHM_UNKNOWN
+ * @throws ALGORITHM_UNKNOWN; USAGE; PARAMETER_INVALID for a token that is none
  */
 export async function termsOf(
   options: TermsOptions,
+  tokens: TokenBook,
   { terms, document }: CurrentTerms = { terms: openTerms(0n), document: undefined },
 ): Promise<{ terms: UseTerms; document?: Uint8Array }> {
   const { findAlgorithm, identify } = await import("../../algorithms/catalog.ts");
@@ -75,34 +108,71 @@ export async function termsOf(
     const named = options.allowAlgorithm.map((id) => identify(findAlgorithm(id).manifest));
     algorithms = (await Promise.all(named)).map(({ hash }) => hash);
   }
+  const rules = terms.rules ?? openRules;
+  const token = await tokens.of(options.token ?? rules.token);
+  requireNewPrices(options, terms, token);
+  const issuer = options.issuer ?? rules.issuer;
+  if (issuer === ZeroAddress && (options.discount !== undefined || options.membersOnly === true)) {
+    throw new SymbolonError("USAGE", "who vouches for members?", { hint: "give --issuer ADDRESS" });
+  }
+  const listsBuyers = options.allowBuyer !== undefined;
+  if (listsBuyers && options.membersOnly === true) {
+    throw new SymbolonError(
+      "USAGE",
+      "--members-only leaves out all who have no credential; --allow-buyer does not",
+    );
+  }
   return withLists(
     {
-      priceWei: options.price ?? terms.priceWei,
-      rhoPriceWei: options.rhoPrice ?? terms.rhoPriceWei,
+      priceWei: options.price === undefined ? terms.priceWei : amountIn(options.price, token),
+      rhoPriceWei: options.rhoPrice === undefined ? terms.rhoPriceWei : amountIn(options.rhoPrice, token),
       maxMicroRho: options.maxRho ?? terms.maxMicroRho,
       expirySec: options.expires ?? terms.expirySec,
       minSellers: options.minSellers ?? terms.minSellers,
     },
-    terms.rules ?? openRules,
+    {
+      ...{ token: token.address, issuer, hook: options.hook ?? rules.hook },
+      discountBps: options.discount === undefined ? rules.discountBps : options.discount,
+      buyers: options.membersOnly === true ? membersOnly : listsBuyers ? ZeroHash : rules.buyers,
+    },
     {
       algorithms,
-      buyers: options.allowBuyer ?? document?.buyers ?? [],
+      buyers: options.allowBuyer ?? (options.membersOnly === true ? [] : (document?.buyers ?? [])),
       purposes: options.allowPurpose ?? document?.purposes ?? [],
     },
   );
 }
 
+/** A price stays when the terms do, but not when the token changes: the same number would be another price. */
+function requireNewPrices(options: TermsOptions, terms: UseTerms, token: Token): void {
+  const before = terms.rules?.token ?? ZeroAddress;
+  if (token.address === before) return;
+  const kept =
+    (options.price === undefined && terms.priceWei > 0n) ||
+    (options.rhoPrice === undefined && terms.rhoPriceWei > 0n);
+  if (kept) throw new SymbolonError("USAGE", "with another token all prices must be given again");
+}
+
 /** Terms beside the price, on one line. */
-export function describeTerms(terms: UseTerms, budgetLeftMicroRho: bigint): string {
+export async function describeTerms(
+  terms: UseTerms,
+  budgetLeftMicroRho: bigint,
+  tokens: TokenBook,
+): Promise<string> {
   const parts: string[] = [];
   if (terms.maxMicroRho !== exactMicroRho) parts.push(`at most ${rhoText(terms.maxMicroRho)} a job`);
-  if (terms.rhoPriceWei > 0n) parts.push(`${showEther(terms.rhoPriceWei)} for each 0.000001 rho`);
+  const rules = terms.rules ?? openRules;
+  if (terms.rhoPriceWei > 0n) {
+    parts.push(`${await tokens.show(terms.rhoPriceWei, rules.token)} for each 0.000001 rho`);
+  }
   if (budgetLeftMicroRho !== exactMicroRho) parts.push(`${rhoText(budgetLeftMicroRho)} left`);
   if (terms.minSellers > 1) parts.push(`${terms.minSellers} sellers or more`);
   if (terms.expirySec < neverSec) parts.push(`until ${new Date(terms.expirySec * 1000).toISOString()}`);
-  const rules = terms.rules ?? openRules;
   if (rules.algorithms !== ZeroHash) parts.push("listed algorithms");
-  if (rules.buyers !== ZeroHash) parts.push("listed buyers");
+  if (rules.buyers === membersOnly) parts.push(`members of ${rules.issuer} only`);
+  else if (rules.buyers !== ZeroHash) parts.push("listed buyers");
+  if (rules.discountBps > 0) parts.push(`${rules.discountBps / 100} % off for members of ${rules.issuer}`);
+  if (rules.hook !== ZeroAddress) parts.push(`if contract ${rules.hook} agrees`);
   if (rules.purposes !== ZeroHash) parts.push("listed purposes");
   return parts.length === 0 ? "any use" : parts.join(", ");
 }
@@ -116,7 +186,8 @@ export function parseRho(text: string): bigint {
   return BigInt(Math.round(value * 1e6));
 }
 
-function parseDate(text: string): number {
+/** Seconds of a date in ISO 8601 that has not passed. */
+export function parseDate(text: string): number {
   const sec = Math.floor(Date.parse(text) / 1000);
   // A time without its zone would mean another moment on another machine.
   if (!/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) || !(sec <= neverSec)) {
@@ -126,7 +197,11 @@ function parseDate(text: string): number {
   return sec;
 }
 
-function parseAccount(text: string): string {
-  if (!isAddress(text)) throw new InvalidArgumentError("expected an account: 0x and 40 hexadecimal digits");
-  return text;
+/** Hundredths of a percent. */
+function parsePercent(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d{1,2})?$/.test(text) || value > 100) {
+    throw new InvalidArgumentError("expected a percentage from 0 to 100, with at most two decimals");
+  }
+  return Math.round(value * 100);
 }

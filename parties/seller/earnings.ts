@@ -1,9 +1,11 @@
 /** What an account has earned by jobs, as a seller or an operator, and drawing it. */
+import { ZeroAddress } from "ethers";
 import type { Market } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { PayoutTree } from "../../contracts/payouts.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { readLedger } from "../market-history.ts";
-import { payoutPlan } from "../payout-plan.ts";
+import { type PayoutFacts, payoutPlan } from "../payout-plan.ts";
 
 /**
  * Where the pay of a job stands: in escrow while the job runs, in the challenge window, ready to be claimed,
@@ -14,6 +16,8 @@ export type EarningState = "escrowed" | "window" | "claimable" | "claimed" | "re
 export interface Earning {
   job: string;
   state: EarningState;
+  /** What it is paid in; the zero address is ETH. */
+  token: string;
   amountWei: bigint;
   /** Place in the job's payout tree, and the way from there to its root. */
   index: number;
@@ -23,6 +27,7 @@ export interface Earning {
 export interface Earnings {
   account: string;
   jobs: Earning[];
+  /** Of the jobs that are paid in ETH. */
   claimableWei: bigint;
   claimedWei: bigint;
 }
@@ -33,18 +38,37 @@ export async function earningsOf(market: MarketReader, account: string): Promise
   const wanted = account.toLowerCase();
   const jobs: Earning[] = [];
   for (const job of ledger.jobs.values()) {
-    const { tree } = payoutPlan(job.payout);
-    const own = tree.payouts.find((payout) => payout.account.toLowerCase() === wanted);
-    if (own === undefined || own.amountWei === 0n) continue;
+    const tree = treeOf(job.payout);
+    const own = tree?.payouts.find((payout) => payout.account.toLowerCase() === wanted);
+    if (tree === undefined || own === undefined || own.amountWei === 0n) continue;
     // What was attested is paid, whatever this computes: a root that differs has other leaves.
     const agreed = job.payoutRoot === undefined || job.payoutRoot === tree.root;
     if (!agreed) continue;
     const state = await stateOf(market, job.state, job.job, own.index);
-    jobs.push({ job: job.job, state, amountWei: own.amountWei, index: own.index, proof: own.proof });
+    jobs.push({
+      job: job.job,
+      state,
+      token: job.token,
+      amountWei: own.amountWei,
+      index: own.index,
+      proof: own.proof,
+    });
   }
   const sum = (state: EarningState): bigint =>
-    jobs.reduce((total, job) => (job.state === state ? total + job.amountWei : total), 0n);
+    jobs
+      .filter((job) => job.state === state && job.token === ZeroAddress)
+      .reduce((total, { amountWei }) => total + amountWei, 0n);
   return { account, jobs, claimableWei: sum("claimable"), claimedWei: sum("claimed") };
+}
+
+/** None for a job whose prices do not add up: it must not hide what other jobs owe. */
+function treeOf(facts: PayoutFacts): PayoutTree | undefined {
+  try {
+    return payoutPlan(facts).tree;
+  } catch (error) {
+    if (error instanceof SymbolonError && error.code === "STATE_INVALID") return undefined;
+    throw error;
+  }
 }
 
 async function stateOf(
@@ -60,14 +84,20 @@ async function stateOf(
 }
 
 /**
- * Draws everything that is ready, or the pay of the given jobs only, in one transaction.
+ * Draws everything that is ready, or the pay of the given jobs only, in one transaction. `amountWei` is what was in
+ * ETH.
  * @throws STATE_INVALID when there is nothing to draw
  */
 export async function claimEarnings(
   market: Market,
   account: string,
   only?: readonly string[],
-): Promise<{ txHash: string; amountWei: bigint; jobs: string[] }> {
+): Promise<{
+  txHash: string;
+  amountWei: bigint;
+  paid: { token: string; amountWei: bigint }[];
+  jobs: string[];
+}> {
   const { jobs } = await earningsOf(market, account);
   const ready = jobs.filter(
     ({ job, state }) => state === "claimable" && (only === undefined || only.includes(job)),
@@ -80,9 +110,15 @@ export async function claimEarnings(
   const claims = ready.map(({ job, index, amountWei, proof }) => ({ job, index, account, amountWei, proof }));
   const [first] = claims;
   const receipt = claims.length === 1 ? await market.claim(first!) : await market.claimMany(claims);
+  const tokens = [...new Set(ready.map(({ token }) => token))];
+  const paid = tokens.map((token) => ({
+    token,
+    amountWei: ready.reduce((sum, job) => (job.token === token ? sum + job.amountWei : sum), 0n),
+  }));
   return {
     txHash: receipt.hash,
-    amountWei: ready.reduce((sum, { amountWei }) => sum + amountWei, 0n),
+    amountWei: paid.find(({ token }) => token === ZeroAddress)?.amountWei ?? 0n,
+    paid,
     jobs: ready.map(({ job }) => job),
   };
 }

@@ -2,11 +2,11 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { JobSummary } from "../../../bridge/client.ts";
-import { shortId } from "../../../contracts/use-terms.ts";
+import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
-import { command, group, parseId, parseWei, wholeNumber } from "../command.ts";
+import { collect, command, group, parseId, wholeNumber } from "../command.ts";
 import { rangeLines } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
@@ -20,8 +20,9 @@ import {
   type MarketOptions,
   withConnection,
 } from "../market-options.ts";
+import { amountIn, type Money, parseMoney } from "../money.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
-import { type Output, showBytes, showEther } from "../output.ts";
+import { type Output, showBytes } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
 
 export function buyerCommands(output: Output): Command {
@@ -46,7 +47,7 @@ function browse(output: Output): Command {
     .addOption(new Option("--set <name>", "of this operator set only").argParser(parseId))
     .option("--all", "withdrawn ones too")
     .action((options: MarketOptions & { set?: string; all?: boolean }) =>
-      withConnection(options, output, async ({ reader, bridge }) => {
+      withConnection(options, output, async ({ reader, bridge, tokens }) => {
         const { fetchSchema } = await import("../../buyer/proposal.ts");
         const all = await reader.offers(
           options.set === undefined ? {} : { operatorSet: await reader.setNamed(options.set) },
@@ -72,26 +73,26 @@ function browse(output: Output): Command {
           schemaHash: o.schemaHash,
           schema: schemas.get(o.schemaHash) ?? null,
         }));
-        output.result({ offers }, () => {
-          const names = (hash: string): string => {
-            const schema = schemas.get(hash);
-            if (!schema) return "schema not available";
-            const shown = schema.columns.slice(0, 4).map(({ name }) => name);
-            const more = schema.columns.length > 4 ? ` and ${schema.columns.length - 4} more` : "";
-            return `${shown.join(", ")}${more}${schema.label ? `; label ${schema.label.name}` : ""}`;
-          };
-          return output.table(
-            ["offer", "rows", "price", "terms", "schema", "columns"],
-            offers.map((o) => [
-              shortId(o.offer),
-              String(o.rows),
-              showEther(o.terms.priceWei),
-              describeTerms(o.terms, o.budgetLeftMicroRho),
-              o.schemaHash.slice(0, 10),
-              names(o.schemaHash),
-            ]),
-          );
-        });
+        const names = (hash: string): string => {
+          const schema = schemas.get(hash);
+          if (!schema) return "schema not available";
+          const shown = schema.columns.slice(0, 4).map(({ name }) => name);
+          const more = schema.columns.length > 4 ? ` and ${schema.columns.length - 4} more` : "";
+          return `${shown.join(", ")}${more}${schema.label ? `; label ${schema.label.name}` : ""}`;
+        };
+        const lines = await Promise.all(
+          offers.map(async (o) => [
+            shortId(o.offer),
+            String(o.rows),
+            await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
+            await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+            o.schemaHash.slice(0, 10),
+            names(o.schemaHash),
+          ]),
+        );
+        output.result({ offers }, () =>
+          output.table(["offer", "rows", "price", "terms", "schema", "columns"], lines),
+        );
       }),
     );
 }
@@ -102,7 +103,8 @@ interface RunOptions extends AccountOptions, DialectOptions {
   params?: string;
   validation?: string;
   purpose?: string;
-  maxPrice?: bigint;
+  credential?: string[];
+  maxPrice?: Money;
   duration: number;
   dryRun?: boolean;
   follow: boolean;
@@ -130,11 +132,21 @@ function run(output: Output): Command {
     .option("--params <json>", "the algorithm's parameters, or @FILE")
     .option("--validation <file>", "the buyer's own rows, for metrics; shared like the sellers'")
     .option("--purpose <text>", "what the result is for, where a seller's terms ask")
-    .addOption(new Option("--max-price <amount>", "do not pay more than this").argParser(parseWei))
+    .addOption(
+      new Option(
+        "--max-price <amount>",
+        "do not pay more than this, such as 0.1eth; a plain number where the offers are priced in a token",
+      ).argParser(parseMoney),
+    )
     .addOption(
       new Option("--duration <seconds>", "time until the money can go back")
         .argParser(wholeNumber(60, 30 * 86400))
         .default(3600),
+    )
+    .option(
+      "--credential <file>",
+      "the word of an issuer that vouches for the buyer; may be given several times",
+      collect(String),
     )
     .option("--dry-run", "check, plan and price the job, but do not pay")
     .option("--no-follow", "pay and leave; see buyer status and buyer result")
@@ -148,7 +160,9 @@ function run(output: Output): Command {
     const { readTable } = await import("../../data/csv.ts");
     const validation =
       options.validation === undefined ? undefined : await readTable(options.validation, dialectOf(options));
-    await withBuyer(options, output, async (buyer, { reader }) => {
+    const { readCredential } = await import("../../credentials.ts");
+    const credentials = await Promise.all((options.credential ?? []).map(readCredential));
+    await withBuyer(options, output, async (buyer, { reader, tokens }) => {
       const proposal = await buyer.propose({
         algorithm,
         parameters,
@@ -156,21 +170,28 @@ function run(output: Output): Command {
         ...(options.weights && { weights: options.weights }),
         ...(validation && { validation }),
         ...(options.purpose !== undefined && { purpose: options.purpose }),
+        credentials,
       });
-      describeProposal(proposal, output);
-      if (options.maxPrice !== undefined && proposal.amountWei > options.maxPrice) {
-        throw new SymbolonError(
-          "FUNDS_MISSING",
-          `the job costs ${showEther(proposal.amountWei)}, more than the ${showEther(options.maxPrice)} allowed`,
-        );
+      const price = await tokens.show(proposal.amountWei, proposal.token);
+      describeProposal(proposal, price, output);
+      if (options.maxPrice !== undefined) {
+        const most = amountIn(options.maxPrice, await tokens.of(proposal.token));
+        if (proposal.amountWei > most) {
+          const allowed = await tokens.show(most, proposal.token);
+          throw new SymbolonError(
+            "FUNDS_MISSING",
+            `the job costs ${price}, more than the ${allowed} allowed`,
+          );
+        }
       }
       if (options.dryRun === true) {
-        const { plan, amountWei, offers, identity } = proposal;
+        const { plan, token, amountWei, offers, identity } = proposal;
         output.result(
           {
             algorithm: identity,
             parameters: proposal.parameters,
             offers: offers.map((o) => o.offer),
+            token,
             amountWei,
             plan,
             ranges: rangeReport(proposal.algorithm, proposal.shape, plan),
@@ -220,12 +241,12 @@ function parseWeights(text: string): number[] {
   });
 }
 
-function describeProposal(proposal: JobProposal, output: Output): void {
-  const { algorithm, plan, amountWei, identity, offers, shape } = proposal;
+function describeProposal(proposal: JobProposal, price: string, output: Output): void {
+  const { algorithm, plan, identity, offers, shape } = proposal;
   const { rounds, bytes, openings } = plan.declaration;
   const rows = shape.inputs.reduce((sum, input) => sum + input.rows, 0);
   output.note(
-    `${identity.id} ${identity.version} over ${offers.length} ${offers.length === 1 ? "offer" : "offers"}, ${rows} rows, costs ${showEther(amountWei)}`,
+    `${identity.id} ${identity.version} over ${offers.length} ${offers.length === 1 ? "offer" : "offers"}, ${rows} rows, costs ${price}`,
   );
   output.note(`${rounds} rounds, ${showBytes(bytes)} between the parties; ${openedWords(openings)}`);
   for (const line of rangeLines(rangeReport(algorithm, shape, plan))) output.note(line);
@@ -241,12 +262,12 @@ function status(output: Output): Command {
   return addMarketOptions(command("status", "where a job stands", "symbolon buyer status 0x5c1e"))
     .argument("<job>", "its name, or the first digits of it", parseId)
     .action((start: string, options: MarketOptions) =>
-      withConnection(options, output, async ({ reader, bridge }) => {
+      withConnection(options, output, async ({ reader, bridge, tokens }) => {
         const id = await reader.jobNamed(start);
         const job = await reader.job(id);
         // The chain decides; what the bridge adds is progress.
         const view = await bridge.job(id).catch(() => null);
-        const { state, buyer, amountWei, deadlineSec, offers, windowEndSec } = job;
+        const { state, buyer, token, amountWei, deadlineSec, offers, windowEndSec } = job;
         const joins = view?.joins ?? [];
         const progress = view?.progress ?? null;
         const failures = view?.failures ?? [];
@@ -254,6 +275,7 @@ function status(output: Output): Command {
           job: id,
           state,
           buyer,
+          token,
           amountWei,
           deadlineSec,
           windowEndSec,
@@ -262,13 +284,14 @@ function status(output: Output): Command {
           progress,
           failures,
         };
+        const escrowed = await tokens.show(amountWei, token);
         output.result(document, () =>
           output.table(
             ["job", id],
             [
               ["state", state],
               ["buyer", buyer],
-              ["escrowed", showEther(amountWei)],
+              ["escrowed", escrowed],
               ["offers", offers.map(shortId).join(", ")],
               ["deadline", new Date(deadlineSec * 1000).toISOString()],
               ["joined", joins.join(", ") || "nobody yet"],

@@ -1,5 +1,5 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
@@ -13,6 +13,7 @@ import {
   jobsNamed,
   withConnection,
 } from "../market-options.ts";
+import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
 import { type Output, showEther } from "../output.ts";
 
 export function operatorCommands(output: Output): Command {
@@ -26,6 +27,8 @@ export function operatorCommands(output: Output): Command {
       createSet(output),
       approve(output),
       revoke(output),
+      acceptToken(output),
+      refuseToken(output),
       pause(output),
       resume(output),
       status(output),
@@ -207,6 +210,52 @@ function revoke(output: Output): Command {
   );
 }
 
+function acceptToken(output: Output): Command {
+  return operatorCommand(
+    "accept-token",
+    "take jobs that are paid in an ERC-20 token",
+    "symbolon operator accept-token 0xT... --fee 2.5 --keys operator.keys.json",
+  )
+    .addArgument(new Argument("<token>", "address of the token").argParser(parseAccount))
+    .addOption(
+      new Option("--fee <amount>", "fee for a job, a plain number of tokens")
+        .argParser(parseMoney)
+        .makeOptionMandatory(),
+    )
+    .action((address: string, options: AccountOptions & { fee: Money }) =>
+      withConnection(options, output, async ({ as, tokens }) => {
+        const { owner } = await keysOf("operator", options);
+        const token = await tokens.of(address);
+        const fee = amountIn(options.fee, token);
+        const { hash } = await as(owner).acceptToken(address, fee);
+        const shown = await tokens.show(fee, address);
+        output.result(
+          { operator: owner.address, token: address, fee, txHash: hash },
+          () => `takes jobs in ${token.symbol} for ${shown}  tx ${hash}`,
+        );
+      }),
+    );
+}
+
+function refuseToken(output: Output): Command {
+  return operatorCommand(
+    "refuse-token",
+    "no longer take jobs that are paid in a token; funded jobs are not affected",
+    "symbolon operator refuse-token 0xT... --keys operator.keys.json",
+  )
+    .addArgument(new Argument("<token>", "address of the token").argParser(parseAccount))
+    .action((token: string, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const { owner } = await keysOf("operator", options);
+        const { hash } = await as(owner).refuseToken(token);
+        output.result(
+          { operator: owner.address, token, txHash: hash },
+          () => `takes no jobs in ${token}  tx ${hash}`,
+        );
+      }),
+    );
+}
+
 function pause(output: Output): Command {
   return operatorCommand(
     "pause",
@@ -298,7 +347,7 @@ function claim(output: Output): Command {
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
     .action((options: AccountOptions & { job?: string[] }) =>
-      withConnection(options, output, async ({ as }) => {
+      withConnection(options, output, async ({ as, tokens }) => {
         const { claimEarnings } = await import("../../seller/earnings.ts");
         const { owner } = await keysOf("operator", options);
         const claimed = await claimEarnings(
@@ -306,10 +355,10 @@ function claim(output: Output): Command {
           owner.address,
           await jobsNamed(as(owner), options.job),
         );
+        const paid = await Promise.all(claimed.paid.map((p) => tokens.show(p.amountWei, p.token)));
         output.result(
           { ...claimed, account: owner.address },
-          () =>
-            `${showEther(claimed.amountWei)} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
+          () => `${paid.join(", ")} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
         );
       }),
     );

@@ -1,6 +1,6 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
-import { type Command, Option } from "commander";
-import { exactMicroRho, shortId } from "../../../contracts/use-terms.ts";
+import { Argument, type Command, Option } from "commander";
+import { exactMicroRho, shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { collect, command, group, parseId } from "../command.ts";
@@ -14,8 +14,17 @@ import {
   jobsNamed,
   withConnection,
 } from "../market-options.ts";
+import { parseAccount } from "../money.ts";
+import { writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
-import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
+import {
+  addTermsOptions,
+  describeTerms,
+  parseDate,
+  parseRho,
+  type TermsOptions,
+  termsOf,
+} from "../terms-options.ts";
 
 export function sellerCommands(output: Output): Command {
   return group(
@@ -28,6 +37,7 @@ export function sellerCommands(output: Output): Command {
       relist(output),
       withdrawOffer(output),
       returnBudget(output),
+      vouch(output),
       earnings(output),
       claim(output),
     ],
@@ -81,8 +91,7 @@ function offer(output: Output): Command {
     if (options.price === undefined) {
       throw new SymbolonError("USAGE", "an offer has a price", { hint: "give --price, such as 0.01eth" });
     }
-    const { terms, document } = await termsOf(options);
-    if (terms.maxMicroRho !== exactMicroRho && options.budgetRho === undefined) {
+    if (options.maxRho !== undefined && options.budgetRho === undefined) {
       output.note("there is a limit for one job, but none for all jobs together: see --budget-rho");
     }
     const { readOfferData } = await import("../../seller/read-offer.ts");
@@ -97,7 +106,8 @@ function offer(output: Output): Command {
     if (derived) output.note(derivedBoundsNotice);
     output.note(describeSchema(schema));
     const { account } = await keysOf("seller", options);
-    await withConnection(options, output, async ({ bridge, reader, as }) => {
+    await withConnection(options, output, async ({ bridge, reader, as, tokens }) => {
+      const { terms, document } = await termsOf(options, tokens);
       const { publishDataSet } = await import("../../seller/client.ts");
       const operatorSet =
         options.set === undefined ? onlySet(await reader.sets()) : await reader.setNamed(options.set);
@@ -111,10 +121,12 @@ function offer(output: Output): Command {
           onStep: (step) => output.note(step),
         },
       );
+      const price = await tokens.show(terms.priceWei, tokenOf(terms));
+      const words = await describeTerms(terms, options.budgetRho ?? exactMicroRho, tokens);
       output.result({ ...published, seller: account.address, operatorSet, terms, schema }, () =>
         [
-          `offer ${published.offer}:\n  ${published.rows} rows, ${published.columns} columns, ${showEther(terms.priceWei)} a use`,
-          `terms: ${describeTerms(terms, options.budgetRho ?? exactMicroRho)}`,
+          `offer ${published.offer}:\n  ${published.rows} rows, ${published.columns} columns, ${price} a use`,
+          `terms: ${words}`,
           `${showBytes(published.preview.sealedBytes)} of sealed shares at the bridge, commitments on chain`,
           ...Object.entries(published.preview.clipped).map(
             ([name, count]) => `${name}: ${count} cells clipped`,
@@ -143,7 +155,7 @@ function offers(output: Output): Command {
     "the seller's offers and their use",
     "symbolon seller offers --keys seller.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ reader }) => {
+    withConnection(options, output, async ({ reader, tokens }) => {
       const { readLedger } = await import("../../market-history.ts");
       const { account } = await keysOf("seller", options);
       const own = await reader.offers({ seller: account.address });
@@ -160,19 +172,19 @@ function offers(output: Output): Command {
         schemaHash: o.schemaHash,
         jobs: [...ledger.jobs.values()].filter((job) => job.offers.includes(o.offer)).length,
       }));
+      const lines = await Promise.all(
+        shown.map(async (o) => [
+          shortId(o.offer),
+          String(o.rows),
+          String(o.columns),
+          await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
+          await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+          o.active ? "active" : "withdrawn",
+          String(o.jobs),
+        ]),
+      );
       output.result({ seller: account.address, offers: shown }, () =>
-        output.table(
-          ["offer", "rows", "columns", "price", "terms", "state", "jobs"],
-          shown.map((o) => [
-            shortId(o.offer),
-            String(o.rows),
-            String(o.columns),
-            showEther(o.terms.priceWei),
-            describeTerms(o.terms, o.budgetLeftMicroRho),
-            o.active ? "active" : "withdrawn",
-            String(o.jobs),
-          ]),
-        ),
+        output.table(["offer", "rows", "columns", "price", "terms", "state", "jobs"], lines),
       );
     }),
   );
@@ -185,21 +197,20 @@ function relist(output: Output): Command {
     "symbolon seller relist 0x3fa9 --price 0.02eth --keys seller.keys.json",
   ).argument("<offer>", "its name, or the first digits of it", parseId);
   return addTermsOptions(made).action((start: string, options: AccountOptions & TermsOptions) =>
-    withConnection(options, output, async ({ as, bridge }) => {
+    withConnection(options, output, async ({ as, bridge, tokens }) => {
       const { account } = await keysOf("seller", options);
       const { fetchDocument } = await import("../../terms.ts");
       const id = await as(account).offerNamed(start);
       const before = (await as(account).offer(id)).terms;
       const current = { terms: before, document: await fetchDocument(bridge, id, before) };
-      const { terms, document } = await termsOf(options, current);
+      const { terms, document } = await termsOf(options, tokens, current);
       if (document !== undefined) await bridge.uploadBlob(document);
       const { hash } = await as(account).relist(id, terms);
       const { budgetLeftMicroRho } = await as(account).offer(id);
+      const price = await tokens.show(terms.priceWei, tokenOf(terms));
+      const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
       output.result({ offer: id, terms, budgetLeftMicroRho, txHash: hash }, () =>
-        [
-          `offer ${shortId(id)} costs ${showEther(terms.priceWei)} a use from now on  tx ${hash}`,
-          `terms: ${describeTerms(terms, budgetLeftMicroRho)}`,
-        ].join("\n"),
+        [`offer ${shortId(id)} costs ${price} a use from now on  tx ${hash}`, `terms: ${words}`].join("\n"),
       );
     }),
   );
@@ -239,24 +250,56 @@ function withdrawOffer(output: Output): Command {
     );
 }
 
+function vouch(output: Output): Command {
+  return sellerCommand(
+    "vouch",
+    "say that a buyer belongs to those whom this account vouches for: offers with this --issuer let it in, at their discount",
+    "symbolon seller vouch 0xB... --expires 2027-12-31 --out credential.json --keys hospital.keys.json",
+  )
+    .addArgument(new Argument("<buyer>", "the buyer's account").argParser(parseAccount))
+    .addOption(
+      new Option("--expires <date>", "last moment in which a job can be created with it")
+        .argParser(parseDate)
+        .makeOptionMandatory(),
+    )
+    .option("--out <file>", "write the credential to this file, for the buyer")
+    .action((buyer: string, options: AccountOptions & { expires: number; out?: string }) =>
+      withConnection(options, output, async ({ deployment }) => {
+        const { issueCredential } = await import("../../credentials.ts");
+        const { account } = await keysOf("seller", options);
+        const credential = await issueCredential(account, deployment, buyer, options.expires);
+        await writeOutFile(options.out, credential);
+        output.result(credential, () =>
+          options.out === undefined
+            ? JSON.stringify(credential, null, 2)
+            : `the credential of ${buyer} is in ${options.out}`,
+        );
+      }),
+    );
+}
+
 function earnings(output: Output): Command {
   return sellerCommand(
     "earnings",
     "what jobs owe and paid to the seller",
     "symbolon seller earnings --keys seller.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ reader }) => {
+    withConnection(options, output, async ({ reader, tokens }) => {
       const { earningsOf } = await import("../../seller/earnings.ts");
       const { account } = await keysOf("seller", options);
       const { jobs, claimableWei, claimedWei } = await earningsOf(reader, account.address);
-      const shown = jobs.map(({ job, state, amountWei }) => ({ job, state, amountWei }));
+      const shown = jobs.map(({ job, state, token, amountWei }) => ({ job, state, token, amountWei }));
+      const lines = await Promise.all(
+        shown.map(async ({ job, state, token, amountWei }) => [
+          shortId(job),
+          await tokens.show(amountWei, token),
+          state,
+        ]),
+      );
       output.result({ account: account.address, claimableWei, claimedWei, jobs: shown }, () =>
         [
-          output.table(
-            ["job", "pay", "state"],
-            shown.map(({ job, amountWei, state }) => [shortId(job), showEther(amountWei), state]),
-          ),
-          `${showEther(claimableWei)} can be claimed, ${showEther(claimedWei)} was claimed`,
+          output.table(["job", "pay", "state"], lines),
+          `${showEther(claimableWei)} can be claimed, ${showEther(claimedWei)} was claimed, tokens not counted`,
         ].join("\n"),
       );
     }),
@@ -271,7 +314,7 @@ function claim(output: Output): Command {
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
     .action((options: AccountOptions & { job?: string[] }) =>
-      withConnection(options, output, async ({ as }) => {
+      withConnection(options, output, async ({ as, tokens }) => {
         const { claimEarnings } = await import("../../seller/earnings.ts");
         const { account } = await keysOf("seller", options);
         const claimed = await claimEarnings(
@@ -279,10 +322,10 @@ function claim(output: Output): Command {
           account.address,
           await jobsNamed(as(account), options.job),
         );
+        const paid = await Promise.all(claimed.paid.map((p) => tokens.show(p.amountWei, p.token)));
         output.result(
           { ...claimed, account: account.address },
-          () =>
-            `${showEther(claimed.amountWei)} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
+          () => `${paid.join(", ")} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
         );
       }),
     );
