@@ -90,6 +90,25 @@ export interface FailureNotice {
   signature: string;
 }
 
+/** What an attested result root is the hash of. */
+export interface ResultParts {
+  /** Merkle roots of the parties' shares, by point. */
+  roots: readonly [string, string, string];
+  ciphertextHashes: readonly [string, string, string];
+  fieldBits: number;
+  /** Elements of the result. */
+  total: number;
+}
+
+/** A chunk of one party's share, as the contract checks it. */
+export interface ChunkOpening {
+  salt: string;
+  attempt: number;
+  /** 16 bytes each, big-endian. */
+  elements: Uint8Array;
+  proof: readonly string[];
+}
+
 /** One payout of one job. */
 export interface ClaimInput extends Payout {
   job: string;
@@ -275,6 +294,52 @@ export class Market extends MarketReader {
       proof,
     }));
     return this.#send("JobEscrow", "claimMany", [await Promise.all(encoded)]);
+  }
+
+  // ---- disputes ------------------------------------------------------------------------------------
+
+  /** Asks an operator for a chunk of its share of a result, and pays for the answer in advance. */
+  async challenge(id: string, parts: ResultParts, point: number, chunk: number): Promise<TransactionReceipt> {
+    const args = [await this.terms(id), await this.outcome(id), parts, point, chunk];
+    return this.#send("Disputes", "challenge", args, (await this.settings()).challengeFeeWei);
+  }
+
+  /** Posts a chunk that was asked for. */
+  async respond(
+    id: string,
+    parts: ResultParts,
+    point: number,
+    chunk: number,
+    opening: ChunkOpening,
+  ): Promise<TransactionReceipt> {
+    const args = [await this.terms(id), await this.outcome(id), parts, point, chunk, opening];
+    return this.#send("Disputes", "respond", args);
+  }
+
+  /** Slashes an operator that did not post a chunk in time; the buyer gets its money back. */
+  async expose(id: string, point: number, chunk: number): Promise<TransactionReceipt> {
+    const args = [await this.terms(id), await this.outcome(id), point, chunk];
+    return this.#send("Disputes", "expose", args);
+  }
+
+  /** Shows that the three shares of a coordinate are not on a line; the buyer gets its money back. */
+  async contest(
+    id: string,
+    parts: ResultParts,
+    coordinate: { chunk: number; place: number },
+    openings: readonly [ChunkOpening, ChunkOpening, ChunkOpening],
+  ): Promise<TransactionReceipt> {
+    const { chunk, place } = coordinate;
+    const args = [await this.terms(id), await this.outcome(id), parts, chunk, place, openings];
+    return this.#send("Disputes", "contest", args);
+  }
+
+  /** Slashes the operator whose key signed two results of one job. */
+  async convict(
+    attestations: readonly [AttestationMessage, AttestationMessage],
+    signatures: readonly [string, string],
+  ): Promise<TransactionReceipt> {
+    return this.#send("Disputes", "convict", [attestations, signatures.map(compactSignature)]);
   }
 
   // ---- sending -------------------------------------------------------------------------------------

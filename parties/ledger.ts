@@ -6,6 +6,7 @@
 import { ZeroAddress } from "ethers";
 import type { JobState } from "../contracts/job-states.ts";
 import type {
+  ChunkOfOperator,
   EventOf,
   FundedJob,
   MarketEvent,
@@ -48,11 +49,19 @@ export interface LedgerJob extends FundedJob {
   failures?: [string, string];
 }
 
+/** A chunk of a result that an operator was asked for and did not post yet. */
+export interface Challenge extends ChunkOfOperator {
+  /** Last second in which it can be posted. */
+  dueSec: number;
+}
+
 export class MarketLedger {
   readonly operators = new Map<string, LedgerOperator>();
   readonly sets = new Map<string, [string, string, string]>();
   readonly offers = new Map<string, LedgerOffer>();
   readonly jobs = new Map<string, LedgerJob>();
+  /** Open ones, by job, point and chunk. */
+  readonly challenges = new Map<string, Challenge>();
   /** Offers that a job's buyer got by a credential, told before its funding. */
   readonly #vouched = new Map<string, Set<string>>();
   #joined = 0;
@@ -117,9 +126,15 @@ export class MarketLedger {
       case "BudgetReturned":
       case "OperatorConvicted":
       case "ResultContested":
-      case "ChunkChallenged":
+        return undefined;
+      case "ChunkChallenged": {
+        const { job, operator, point, chunk, dueSec } = event;
+        this.challenges.set(challengeKey(event), { job, operator, point, chunk, dueSec });
+        return undefined;
+      }
       case "ChunkPosted":
       case "OperatorExposed":
+        this.challenges.delete(challengeKey(event));
         return undefined;
       default:
         return this.#progress(event);
@@ -239,6 +254,10 @@ function withoutPosition<Event extends MarketEvent>(event: Event) {
     ...own
   } = event;
   return own;
+}
+
+function challengeKey({ job, point, chunk }: ChunkOfOperator): string {
+  return `${job}/${point}/${chunk}`;
 }
 
 function missing(what: string): SymbolonError {

@@ -24,6 +24,7 @@
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
+import type { ResultParts as AttestedParts, ChunkOpening } from "../contracts/market.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
@@ -41,7 +42,7 @@ export interface ResultPayload {
 /** Which party's result of which job: part of every leaf. */
 export interface ResultOrigin {
   jobId: string;
-  attempt: bigint | number;
+  attempt: number;
   /** Address of the operator. */
   operator: string;
   point: PartyIndex;
@@ -118,7 +119,7 @@ export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: U
   const leaves = chunks.map((chunk, index) => [
     chunkSalt(salt, index),
     jobId,
-    BigInt(attempt),
+    attempt,
     operator,
     point,
     index,
@@ -126,6 +127,19 @@ export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: U
     keccak256(chunk),
   ]);
   return StandardMerkleTree.of(leaves, leafTypes);
+}
+
+/** A chunk of a party's share with what a contract needs to check it. @throws USAGE for a chunk that the share does not have; RESULT_TAMPERED */
+export function openChunk(
+  origin: ResultOrigin,
+  salt: Uint8Array,
+  share: Uint8Array,
+  index: number,
+): ChunkOpening {
+  const elements = resultChunks(share)[index];
+  if (elements === undefined) throw new SymbolonError("USAGE", `the share has no chunk ${index}`);
+  const proof = partyResultTree(origin, salt, share).getProof(index);
+  return { salt: chunkSalt(salt, index), attempt: origin.attempt, elements, proof };
 }
 
 /** The root that a party commits to. 32 bytes, 0x-hexadecimal. @throws RESULT_TAMPERED */
@@ -143,15 +157,9 @@ export function chunkSalt(salt: Uint8Array, index: number): string {
   return keccak256(AbiCoder.defaultAbiCoder().encode(["bytes32", "uint256"], [toHex(salt), index]));
 }
 
-type Three = readonly [string, string, string];
-
-/** What is attested about a result: the parties' roots and the hashes of their sealed payloads, by point. */
-export interface ResultParts {
-  roots: Three;
-  ciphertextHashes: Three;
+/** What is attested about a result. */
+export interface ResultParts extends AttestedParts {
   fieldBits: FieldBits;
-  /** Elements of the result. */
-  total: number;
 }
 
 export function resultRoot({ roots, ciphertextHashes, fieldBits, total }: ResultParts): string {

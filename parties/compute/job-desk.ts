@@ -36,7 +36,7 @@ export interface JobDeskOptions {
   /** Called when a peer's notice was taken: jobs should be reviewed soon. */
   onNotice: () => void;
   /** What a run needs besides the job. */
-  run: Pick<RunOptions, "keys" | "bridge" | "listener" | "delivery">;
+  run: Pick<RunOptions, "keys" | "bridge" | "listener" | "delivery" | "evidence">;
 }
 
 /** A job that is being checked, waits or is computed. */

@@ -5,14 +5,18 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Wallet } from "ethers";
 import { BridgeClient, type Watch } from "../../bridge/client.ts";
+import { Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { MeshListener } from "../../mpc/transport/mesh.ts";
 import { loadKeys, type OperatorKeys } from "../keys.ts";
 import type { MarketLedger } from "../ledger.ts";
 import { ChainWatch } from "./chain-watch.ts";
+import { ChallengeDesk } from "./challenge-desk.ts";
 import { type NodeConfig, type NodeConfigInput, parseNodeConfig } from "./config.ts";
+import { EvidenceStore } from "./evidence-store.ts";
 import { type HealthServer, type NodeStatus, serveHealth } from "./health.ts";
 import { JobDesk } from "./job-desk.ts";
 import { Journal } from "./journal.ts";
@@ -91,11 +95,16 @@ async function assemble(
   const signatory = new Signatory({ keys, deployment, journal, bridge, logger });
   const verifier = new JobVerifier({ config, keys, market, bridge, sealed });
   const delivery = new ResultDelivery({ journal, sealed, bridge, logger });
+  const evidence = await EvidenceStore.open(join(config.dataDir, "evidence"), keys.storageKey);
+  const challenges = new ChallengeDesk({
+    ...{ operator, evidence, logger },
+    market: new Market(deployment, new Wallet(keys.owner.privateKey.hex(), provider)),
+  });
   const desk = new JobDesk({
     ...{ config, operator, market, journal, signatory, verifier, logger },
     nowSec: () => watch.nowSec,
     onNotice: () => watch.nudge(),
-    run: { keys, bridge, listener, delivery },
+    run: { keys, bridge, listener, delivery, evidence },
   });
   const watch = new ChainWatch({
     market,
@@ -105,6 +114,7 @@ async function assemble(
     onLook: (ledger, nowSec) => {
       registration.look(ledger);
       desk.review(ledger, nowSec);
+      challenges.review(ledger, nowSec);
     },
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
@@ -151,6 +161,7 @@ async function assemble(
     hints.close();
     await health?.close();
     await desk.close();
+    await challenges.close();
     await watch.close();
     await signatory.close(closeGraceMs);
     await delivery.close();

@@ -30,11 +30,20 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { createKernel, type FieldArray, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare, rowsPerBlock } from "../data-set.ts";
 import type { OperatorKeys } from "../keys.ts";
-import { encodeResultPayload, partyResultRoot, resultElements, resultRoot, resultSalt } from "../result.ts";
+import {
+  encodeResultPayload,
+  partyResultRoot,
+  type ResultOrigin,
+  type ResultParts,
+  resultElements,
+  resultRoot,
+  resultSalt,
+} from "../result.ts";
 import { deviation, type RunMeasurement } from "../run-cost.ts";
 import { seal } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
 import { parseEndpoint } from "./endpoint.ts";
+import type { EvidenceStore } from "./evidence-store.ts";
 import { agreeOnRun, exchangeResults, farewell, type PartyResult, runDigest } from "./exchange.ts";
 import type { ResultDelivery } from "./result-delivery.ts";
 import type { JobVerifier, VerifiedJob } from "./verify.ts";
@@ -45,6 +54,7 @@ export interface RunOptions {
   bridge: BridgeClient;
   verifier: JobVerifier;
   delivery: ResultDelivery;
+  evidence: EvidenceStore;
   listener: MeshListener;
   /** From 1; the same at all three parties. */
   attempt: number;
@@ -261,7 +271,8 @@ async function deliver(
   const operator = job.members[point - 1]!;
   const { attempt } = options;
   const salt = resultSalt();
-  const root = partyResultRoot({ jobId: job.job, attempt, operator, point }, salt, share);
+  const origin: ResultOrigin = { jobId: job.job, attempt, operator, point };
+  const root = partyResultRoot(origin, salt, share);
   const payload = encodeResultPayload({ salt, measurement, share });
   const sealed = await seal(
     job.resultKey,
@@ -275,21 +286,24 @@ async function deliver(
     },
     payload,
   );
-  share.fill(0);
   payload.fill(0);
   // On this node's disk until the chain says that the job is attested; see result-delivery.ts.
   const ciphertextHash = await options.delivery.keep(sealed);
   const own = { root, ciphertextHash };
   const all = await exchangeResults(party, own);
+  const parts: ResultParts = {
+    roots: [all[0].root, all[1].root, all[2].root],
+    ciphertextHashes: [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
+    fieldBits: plan.fieldBits,
+    total: resultElements(plan),
+  };
+  // Before the attestation is signed: whoever cannot show what it attested loses its bond.
+  await options.evidence.keep({ origin, parts, salt, share });
+  share.fill(0);
   return {
     attestation: {
       job: job.job,
-      resultRoot: resultRoot({
-        roots: [all[0].root, all[1].root, all[2].root],
-        ciphertextHashes: [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
-        fieldBits: plan.fieldBits,
-        total: resultElements(plan),
-      }),
+      resultRoot: resultRoot(parts),
       payoutRoot,
       budgetSpent: 0n,
     },
