@@ -14,8 +14,9 @@ import {IJobEscrow} from "./IJobEscrow.sol";
 ///
 /// A slashed bond goes by a tenth to who proved it; the rest is burnt, so nobody gains by convicting itself.
 ///
-/// What is opened here is public: {contest} shows up to 64 coordinates of the result to everyone. A chunk of one
-/// party alone, as {respond} posts it, says nothing about them.
+/// What is opened here is public: {contest} shows up to 64 coordinates of the result to everyone. A chunk of one party
+/// alone, as {respond} posts it, says nothing about them to the public; but each of the other two operators can put it
+/// together with its own share. The buyer decides, whose result it is.
 interface IDisputes {
     /// @notice What an attested `resultRoot` is the hash of: keccak256(abi.encode(parts)).
     struct ResultParts {

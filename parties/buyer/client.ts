@@ -240,7 +240,7 @@ function expired(id: string, back: string, deadlineSec?: number): SymbolonError 
  * Time as the contract will judge it. A chain that mines only on demand stands still, and its next block has
  * the time of the wall clock, hence the later of the two.
  */
-async function chainTimeSec(market: Market): Promise<number> {
+export async function chainTimeSec(market: Market): Promise<number> {
   const block = await market.provider.getBlock("latest");
   return Math.max(block?.timestamp ?? 0, Math.floor(Date.now() / 1000));
 }

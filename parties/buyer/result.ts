@@ -22,6 +22,8 @@ import { payoutEntries } from "../payout-plan.ts";
 import {
   decodeResultPayload,
   partyResultRoot,
+  type ResultOrigin,
+  type ResultParts,
   type ResultPayload,
   resultElements,
   resultRoot,
@@ -49,6 +51,8 @@ export interface FinishedJob {
   /** By point. */
   shareRoots: Three<string>;
   ciphertextHashes: Three<string>;
+  /** What the attested result root is the hash of. */
+  parts: ResultParts;
   view: JobView;
 }
 
@@ -98,14 +102,26 @@ export async function fetchResult(
 ): Promise<JobResult> {
   const { market, resultKey } = connection;
   const finished = await fetchFinishedJob(connection, id);
-  const { job } = finished;
-  if (job.resultKey.toLowerCase() !== resultKey.publicKey.toLowerCase()) {
-    throw new SymbolonError("KEY_INVALID", `the result of job ${id} is sealed to another result key`, {
-      hint: "use the key file with which the job was funded",
-    });
-  }
+  requireKey(finished, resultKey);
   const ciphertexts = await fetchCiphertexts(connection, finished);
   const payloads = await openPayloads(finished, ciphertexts, resultKey, market.deployment);
+  return decodeResult(market, finished, payloads);
+}
+
+/** @throws KEY_INVALID when the result was sealed to another key */
+export function requireKey({ job }: FinishedJob, resultKey: DiffieHellmanKey): void {
+  if (job.resultKey.toLowerCase() === resultKey.publicKey.toLowerCase()) return;
+  throw new SymbolonError("KEY_INVALID", `the result of job ${job.job} is sealed to another result key`, {
+    hint: "use the key file with which the job was funded",
+  });
+}
+
+/** The result behind three shares that fit their roots. @throws RESULT_TAMPERED when they lie on no line */
+export async function decodeResult(
+  market: MarketReader,
+  finished: FinishedJob,
+  payloads: Three<Pick<ResultPayload, "share" | "measurement">>,
+): Promise<JobResult> {
   const values = await reconstructParts(finished, payloads);
   const decoded = decodeParts(finished, values);
   const measurements = payloads.map(({ measurement }) => measurement) as Three<RunMeasurement>;
@@ -163,6 +179,7 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
     plan,
     shareRoots,
     ciphertextHashes,
+    parts,
     view,
   };
 }
@@ -185,26 +202,33 @@ const deliveryMs = 60_000;
  * be a moment behind it. @throws COMMITMENT_MISMATCH, NOT_FOUND
  */
 export async function fetchCiphertexts(
+  connection: Pick<Connection, "bridge">,
+  finished: FinishedJob,
+): Promise<Three<Uint8Array>> {
+  const all = partyIndices.map((point) => fetchCiphertext(connection, finished, point));
+  return (await Promise.all(all)) as Three<Uint8Array>;
+}
+
+/** One of them. @throws COMMITMENT_MISMATCH, NOT_FOUND when it is not there after `patienceMs` */
+export async function fetchCiphertext(
   { bridge }: Pick<Connection, "bridge">,
   { plan, ciphertextHashes }: FinishedJob,
-): Promise<Three<Uint8Array>> {
+  point: PartyIndex,
+  patienceMs = deliveryMs,
+): Promise<Uint8Array> {
   const limit = sealedBytes(
     resultElements(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
   );
-  const until = Date.now() + deliveryMs;
-  const fetchOne = async (hash: string): Promise<Uint8Array> => {
-    for (;;) {
-      try {
-        return await bridge.downloadBlob(hash, limit);
-      } catch (error) {
-        const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
-        if (!missing || Date.now() > until) throw error;
-        await pause(200);
-      }
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    try {
+      return await bridge.downloadBlob(ciphertextHashes[point - 1]!, limit);
+    } catch (error) {
+      const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
+      if (!missing || Date.now() > until) throw error;
+      await pause(200);
     }
-  };
-  const all = await Promise.all(ciphertextHashes.map(fetchOne));
-  return all as Three<Uint8Array>;
+  }
 }
 
 /** Opens the payloads and checks each against its operator's root. @throws RESULT_TAMPERED, SEAL_INVALID */
@@ -214,35 +238,46 @@ export async function openPayloads(
   resultKey: DiffieHellmanKey,
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<Three<ResultPayload>> {
-  const { job, shareRoots, ciphertextHashes } = finished;
-  const open = async (point: PartyIndex): Promise<ResultPayload> => {
-    const sealed = ciphertexts[point - 1]!;
-    if (ciphertextHash(sealed) !== ciphertextHashes[point - 1]) {
-      throw tampered(`the sealed result of party ${point} is not the one that was attested`);
-    }
-    const operator = job.members[point - 1]!;
-    const plaintext = await unseal(
-      resultKey.privateKey,
-      {
-        kind: "result-share",
-        chainId: deployment.chainId,
-        escrow: deployment.jobEscrow,
-        jobId: job.job,
-        buyer: job.buyer,
-        operator,
-        point,
-        attempt,
-      },
-      sealed,
-    );
-    const payload = decodeResultPayload(plaintext);
-    const root = partyResultRoot({ jobId: job.job, attempt, operator, point }, payload.salt, payload.share);
-    if (root !== shareRoots[point - 1]) {
-      throw tampered(`the result share of party ${point} is not the one that it attested`);
-    }
-    return payload;
-  };
+  const open = (point: PartyIndex): Promise<ResultPayload> =>
+    openPayload(finished, point, ciphertexts[point - 1]!, resultKey, deployment);
   return [await open(1), await open(2), await open(3)];
+}
+
+/** One of them. @throws RESULT_TAMPERED, SEAL_INVALID */
+export async function openPayload(
+  { job, shareRoots, ciphertextHashes }: FinishedJob,
+  point: PartyIndex,
+  sealed: Uint8Array,
+  resultKey: DiffieHellmanKey,
+  deployment: { chainId: number; jobEscrow: string },
+): Promise<ResultPayload> {
+  if (ciphertextHash(sealed) !== ciphertextHashes[point - 1]) {
+    throw tampered(`the sealed result of party ${point} is not the one that was attested`);
+  }
+  const origin = originOf(job, point);
+  const { operator } = origin;
+  const plaintext = await unseal(
+    resultKey.privateKey,
+    {
+      kind: "result-share",
+      chainId: deployment.chainId,
+      escrow: deployment.jobEscrow,
+      jobId: job.job,
+      buyer: job.buyer,
+      ...{ operator, point, attempt },
+    },
+    sealed,
+  );
+  const payload = decodeResultPayload(plaintext);
+  if (partyResultRoot(origin, payload.salt, payload.share) !== shareRoots[point - 1]) {
+    throw tampered(`the result share of party ${point} is not the one that it attested`);
+  }
+  return payload;
+}
+
+/** Whose share of which result. */
+export function originOf(job: Pick<Job, "job" | "members">, point: PartyIndex): ResultOrigin {
+  return { jobId: job.job, attempt, operator: job.members[point - 1]!, point };
 }
 
 /** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
@@ -332,6 +367,6 @@ async function resultFile(
 
 function tampered(message: string): SymbolonError {
   return new SymbolonError("RESULT_TAMPERED", message, {
-    hint: "do not accept the result; the attestations on chain show who signed it",
+    hint: "do not accept the result; within the challenge window: symbolon buyer dispute JOB",
   });
 }

@@ -4,7 +4,7 @@ import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { JobSummary } from "../../../bridge/client.ts";
 import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import { BuyerClient } from "../../buyer/client.ts";
+import { BuyerClient, type BuyerConnection } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
 import { collect, command, group, parseId, wholeNumber } from "../command.ts";
 import { rangeLines } from "../describe-ranges.ts";
@@ -32,6 +32,7 @@ export function buyerCommands(output: Output): Command {
     status(output),
     result(output),
     accept(output),
+    dispute(output),
     refund(output),
   ]);
 }
@@ -367,15 +368,54 @@ function refund(output: Output): Command {
     );
 }
 
+function dispute(output: Output): Command {
+  return buyerCommand(
+    "dispute",
+    "check the result of a job, and prove on chain what is wrong with it: the money comes back",
+    "symbolon buyer dispute 0x5c1e --keys buyer.keys.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .option(
+      "--disclose",
+      "ask on chain for a share that was not delivered: each operator can then put the result together",
+    )
+    .option("--out <file>", "write the result to this file, when there is one in the end")
+    .addHelpText(
+      "after",
+      [
+        "",
+        "Shares that contradict each other are shown to the chain, with up to 64 numbers of the result around the",
+        "contradiction. A share that was not delivered is asked for on chain, for a fee a chunk of 64 numbers; an",
+        "operator that does not post it in time loses its bond.",
+      ].join("\n"),
+    )
+    .action((start: string, options: AccountOptions & { disclose?: boolean; out?: string }) =>
+      withBuyer(options, output, async (_buyer, { reader }, connection) => {
+        await checkOutFile(options.out);
+        const id = await reader.jobNamed(start);
+        const { disputeResult } = await import("../../buyer/dispute-steps.ts");
+        const end = await disputeResult(connection, id, {
+          disclose: options.disclose === true,
+          onStep: (line) => output.note(line),
+        });
+        if (end.result !== null) await writeOutFile(options.out, end.result.file);
+        const { outcome, txHash } = end;
+        const document = { job: id, outcome, txHash, result: end.result?.file ?? null };
+        output.result(document, () => end.words);
+      }),
+    );
+}
+
 async function withBuyer(
   options: AccountOptions,
   output: Output,
-  body: (buyer: BuyerClient, connection: MarketConnection) => Promise<void>,
+  body: (buyer: BuyerClient, market: MarketConnection, connection: BuyerConnection) => Promise<void>,
 ): Promise<void> {
   const { account, resultKey } = await keysOf("buyer", options);
-  await withConnection(options, output, (connection) => {
-    const { bridge, as } = connection;
-    const market = as(account);
-    return body(new BuyerClient({ bridge, market, buyer: account.address, resultKey }), connection);
+  await withConnection(options, output, (market) => {
+    const connection = {
+      ...{ bridge: market.bridge, market: market.as(account), buyer: account.address, resultKey },
+    };
+    return body(new BuyerClient(connection), market, connection);
   });
 }

@@ -1,0 +1,121 @@
+/** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
+import { formatEther } from "ethers";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { type BuyerConnection, chainTimeSec } from "./client.ts";
+import {
+  awaitShare,
+  challengeShare,
+  chunkCount,
+  contestResult,
+  type Inspection,
+  inspectResult,
+  resultFromChain,
+} from "./dispute.ts";
+import { decodeResult, type JobResult, type Three } from "./result.ts";
+
+export interface DisputeOptions {
+  /** The buyer agrees that a challenged share lets each operator put the result together. */
+  disclose: boolean;
+  onStep?: (line: string) => void;
+  signal?: AbortSignal;
+}
+
+export interface DisputeEnd {
+  /**
+   * The result was sound; a contradiction was shown and the money is back; missing shares were posted; an operator did
+   * not post its share, lost its bond, and the money is back.
+   */
+  outcome: "sound" | "contested" | "posted" | "exposed";
+  txHash: string | null;
+  result: JobResult | null;
+  words: string;
+}
+
+/**
+ * Inspects the result of a job and does what there is to do.
+ * @throws STATE_INVALID before the attestation; TERMS_REFUSED when a share is missing and may not be disclosed;
+ * CONTRACT_REVERTED and kin after the challenge window
+ */
+export async function disputeResult(
+  connection: BuyerConnection,
+  id: string,
+  options: DisputeOptions,
+): Promise<DisputeEnd> {
+  const { market } = connection;
+  const { onStep = () => {} } = options;
+  const inspection = await inspectResult(connection, id);
+  const { finished, shares, lie } = inspection;
+  if (lie !== undefined) {
+    onStep(`the three shares of number ${lie} of the result are not on a line`);
+    const { txHash } = await contestResult(connection, inspection);
+    const words = `the contradiction stands on chain and the money is back  tx ${txHash}`;
+    return { outcome: "contested", txHash, result: null, words };
+  }
+  const missing = partyIndices.filter((point) => shares[point - 1] instanceof SymbolonError);
+  if (missing.length === 0) {
+    const result = await decodeResult(
+      market,
+      finished,
+      shares as Three<Exclude<(typeof shares)[0], SymbolonError>>,
+    );
+    return {
+      outcome: "sound",
+      txHash: null,
+      result,
+      words:
+        "the three shares are there, fit what was attested, and are on a line: there is nothing to dispute",
+    };
+  }
+  for (const point of missing) onStep(`party ${point}: ${(shares[point - 1] as SymbolonError).message}`);
+  await requireConsent(connection, inspection, missing, options.disclose);
+  return challengeAll(connection, inspection, missing, options);
+}
+
+/** @throws TERMS_REFUSED with what it would cost and show */
+async function requireConsent(
+  { market }: BuyerConnection,
+  { finished }: Inspection,
+  missing: readonly PartyIndex[],
+  disclose: boolean,
+): Promise<void> {
+  if (disclose) return;
+  const { challengeFeeWei } = await market.settings();
+  const chunks = chunkCount(finished) * missing.length;
+  const readers = missing.length === 1 ? "each of the operators" : "everybody";
+  throw new SymbolonError(
+    "TERMS_REFUSED",
+    `the share of party ${missing.join(" and ")} is missing, and asking for it on chain lets ${readers} put the result together`,
+    {
+      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(challengeFeeWei * BigInt(chunks))} ETH, give --disclose`,
+    },
+  );
+}
+
+async function challengeAll(
+  connection: BuyerConnection,
+  inspection: Inspection,
+  missing: readonly PartyIndex[],
+  { onStep = () => {}, signal }: DisputeOptions,
+): Promise<DisputeEnd> {
+  const { finished } = inspection;
+  for (const point of missing) {
+    await challengeShare(connection, finished, point, (chunk, txHash) =>
+      onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
+    );
+  }
+  const posted = new Map<PartyIndex, readonly Uint8Array[]>();
+  for (const point of missing) {
+    const nowSec = () => chainTimeSec(connection.market);
+    const end = await awaitShare(connection, finished, point, nowSec, signal);
+    if ("exposed" in end) {
+      const words = `party ${point} did not post its share: its bond is gone and the money is back  tx ${end.exposed}`;
+      return { outcome: "exposed", txHash: end.exposed, result: null, words };
+    }
+    onStep(`party ${point} has posted its share`);
+    posted.set(point, end.posted);
+  }
+  const result = await resultFromChain(connection, inspection, posted);
+  const words = "the missing shares are on chain, and the result is whole";
+  return { outcome: "posted", txHash: null, result, words };
+}
