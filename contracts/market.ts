@@ -357,9 +357,10 @@ export class Market extends MarketReader {
     const escrow = this.deployment.jobEscrow;
     return this.guard(async () => {
       const allowed = await allowanceOf(this.provider, token, await signer.getAddress(), escrow);
-      if (allowed >= amount) return undefined;
+      if (allowed === amount) return undefined;
+      // Also where more is allowed: a permit limits what the job may cost, whatever fees are raised meanwhile.
       const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
-      if (permit !== undefined) return permit;
+      if (permit !== undefined || allowed > amount) return permit;
       // Some tokens take a new allowance only after the old one was set to nothing.
       if (allowed > 0n) await this.#transact(token, erc20, "approve", [escrow, 0n]);
       await this.#transact(token, erc20, "approve", [escrow, amount]);

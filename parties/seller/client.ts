@@ -22,6 +22,8 @@ export interface OfferRequest {
   document?: Uint8Array;
   /** Micro-rho that all jobs together may spend, for ever; no limit by default. */
   budgetMicroRho?: bigint;
+  /** An offer of the same data that this one takes the place of. Its budget goes along, so none is given here. */
+  replaces?: string;
   kernel?: Kernel;
   /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
   scratch?: string;
@@ -73,13 +75,26 @@ export async function publishDataSet(
   request.onStep?.("publishing");
   const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = shared;
   const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
-  const { receipt, offer } = await market.publishOffer({
-    operatorSet: request.operatorSet,
-    budgetMicroRho: request.budgetMicroRho ?? exactMicroRho,
-    terms: request.terms,
-    ...facts,
-  });
+  const { operatorSet, terms, replaces } = request;
+  const whole = (budgetMicroRho: bigint) => ({ operatorSet, budgetMicroRho, terms, ...facts });
+  const { receipt, offer } =
+    replaces === undefined
+      ? await market.publishOffer(whole(request.budgetMicroRho ?? exactMicroRho))
+      : await market.replaceOffer(replaces, whole(await budgetOf(market, replaces, request.budgetMicroRho)));
   return { offer, txHash: receipt.hash, ...facts, preview };
+}
+
+/** What is left of the budget of the offer that is replaced, or less. */
+async function budgetOf(market: Market, replaces: string, asked: bigint | undefined): Promise<bigint> {
+  const { budgetLeftMicroRho } = await market.offer(replaces);
+  if (asked === undefined || asked <= budgetLeftMicroRho) return asked ?? budgetLeftMicroRho;
+  throw new SymbolonError(
+    "TERMS_REFUSED",
+    `offer ${replaces} has less left of its privacy budget than that`,
+    {
+      hint: "leave --budget-rho out: what is left goes along",
+    },
+  );
 }
 
 /** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs */

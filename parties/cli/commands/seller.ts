@@ -1,6 +1,6 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
 import { Argument, type Command, Option } from "commander";
-import { exactMicroRho, shortId, tokenOf } from "../../../contracts/use-terms.ts";
+import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { collect, command, group, parseId } from "../command.ts";
@@ -56,6 +56,7 @@ interface OfferOptions extends AccountOptions, DialectOptions, TermsOptions {
   label?: string;
   field?: FieldBits;
   scratch?: string;
+  replaces?: string;
 }
 
 function offer(output: Output): Command {
@@ -83,6 +84,12 @@ function offer(output: Output): Command {
     )
     .option("--label <column>", "the column to predict, 0 or 1, when the schema is derived")
     .addOption(fieldOption())
+    .addOption(
+      new Option(
+        "--replaces <offer>",
+        "an offer of the same data to other operators: what is left of its privacy budget goes along, and it ends",
+      ).argParser(parseId),
+    )
     .option(
       "--scratch <folder>",
       "where the sealed shares wait for their upload; a temporary folder by default",
@@ -118,11 +125,13 @@ function offer(output: Output): Command {
           ...(document !== undefined && { document }),
           ...(options.budgetRho !== undefined && { budgetMicroRho: options.budgetRho }),
           ...(options.scratch !== undefined && { scratch: options.scratch }),
+          ...(options.replaces !== undefined && { replaces: await reader.offerNamed(options.replaces) }),
           onStep: (step) => output.note(step),
         },
       );
       const price = await tokens.show(terms.priceWei, tokenOf(terms));
-      const words = await describeTerms(terms, options.budgetRho ?? exactMicroRho, tokens);
+      const { budgetLeftMicroRho } = await reader.offer(published.offer);
+      const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
       output.result({ ...published, seller: account.address, operatorSet, terms, schema }, () =>
         [
           `offer ${published.offer}:\n  ${published.rows} rows, ${published.columns} columns, ${price} a use`,
