@@ -1,18 +1,20 @@
 import pino from "pino";
 import { beforeEach, expect, test } from "vitest";
-import { type SendOutcome, TransactionSender } from "../../../bridge/chain/sender.ts";
+import { type SendOutcome, statesOf, TransactionSender } from "../../../bridge/chain/sender.ts";
 import type { Action } from "../../../bridge/jobs/duties.ts";
+import type { ActionKind } from "../../../bridge/jobs/events.ts";
+import { jobTransitions } from "../../../contracts/job-states.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import { hashOf, MemoryChain } from "../memory-chain.ts";
+import { hashOf, jobOf, MemoryChain } from "../memory-chain.ts";
 
-const refund: Action = { kind: "refund", jobId: "1" };
+const refund: Action = { kind: "refund", jobId: jobOf(1) };
 
 let chain: MemoryChain;
 let outcomes: SendOutcome[];
 
 beforeEach(() => {
   chain = new MemoryChain();
-  chain.states.set("1", "Failed");
+  chain.states.set(jobOf(1), "Failed");
   outcomes = [];
 });
 
@@ -33,10 +35,36 @@ test("sends what is due and reports the transaction", async () => {
 });
 
 test("sends nothing when the chain is past it", async () => {
-  chain.states.set("1", "Refunded");
+  chain.states.set(jobOf(1), "Refunded");
   sender().offer(refund);
   await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Refunded" }]);
   expect(chain.sent).toEqual([]);
+});
+
+test("sends nothing in a state from which the contract has no arrow", () => {
+  const arrows = {
+    ...{ join: "Joined", attest: "Attested", fail: "Failed", refund: "Refunded", settle: "Settled" },
+  } as const satisfies Partial<Record<ActionKind, string>>;
+  for (const [kind, to] of Object.entries(arrows)) {
+    for (const from of statesOf[kind as ActionKind]) expect(jobTransitions[from]).toContain(to);
+  }
+});
+
+test("refunds no attested job, whose arrow back is for disputes alone", async () => {
+  chain.states.set(jobOf(1), "Attested");
+  sender().offer(refund);
+  await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Attested" }]);
+});
+
+test("gives back a budget once: who did it before shows on chain", async () => {
+  const giveBack: Action = { kind: "returnBudget", jobId: jobOf(1) };
+  chain.states.set(jobOf(1), "Refunded");
+  sender().offer(giveBack);
+  await expect.poll(() => chain.sent).toEqual([giveBack]);
+  chain.returned.set(jobOf(1), 0);
+  sender().offer(giveBack);
+  await expect.poll(() => outcomes.at(-1)).toEqual({ outcome: "unneeded", state: "Refunded" });
+  expect(chain.sent).toHaveLength(1);
 });
 
 test("has one transaction of a kind under way, however often it is offered", async () => {
@@ -60,14 +88,14 @@ test("bounds what is on its way; the rest goes when it is offered again", async 
     onOutcome: (_action, outcome) => outcomes.push(outcome),
     maxInFlight: 2,
   });
-  const actions = ["1", "2", "3"].map((jobId): Action => ({ kind: "refund", jobId }));
+  const actions = [1, 2, 3].map((label): Action => ({ kind: "refund", jobId: jobOf(label) }));
   for (const { jobId } of actions) chain.states.set(jobId, "Failed");
   for (const action of actions) sending.offer(action);
   await expect.poll(() => waiting.length).toBe(2);
   for (const finish of waiting) finish();
   await expect.poll(() => outcomes.length).toBe(2);
   for (const action of actions) sending.offer(action);
-  await expect.poll(() => chain.sent.map(({ jobId }) => jobId)).toEqual(["1", "2", "3"]);
+  await expect.poll(() => chain.sent.map(({ jobId }) => jobId)).toEqual([1, 2, 3].map(jobOf));
 });
 
 test("tries again through an outage, and looks at the chain again before it", async () => {
@@ -75,7 +103,7 @@ test("tries again through an outage, and looks at the chain again before it", as
   chain.onSend = async () => {
     if (outages-- > 0) {
       // The transaction went through, only the answer was lost.
-      chain.states.set("1", "Refunded");
+      chain.states.set(jobOf(1), "Refunded");
       throw new SymbolonError("CHAIN_UNREACHABLE", "lost");
     }
     return { txHash: "0x1" };
@@ -111,7 +139,7 @@ test("a changed job is tried at once again", async () => {
   const sending = sender(1_000_000);
   sending.offer(refund);
   await expect.poll(() => outcomes.length).toBe(1);
-  sending.forget("1");
+  sending.forget(jobOf(1));
   sending.offer(refund);
   await expect.poll(() => chain.sent.length).toBe(2);
 });
