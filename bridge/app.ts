@@ -205,6 +205,8 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     chainId: deployment.chainId,
     operatorRegistry: deployment.operatorRegistry,
     jobEscrow: deployment.jobEscrow,
+    gradientRounds: deployment.gradientRounds,
+    reviewExchange: deployment.reviewExchange,
     blockNumber: deployment.blockNumber,
     challengeWindowSec: await challengeWindowSec(),
     confirmations: config.confirmations,

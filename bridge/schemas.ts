@@ -239,6 +239,8 @@ export const deploymentViewSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: addressSchema,
   jobEscrow: addressSchema,
+  gradientRounds: addressSchema,
+  reviewExchange: addressSchema,
   blockNumber: z.int().nonnegative(),
   challengeWindowSec: secondsSchema,
   confirmations: z.int().nonnegative(),

@@ -16,7 +16,9 @@ export const deploymentSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: address,
   jobEscrow: address,
-  /** Block of the first of the three: no event of the market is older. */
+  gradientRounds: address,
+  reviewExchange: address,
+  /** Block of the first of them: no event of the market is older. */
   blockNumber: z.int().nonnegative(),
 });
 

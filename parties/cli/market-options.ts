@@ -143,11 +143,12 @@ async function readDeployment(
   output: Output,
 ): Promise<Deployment> {
   if (options.deployment === undefined || options.deployment === "") {
-    const { chainId, operatorRegistry, jobEscrow, blockNumber } = await bridge.deployment();
+    const { chainId, operatorRegistry, jobEscrow, gradientRounds, reviewExchange, blockNumber } =
+      await bridge.deployment();
     output.note(
-      `Contracts as the bridge names them: escrow ${jobEscrow}. Give --deployment FILE not to depend on its word.`,
+      `Contracts as the bridge names them: escrow ${jobEscrow}, exchange ${reviewExchange}. Give --deployment FILE not to depend on its word.`,
     );
-    return { chainId, operatorRegistry, jobEscrow, blockNumber };
+    return { chainId, operatorRegistry, jobEscrow, gradientRounds, reviewExchange, blockNumber };
   }
   const file = options.deployment;
   const text = await readFile(file, "utf8").catch((cause) => {

@@ -10,6 +10,8 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: addressOf("operators"),
   jobEscrow: addressOf("escrow"),
+  gradientRounds: addressOf("rounds"),
+  reviewExchange: addressOf("exchange"),
   blockNumber: 3,
 };
 let folder: string;

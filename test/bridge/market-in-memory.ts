@@ -49,6 +49,8 @@ export class TestMarket {
     chainId: 31337,
     operatorRegistry: addressOf("operator registry"),
     jobEscrow: this.chain.jobEscrow,
+    gradientRounds: addressOf("rounds"),
+    reviewExchange: addressOf("exchange"),
     blockNumber: 1,
   };
   /** Every line that the bridge logged. */

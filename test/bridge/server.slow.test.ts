@@ -52,6 +52,8 @@ const config = () => ({
     chainId: 31337,
     operatorRegistry: addressOf("operators"),
     jobEscrow: addressOf("escrow"),
+    gradientRounds: addressOf("rounds"),
+    reviewExchange: addressOf("exchange"),
     blockNumber: 1,
   },
   pollMs: 50,

@@ -72,6 +72,8 @@ interface DeployOptions extends KeyOptions {
   challengeWindow: number;
   minBond: bigint;
   unbonding: number;
+  evidence: number;
+  sampleDelay: number;
   devAccount?: number;
 }
 
@@ -110,6 +112,22 @@ export function deployCommand(output: Output): Command {
         .argParser(wholeNumber(0, 0xffffffff))
         .default(7 * 86400),
     )
+    .addOption(
+      new Option(
+        "--evidence <seconds>",
+        "how long the deposit of a data owner that left a training stays open to evidence",
+      )
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(7 * 86400),
+    )
+    .addOption(
+      new Option(
+        "--sample-delay <seconds>",
+        "how long after registration an exchange samples; longer than the chain's reorganisations",
+      )
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(900),
+    )
     .action(async (options: DeployOptions) => {
       await checkOutFile(options.out);
       const { buildContracts } = await import("../../../contracts/build.ts");
@@ -127,6 +145,8 @@ export function deployCommand(output: Output): Command {
           challengeWindowSec: options.challengeWindow,
           minBondWei: options.minBond,
           unbondingSec: options.unbonding,
+          evidenceSec: options.evidence,
+          sampleDelaySec: options.sampleDelay,
         });
         await writeOutFile(options.out, deployment);
         output.result(deployment, () =>
@@ -135,6 +155,8 @@ export function deployCommand(output: Output): Command {
             [
               ["OperatorRegistry", deployment.operatorRegistry],
               ["JobEscrow", deployment.jobEscrow],
+              ["GradientRounds", deployment.gradientRounds],
+              ["ReviewExchange", deployment.reviewExchange],
             ],
           ),
         );
