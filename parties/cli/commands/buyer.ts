@@ -22,6 +22,7 @@ import {
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
+import { buyerExchangeCommands } from "./buyer-exchange.ts";
 
 export function buyerCommands(output: Output): Command {
   return group("buyer", "the buyer's side: jobs and results", "symbolon buyer browse", [
@@ -31,6 +32,7 @@ export function buyerCommands(output: Output): Command {
     result(output),
     accept(output),
     refund(output),
+    buyerExchangeCommands(output),
   ]);
 }
 

@@ -10,6 +10,7 @@ import { keysOf } from "../key-options.ts";
 import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
 import { type Output, showBytes, showEther } from "../output.ts";
 import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
+import { sellerExchangeCommands } from "./seller-exchange.ts";
 
 export function sellerCommands(output: Output): Command {
   return group(
@@ -24,6 +25,7 @@ export function sellerCommands(output: Output): Command {
       returnBudget(output),
       earnings(output),
       claim(output),
+      sellerExchangeCommands(output),
     ],
   );
 }
