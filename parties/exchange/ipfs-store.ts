@@ -28,16 +28,25 @@ export interface IpfsOptions {
 export class IpfsStore implements BlobStore {
   readonly place: string;
   readonly #url: string;
+  readonly #headers: Record<string, string>;
   readonly #timeoutMs: number;
 
-  /** @param url where the RPC interface listens, such as http://127.0.0.1:5001 @throws USAGE */
+  /**
+   * @param url where the RPC interface listens, such as http://127.0.0.1:5001; user and password in it are sent as basic
+   * authentication
+   * @throws USAGE
+   */
   constructor(url: string, { timeoutMs = 60_000 }: IpfsOptions = {}) {
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
       throw new SymbolonError("USAGE", "the RPC interface of an IPFS node has an address with http or https");
     }
-    this.#url = url.replace(/\/+$/, "");
+    const address = new URL(url);
+    const { username, password, origin, pathname } = address;
+    const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    this.#headers = login === ":" ? {} : { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
+    this.#url = `${origin}${pathname.replace(/\/+$/, "")}`;
     this.#timeoutMs = timeoutMs;
-    this.place = `the IPFS node at ${new URL(url).origin}`;
+    this.place = `the IPFS node at ${origin}`;
   }
 
   async put(bytes: Uint8Array): Promise<string> {
@@ -75,6 +84,7 @@ export class IpfsStore implements BlobStore {
       // POST for reading too: Kubo takes no other method.
       const response = await fetch(`${this.#url}/api/v0/${method}`, {
         method: "POST",
+        headers: this.#headers,
         ...(body === undefined ? {} : { body }),
         redirect: "error",
         signal: AbortSignal.timeout(this.#timeoutMs),
