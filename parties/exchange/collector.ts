@@ -30,7 +30,7 @@ import { type DeliveredShard, readDelivery } from "./delivery.ts";
 import { fetchDocuments, parseDescription, publishDocuments, type SessionDocuments } from "./documents.ts";
 import { Extractor, guardedWidth } from "./extractor.ts";
 import type { FeatureBlock } from "./feature-block.ts";
-import { Journal } from "./journal.ts";
+import { Journal, journalBlobs } from "./journal.ts";
 import { KeptStore } from "./kept-store.ts";
 import { labelAgreement, makeExtractor, splitRows } from "./private-model.ts";
 import { keyUnder, openShard, type ShardProblem } from "./review.ts";
@@ -96,6 +96,10 @@ export class ExchangeCollector {
     const journal = (await Journal.exists(this.#folder)) ? await this.#load() : await this.#prepare(asked);
     const { session } = journal.content;
     const request = requestIn(journal.content.request);
+    // Once more, when the store has lost them.
+    for (const hash of [request.descriptionHash, request.extractorHash]) {
+      await this.#connection.store.put(await journal.blobs.get(hash));
+    }
     if ((await market.session(session)).state !== "None") return { session, request, txHash: null };
     const { receipt } = await market.open(request);
     return { session, request, txHash: receipt.hash };
@@ -371,7 +375,7 @@ export class ExchangeCollector {
 
   /** Everything that must not be lost is on disk before the reward is. */
   async #prepare(asked: OpenRequest): Promise<Journal<CollectorJournal>> {
-    const { market, account, chainId, store } = this.#connection;
+    const { market, account, chainId } = this.#connection;
     const { schema, phases, title, rowsPerShard, hidden } = asked;
     const sealPrivateKey = randomBytes(32);
     const description = parseDescription({
@@ -387,7 +391,7 @@ export class ExchangeCollector {
     }
     const validation = labelled(asked.validation, schema);
     const { document, model } = makeExtractor(splitRows(validation).fit, schema, { hidden, width });
-    const hashes = await publishDocuments(store, { description, extractor: document });
+    const hashes = await publishDocuments(journalBlobs(this.#folder), { description, extractor: document });
     const secret = randomBytes(32);
     // A quiet chain's newest block may be old.
     const nowSec = Math.max(await market.nowSec(), Math.floor(Date.now() / 1000));

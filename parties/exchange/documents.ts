@@ -48,7 +48,7 @@ export function parseDescription(value: unknown): SessionDescription {
   return checked(descriptionSchema, value, "the session's description");
 }
 
-/** Puts both documents into the store. @returns their addresses */
+/** Puts both documents into a store. @returns their addresses */
 export async function publishDocuments(
   store: BlobStore,
   { description, extractor }: SessionDocuments,

@@ -30,7 +30,8 @@ export class FolderStore implements BlobStore {
     const address = addressOf(bytes);
     const temporary = join(this.#folder, `.${randomId()}.part`);
     try {
-      await mkdir(this.#folder, { recursive: true });
+      // A folder of private files is private too.
+      await mkdir(this.#folder, { recursive: true, mode: this.#mode & 0o077 ? 0o755 : 0o700 });
       // Moved into place, so that a name never stands for half a blob.
       await writeFile(temporary, bytes, { flag: "wx", mode: this.#mode, flush: true });
       await rename(temporary, this.#file(address));

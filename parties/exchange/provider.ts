@@ -82,6 +82,8 @@ export class ExchangeProvider {
     const journal = (await Journal.exists(this.#folder))
       ? await this.#load(session)
       : await this.#encrypt(record, documents, table);
+    // Kept at home, lest the store loses them before the features are computed.
+    await fetchDocuments(new KeptStore(journal.blobs, this.#connection.store), record.request);
     const { rows } = journal.content;
     const number = BigInt(journal.content.number);
     const registered = record.seats.find(({ seat }) => seat === seatId(account, number));
@@ -285,7 +287,7 @@ export class ExchangeProvider {
       }
       return featuresRoot;
     }
-    const { description, extractor } = await fetchDocuments(store, record.request);
+    const { description, extractor } = await fetchDocuments(kept, record.request);
     requireGuardedWidth(extractor, description.schema);
     const scope = { chainId, exchange: market.address, session: record.id, seat: seat.seat };
     const masterKey = getBytes(journal.content.masterKey);

@@ -26,9 +26,10 @@ describe("a journal", () => {
 
   test("is for its owner alone, and so are its blobs", async () => {
     const here = join(folder, "private");
+    // Blobs come first: a folder that they make is private as well.
+    const address = await journalBlobs(here).put(Buffer.from("blob"));
     const journal = await Journal.create(here, schema, content);
     await journal.update({ count: 1 });
-    const address = await journalBlobs(here).put(Buffer.from("blob"));
     for (const [path, mode] of [
       [here, 0o700],
       [join(here, "journal.json"), 0o600],
