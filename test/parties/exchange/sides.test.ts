@@ -9,6 +9,7 @@ import {
   sampledIndices,
   sampleSeed,
   seatId,
+  shardKey,
   shardTree,
 } from "../../../contracts/exchange-commitments.ts";
 import { randomBytes } from "../../../mpc/random.ts";
@@ -21,7 +22,7 @@ import { deliver } from "../../../parties/exchange/delivery.ts";
 import { Extractor } from "../../../parties/exchange/extractor.ts";
 import { FolderStore } from "../../../parties/exchange/folder-store.ts";
 import { ExchangeProvider } from "../../../parties/exchange/provider.ts";
-import { readSession } from "../../../parties/exchange/session.ts";
+import { readSession, type SeatRecord } from "../../../parties/exchange/session.ts";
 import { cutShards, encryptShard } from "../../../parties/exchange/shards.ts";
 import { type ExchangeFixture, phaseSec, startExchange } from "../../contracts/exchange-fixture.ts";
 import { type NoisySellers, noisySellers } from "./noisy-sellers.ts";
@@ -86,6 +87,23 @@ async function open(change: Partial<OpenRequest> = {}) {
   return { id, collector, request, times, provider, journal, record, name };
 }
 type Opened = Awaited<ReturnType<typeof open>>;
+
+/** Everything that went to the chain's endpoint while `body` ran. */
+async function sentWhile(body: () => Promise<unknown>): Promise<string> {
+  const sent: unknown[] = [];
+  const listen = (event: unknown): void => {
+    sent.push(event);
+  };
+  await fixture.provider.on("debug", listen);
+  try {
+    await body();
+  } finally {
+    await fixture.provider.off("debug", listen);
+  }
+  const text = JSON.stringify(sent);
+  expect(text).toContain("eth_getLogs");
+  return text;
+}
 
 const seatOf = (index: number) => seatId(fixture.providers[index]!.address, 0);
 
@@ -177,7 +195,14 @@ describe("a session with a cheat, a silent and a late seller", () => {
     expect(ranking).toHaveLength(3);
 
     await collector.review(3);
-    await expect(provider(honest).answer()).rejects.toEqual(code("STATE_INVALID"));
+    // Neither call may show a key to the endpoint, not even in an estimate.
+    const own = await opened.journal(`-${honest}`);
+    const early = await sentWhile(() =>
+      expect(provider(honest).answer()).rejects.toEqual(code("STATE_INVALID")),
+    );
+    for (const index of Array.from({ length: 6 }, (_, i) => i)) {
+      expect(early).not.toContain(shardKey(getBytes(own.masterKey), index).toString("hex"));
+    }
     await fixture.jump(times.reviewBySec + 1);
     await expect(provider(silent).answer()).rejects.toEqual(code("STATE_INVALID"));
     for (const index of [cheat, honest, late]) await provider(index).answer();
@@ -200,7 +225,10 @@ describe("a session with a cheat, a silent and a late seller", () => {
 
     // The winner sleeps: its deposit and its compensation are lost, and the collector has the reward back but for two.
     await fixture.jump(times.claimBySec + 1);
-    await expect(provider(honest).claim()).rejects.toEqual(code("STATE_INVALID"));
+    const tooLate = await sentWhile(() =>
+      expect(provider(honest).claim()).rejects.toEqual(code("STATE_INVALID")),
+    );
+    expect(tooLate).not.toContain(own.masterKey.slice(2));
     const { forfeited, closed } = await collector.close();
     expect(forfeited.map(({ seat }) => seat)).toEqual([seatOf(silent), seatOf(honest)]);
     expect(closed).toBe(true);
@@ -348,14 +376,22 @@ describe("a seller", () => {
   });
 
   test("with two data sets in a session is sampled once", async () => {
-    const { id, provider, collector, times, name } = await open();
+    const { id, provider, collector, times, name, journal } = await open();
     await provider(2).register(id, data.sellers[2]!);
     const second = new ExchangeProvider(connection(fixture.providers[2]!), join(folder, `${name}-2b`));
     const { seat } = await second.register(id, data.sellers[2]!);
     expect(seat.seat).toBe(seatId(fixture.providers[2]!.address, 1));
-    await expect(collector.sample()).rejects.toEqual(code("STATE_INVALID"));
+    const { secret } = await journal("");
+    const early = await sentWhile(() => expect(collector.sample()).rejects.toEqual(code("STATE_INVALID")));
+    expect(early).not.toContain(secret.slice(2));
     await fixture.jump(times.sampleFromSec);
-    const { sampled, leftOut } = await collector.sample();
+    let sampled: SeatRecord[] = [];
+    let leftOut: SeatRecord[] = [];
+    const inTime = await sentWhile(async () => {
+      ({ sampled, leftOut } = await collector.sample());
+    });
+    // What is looked for is what would be there.
+    expect(inTime).toContain(secret.slice(2));
     expect(sampled.map((each) => each.seat)).toEqual([seatOf(2)]);
     expect(leftOut.map((each) => each.seat)).toEqual([seat.seat]);
     expect((await collector.sample()).sampled).toEqual([]);
