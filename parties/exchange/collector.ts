@@ -166,15 +166,26 @@ export class ExchangeCollector {
     return { seats: results };
   }
 
-  /** Accuses the sampled seats that have no score: each must put its features root on chain or loses its deposit. */
+  /**
+   * Accuses the sampled seats whose delivery was looked for and not found right: each must put its features root on chain
+   * or loses its deposit.
+   * @throws STATE_INVALID outside the first half of the review phase, and for a sampled seat that was not looked at
+   */
   async accuse(): Promise<{ accused: SeatRecord[]; txHashes: string[] }> {
     const { journal, record } = await this.#open();
     const { featuresBySec, accuseBySec } = record.times;
     requireTime(record, "accusing", featuresBySec + 1, accuseBySec);
-    const scored = new Set(journal.content.scores.filter(({ score }) => score).map(({ seat }) => seat));
-    const accused = record.seats.filter(
-      ({ state, seat }) => state === "Sampled" && !scored.has(String(seat)),
-    );
+    const accused = record.seats.filter((each) => {
+      if (each.state !== "Sampled") return false;
+      const known = journal.content.scores.find(({ seat }) => seat === String(each.seat));
+      const stands = known !== undefined && known.featuresRoot === (each.featuresRoot ?? null);
+      if (known?.score === undefined && !stands) {
+        throw new SymbolonError("STATE_INVALID", "a sampled seat was not looked at since its last word", {
+          hint: "run buyer exchange score first",
+        });
+      }
+      return known?.score === undefined;
+    });
     const txHashes: string[] = [];
     for (const seat of accused) {
       txHashes.push((await this.#connection.market.accuse(record.terms, seat)).hash);

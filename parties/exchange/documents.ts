@@ -15,7 +15,11 @@ const descriptionSchema = z
   .strictObject({
     version: z.literal(1),
     /** For people. */
-    title: z.string().min(1).max(200),
+    title: z
+      .string()
+      .min(1)
+      .max(200)
+      .refine((text) => !/\p{C}/u.test(text), "must be printable"),
     /** The columns, their bounds and the label. */
     schema: dataSetSchema,
     /** X25519 public key of this session: what is delivered is sealed to it. */
@@ -99,5 +103,7 @@ export function checked<T extends z.ZodType>(schema: T, value: unknown, what: st
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   const place = path.length === 0 ? "" : ` at ${path.join(".")}`;
-  throw new SymbolonError("PARAMETER_INVALID", `${what} is malformed${place}: ${message}`);
+  // Names in it may be a stranger's, and end up on a terminal.
+  const shown = `${place}: ${message}`.replace(/\p{C}/gu, " ").slice(0, 200);
+  throw new SymbolonError("PARAMETER_INVALID", `${what} is malformed${shown}`);
 }

@@ -12,12 +12,13 @@
  * tells that space, in which the direction of the private model is one of all; not the direction, nor its scale,
  * intercept or quality. It is one direction out of k dimensions, no more: with k = 1 it would stand there.
  *
- * What features tell the collector, before it has paid anything: k numbers about each row, k at most half the number of
- * columns (`requireGuardedWidth`), so that a row of independent columns does not follow from them. Columns that say the
- * same are another matter, and so are rows that the collector can guess: it can test each guess. The labels come along
- * in the clear.
+ * What features tell the collector, before it has paid anything: k numbers of 16 bits about each row, k at most half the
+ * number of columns (`requireGuarded`). That is 8 bits a column on average and no more, whatever extractor it chooses. A
+ * hostile one can choose which bits: L can be made so that a feature is very nearly a column of its choice. Columns that
+ * say the same follow from each other, and a row that the collector can guess it can test. The labels come along in the
+ * clear.
  *
- * Only additions, multiplications and maxima in a fixed order and one rounding to single precision: every machine
+ * Only additions, multiplications and maxima in a fixed order and one rounding to a multiple of 1/256: every machine
  * computes the same bits, so a reviewed shard's features are compared exactly.
  */
 import { z } from "zod";
@@ -25,8 +26,8 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { seededStream } from "../../mpc/random.ts";
 import { scaleMatrix, scalingOf } from "../data/scaling.ts";
 import { type DataSetSchema, schemaHash } from "../data/schema.ts";
-import type { FeatureBlock } from "./feature-block.ts";
-import type { Vector } from "./matrix.ts";
+import { type FeatureBlock, featureStep } from "./feature-block.ts";
+import { dot, type Vector } from "./matrix.ts";
 import type { LabelledRows } from "./shards.ts";
 
 export const maxHidden = 256;
@@ -54,21 +55,32 @@ export const extractorSchema = z
   });
 export type ExtractorDocument = z.infer<typeof extractorSchema>;
 
-/** The widest features that leave at least half of a row's dimensions open. */
+/** The widest features that leave at least half of a row's dimensions open: half the columns. */
 export function guardedWidth(schema: DataSetSchema): number {
   return Math.min(maxWidth, Math.floor(schema.columns.length / 2));
 }
 
 /**
- * Refuses an extractor that asks for more numbers a row than half of its columns: a provider's protection.
+ * A provider's protection: refuses an extractor that asks for more numbers a row than half of its columns, and one whose
+ * last layer is no frame, for it has no honest reason to be another thing.
  * @throws TERMS_REFUSED
  */
-export function requireGuardedWidth({ lastLayer }: ExtractorDocument, schema: DataSetSchema): void {
+export function requireGuarded({ lastLayer }: ExtractorDocument, schema: DataSetSchema): void {
+  if (!isFrame(lastLayer.map((row) => Float64Array.from(row)))) {
+    throw new SymbolonError("TERMS_REFUSED", "the rows of the extractor's last layer are not orthonormal");
+  }
   if (lastLayer.length <= guardedWidth(schema)) return;
   throw new SymbolonError(
     "TERMS_REFUSED",
     `the extractor asks for ${lastLayer.length} numbers about each row of ${schema.columns.length} columns`,
     { hint: "more than half as many as columns could give the rows away before they are paid" },
+  );
+}
+
+/** Whether rows are orthonormal, but for rounding. */
+function isFrame(rows: readonly Vector[]): boolean {
+  return rows.every((row, i) =>
+    rows.slice(0, i + 1).every((other, j) => Math.abs(dot(row, other) - (i === j ? 1 : 0)) < 1e-6),
   );
 }
 
@@ -133,14 +145,19 @@ export class Extractor {
 
   /** The features of rows that fit the schema, with their labels. */
   extract(shard: LabelledRows): FeatureBlock {
-    const features = new Float32Array(shard.rows * this.width);
+    const features = new Int16Array(shard.rows * this.width);
     this.#hidden.ofRows(shard.features, this.#schema).forEach((hidden, row) => {
       this.#lastLayer.forEach((weights, i) => {
         let sum = 0;
         for (let unit = 0; unit < hidden.length; unit++) sum += weights[unit]! * hidden[unit]!;
-        features[row * this.width + i] = sum;
+        features[row * this.width + i] = inSteps(sum);
       });
     });
     return { rows: shard.rows, width: this.width, features, labels: Uint8Array.from(shard.label) };
   }
+}
+
+/** A feature in steps, held within 16 bits: beyond 128 there is nothing that scores could use. */
+function inSteps(value: number): number {
+  return Math.min(0x7fff, Math.max(-0x8000, Math.round(value / featureStep)));
 }

@@ -1,6 +1,9 @@
 /**
  * The features of one shard as bytes: version (1 byte, 1), rows (4, big-endian), width (2, big-endian), then rows x
- * width single-precision numbers, row-major, little-endian, then a byte 0 or 1 for each label.
+ * width features of 16 bits, row-major, big-endian, two's complement, then a byte 0 or 1 for each label.
+ *
+ * A feature counts steps of 1/256. The few bits are a guard, not an economy: whoever chooses the extractor can pack as
+ * much about a row into a number as the number has bits.
  */
 import { SymbolonError } from "../../mpc/errors.ts";
 
@@ -8,14 +11,18 @@ export interface FeatureBlock {
   rows: number;
   /** Numbers a row. */
   width: number;
-  /** Row-major, rows x width. */
-  features: Float32Array;
+  /** Row-major, rows x width, in units of `featureStep`. */
+  features: Int16Array;
   /** 0 or 1 a row. */
   labels: Uint8Array;
 }
 
 const version = 1;
 const headerBytes = 7;
+const featureBytes = 2;
+
+/** What one unit of a feature stands for. */
+export const featureStep = 2 ** -8;
 
 export function encodeFeatureBlock({ rows, width, features, labels }: FeatureBlock): Uint8Array {
   const bytes = new Uint8Array(featureBlockBytes(rows, width));
@@ -24,19 +31,18 @@ export function encodeFeatureBlock({ rows, width, features, labels }: FeatureBlo
   view.setUint32(1, rows);
   view.setUint16(5, width);
   features.forEach((value, i) => {
-    view.setFloat32(headerBytes + 4 * i, value, true);
+    view.setInt16(headerBytes + featureBytes * i, value);
   });
-  bytes.set(labels, headerBytes + 4 * rows * width);
+  bytes.set(labels, headerBytes + featureBytes * rows * width);
   return bytes;
 }
 
 export function featureBlockBytes(rows: number, width: number): number {
-  return headerBytes + rows * (4 * width + 1);
+  return headerBytes + rows * (featureBytes * width + 1);
 }
 
 /**
- * Reads a block of the expected shape. @throws SHAPE_MISMATCH for any other bytes, numbers that are not finite, and
- * labels that are not 0 or 1
+ * Reads a block of the expected shape. @throws SHAPE_MISMATCH for any other bytes, and labels that are not 0 or 1
  */
 export function decodeFeatureBlock(bytes: Uint8Array, rows: number, width: number): FeatureBlock {
   const refuse = (why: string) =>
@@ -46,17 +52,16 @@ export function decodeFeatureBlock(bytes: Uint8Array, rows: number, width: numbe
   if (view.getUint8(0) !== version || view.getUint32(1) !== rows || view.getUint16(5) !== width) {
     throw refuse("has another header");
   }
-  const features = new Float32Array(rows * width);
+  const features = new Int16Array(rows * width);
   for (let i = 0; i < features.length; i++) {
-    features[i] = view.getFloat32(headerBytes + 4 * i, true);
-    if (!Number.isFinite(features[i]!)) throw refuse("holds what is no number");
+    features[i] = view.getInt16(headerBytes + featureBytes * i);
   }
-  const labels = bytes.slice(headerBytes + 4 * rows * width);
+  const labels = bytes.slice(headerBytes + featureBytes * rows * width);
   if (labels.some((label) => label > 1)) throw refuse("holds a label that is not 0 or 1");
   return { rows, width, features, labels };
 }
 
-/** Whether two blocks are the same, bit for bit in value. */
+/** Whether two blocks are the same. */
 export function sameFeatures(a: FeatureBlock, b: FeatureBlock): boolean {
   return (
     a.rows === b.rows &&

@@ -7,7 +7,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { type DataSetSchema, schemaHash } from "../data/schema.ts";
 import { type ExtractorDocument, HiddenLayer } from "./extractor.ts";
-import type { FeatureBlock } from "./feature-block.ts";
+import { type FeatureBlock, featureStep } from "./feature-block.ts";
 import { fitHead } from "./logistic-head.ts";
 import { multiply, orthonormalise, product, randomNormal, transpose, type Vector } from "./matrix.ts";
 import type { LabelledRows } from "./shards.ts";
@@ -76,7 +76,10 @@ export function decodeFeatures({ rotation }: PrivateModel, block: FeatureBlock):
   const inverse = transpose(rotation.map((row) => Float64Array.from(row)));
   const { rows, width, features } = block;
   return Array.from({ length: rows }, (_, row) =>
-    multiply(inverse, Float64Array.from(features.subarray(row * width, (row + 1) * width))),
+    multiply(
+      inverse,
+      Float64Array.from(features.subarray(row * width, (row + 1) * width), (steps) => steps * featureStep),
+    ),
   );
 }
 

@@ -17,7 +17,7 @@ import type { DataSetSchema } from "../data/schema.ts";
 import { type ExchangeConnection, requireOwner, sessionAt } from "./connection.ts";
 import { deliver, deliveredBlobs } from "./delivery.ts";
 import { fetchDocuments, type SessionDocuments } from "./documents.ts";
-import { Extractor, requireGuardedWidth } from "./extractor.ts";
+import { Extractor, requireGuarded } from "./extractor.ts";
 import type { FeatureBlock } from "./feature-block.ts";
 import { Journal, journalBlobs } from "./journal.ts";
 import { KeptStore } from "./kept-store.ts";
@@ -78,7 +78,7 @@ export class ExchangeProvider {
     const { market, account } = this.#connection;
     const { record, documents } = await this.look(session);
     const { description, extractor } = documents;
-    requireGuardedWidth(extractor, description.schema);
+    requireGuarded(extractor, description.schema);
     const journal = (await Journal.exists(this.#folder))
       ? await this.#load(session)
       : await this.#encrypt(record, documents, table);
@@ -288,7 +288,7 @@ export class ExchangeProvider {
       return featuresRoot;
     }
     const { description, extractor } = await fetchDocuments(kept, record.request);
-    requireGuardedWidth(extractor, description.schema);
+    requireGuarded(extractor, description.schema);
     const scope = { chainId, exchange: market.address, session: record.id, seat: seat.seat };
     const masterKey = getBytes(journal.content.masterKey);
     const shards = ownShards(

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { conform } from "../../../parties/data/conform.ts";
-import { type DataSetSchema, parseSchema } from "../../../parties/data/schema.ts";
+import { type DataSetSchema, parseSchema, schemaHash } from "../../../parties/data/schema.ts";
 import {
   Extractor,
   type ExtractorDocument,
   extractorSchema,
   guardedWidth,
   HiddenLayer,
-  requireGuardedWidth,
+  requireGuarded,
 } from "../../../parties/exchange/extractor.ts";
 import {
   decodeFeatureBlock,
@@ -66,7 +66,7 @@ describe("an extractor", () => {
         hidden,
       );
       expected.forEach((value, i) => {
-        expect(features[row * 3 + i]).toBe(Math.fround(value));
+        expect(features[row * 3 + i]).toBe(Math.round(value * 256) + 0);
       });
       expect(labels[row]).toBe(own.label[row]);
     });
@@ -90,9 +90,45 @@ describe("an extractor", () => {
   test("that asks for more than half as many numbers as columns is refused", async () => {
     const { document, schema } = await made();
     expect(document.lastLayer).toHaveLength(15);
-    expect(() => requireGuardedWidth(document, schema)).not.toThrow();
-    const wider = { ...document, lastLayer: [...document.lastLayer, document.lastLayer[0]!] };
-    expect(() => requireGuardedWidth(wider, schema)).toThrow(code("TERMS_REFUSED"));
+    expect(() => requireGuarded(document, schema)).not.toThrow();
+    const wider = await made(16);
+    expect(() => requireGuarded(wider.document, schema)).toThrow(code("TERMS_REFUSED"));
+  });
+
+  test.each([
+    ["enlarges what it reads", (rows: number[][]) => rows.map((row) => row.map((value) => 1.01 * value))],
+    ["reads the same twice", (rows: number[][]) => [rows[0]!, rows[0]!]],
+    ["reads nothing", (rows: number[][]) => rows.map((row) => row.map(() => 0))],
+  ])("whose last layer %s is refused by a seller", async (_, change) => {
+    const { document, schema } = await made(2);
+    const altered = { ...document, lastLayer: change(document.lastLayer) };
+    expect(() => requireGuarded(altered, schema)).toThrow(code("TERMS_REFUSED"));
+  });
+
+  test("keeps features within their 16 bits", () => {
+    const schema = parseSchema({
+      ...{
+        version: 1,
+        outOfRange: "clip",
+        fracBits: 16,
+        fieldBits: 61,
+        label: { name: "y", kind: "binary" },
+      },
+      columns: [{ name: "x", min: -1, max: 1 }],
+    });
+    const row = { rows: 1, features: Float64Array.of(1), label: Float64Array.of(1) };
+    // The sum of 256 hidden units goes beyond 128 with some of these seeds, and not with others.
+    const features = Array.from({ length: 40 }, (_, i) => {
+      const seed = `0x${i.toString(16).padStart(64, "0")}`;
+      const [hidden] = new HiddenLayer(seed, 256, 1).ofRows(row.features, schema);
+      const sum = hidden!.reduce((total, value) => total + value, 0);
+      const lastLayer = [Array<number>(256).fill(1)];
+      const document = { version: 1 as const, schemaHash: schemaHash(schema), seed, hidden: 256, lastLayer };
+      return { sum, feature: new Extractor(document, schema).extract(row).features[0] };
+    });
+    for (const { sum, feature } of features) expect(feature).toBe(Math.min(0x7fff, Math.round(sum * 256)));
+    expect(features.filter(({ sum }) => sum > 128).length).toBeGreaterThan(0);
+    expect(features.filter(({ sum }) => sum < 128).length).toBeGreaterThan(0);
   });
 
   test.each([
@@ -118,12 +154,13 @@ describe("what the last layer hides", () => {
     const head = fitHead(layer.ofRows(fit.features, schema), fit.label);
     const decoded = decodeFeatures(model, extractor.extract(own));
     layer.ofRows(own.features, schema).forEach((hidden, row) => {
-      // Single precision is all that is lost.
-      expect(model.slope * decoded[row]![0]! + model.intercept).toBeCloseTo(logit(head, hidden), 4);
+      // What rounding takes: half a step in each of k features.
+      const off = model.slope * decoded[row]![0]! + model.intercept - logit(head, hidden);
+      expect(Math.abs(off)).toBeLessThan((model.slope * Math.sqrt(15)) / 512);
     });
     // Nobody else does: read as it comes, the first feature is not the model's.
     const raw = extractor.extract(own);
-    const unlike = decoded.filter((row, i) => Math.abs(row[0]! - raw.features[i * raw.width]!) > 1e-3);
+    const unlike = decoded.filter((row, i) => Math.abs(row[0]! - raw.features[i * raw.width]! / 256) > 0.02);
     expect(unlike.length).toBeGreaterThan(own.rows / 2);
   });
 
@@ -202,11 +239,11 @@ describe("a block of features", () => {
         rows: fc.constant(rows),
         width: fc.constant(width),
         features: fc
-          .array(fc.float({ noNaN: true, noDefaultInfinity: true }), {
+          .array(fc.integer({ min: -0x8000, max: 0x7fff }), {
             minLength: rows * width,
             maxLength: rows * width,
           })
-          .map((values) => Float32Array.from(values)),
+          .map((values) => Int16Array.from(values)),
         labels: fc
           .array(fc.constantFrom(0, 1), { minLength: rows, maxLength: rows })
           .map((values) => Uint8Array.from(values)),
@@ -228,20 +265,16 @@ describe("a block of features", () => {
     );
   });
 
-  test.each([
-    ["a label of 2", { labels: Uint8Array.of(2) }],
-    ["infinity", { features: Float32Array.of(Number.POSITIVE_INFINITY) }],
-    ["what is no number", { features: Float32Array.of(Number.NaN) }],
-  ])("with %s is refused", (_, change) => {
-    const block = { rows: 1, width: 1, features: Float32Array.of(1), labels: Uint8Array.of(1), ...change };
+  test.each([["a label of 2", { labels: Uint8Array.of(2) }]])("with %s is refused", (_, change) => {
+    const block = { rows: 1, width: 1, features: Int16Array.of(1), ...change };
     expect(() => decodeFeatureBlock(encodeFeatureBlock(block), 1, 1)).toThrow(code("SHAPE_MISMATCH"));
   });
 
   test("differs when one number or label does", () => {
-    const block = { rows: 1, width: 2, features: Float32Array.of(1, 2), labels: Uint8Array.of(1) };
-    expect(sameFeatures(block, { ...block, features: Float32Array.of(1, 2.0000002) })).toBe(false);
+    const block = { rows: 1, width: 2, features: Int16Array.of(1, 2), labels: Uint8Array.of(1) };
+    expect(sameFeatures(block, { ...block, features: Int16Array.of(1, 3) })).toBe(false);
     expect(sameFeatures(block, { ...block, labels: Uint8Array.of(0) })).toBe(false);
-    expect(sameFeatures(block, { ...block, width: 1, features: Float32Array.of(1) })).toBe(false);
+    expect(sameFeatures(block, { ...block, width: 1, features: Int16Array.of(1) })).toBe(false);
   });
 });
 

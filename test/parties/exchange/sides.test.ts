@@ -395,6 +395,11 @@ describe("a seller", () => {
     expect(sampled.map((each) => each.seat)).toEqual([seatOf(2)]);
     expect(leftOut.map((each) => each.seat)).toEqual([seat.seat]);
     expect((await collector.sample()).sampled).toEqual([]);
+    // Nobody is accused by a buyer that has not looked.
+    await fixture.jump(times.featuresBySec + 1);
+    await expect(collector.accuse()).rejects.toEqual(code("STATE_INVALID"));
+    await collector.score(data.validation);
+    expect((await collector.accuse()).accused.map((each) => each.seat)).toEqual([seatOf(2)]);
   });
 });
 
