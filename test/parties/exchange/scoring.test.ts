@@ -6,7 +6,8 @@ import { rank, Scorer } from "../../../parties/exchange/scoring.ts";
 import type { LabelledRows } from "../../../parties/exchange/shards.ts";
 import { noisySellers } from "./noisy-sellers.ts";
 
-const noise = [0, 0.1, 0.2, 0.3, 0.4];
+const noise = [0.3, 0, 0.4, 0.1, 0.2];
+const best = noise.indexOf(0);
 
 async function scoresOf(seed: number) {
   const { schema, validation, sellers } = await noisySellers(noise, seed);
@@ -19,18 +20,18 @@ async function scoresOf(seed: number) {
   return { scorer, blocks, scores: blocks.map((block) => scorer.score([block])) };
 }
 
-// The extractor is drawn anew each time. In 150 draws the best stood apart by 0.04 and 0.016 nats at least.
-describe.each([2, 7])("five sellers of 91 real rows (%i)", (seed) => {
+// The extractor is drawn anew each time. In 100 draws the best stood apart by 0.11 nats at least.
+describe.each([4, 8])("five sellers of 91 real rows (%i)", (seed) => {
   test("the one whose labels are right is first, and loses to none", async () => {
     const { scores } = await scoresOf(seed);
     const [first] = rank(scores.map((score) => ({ score })));
-    expect(first!.score).toBe(scores[0]);
+    expect(first!.score).toBe(scores[best]);
   });
 
   test("few wrong labels score better than many, in loss and in agreement", async () => {
     const { scores } = await scoresOf(seed);
-    for (const few of [0, 1]) {
-      for (const many of [3, 4]) {
+    for (const few of [best, noise.indexOf(0.1)]) {
+      for (const many of [noise.indexOf(0.3), noise.indexOf(0.4)]) {
         expect(scores[few]!.logLoss).toBeLessThan(scores[many]!.logLoss);
         expect(scores[few]!.agreement).toBeGreaterThan(scores[many]!.agreement);
       }
@@ -44,7 +45,7 @@ describe.each([2, 7])("five sellers of 91 real rows (%i)", (seed) => {
 });
 
 test("a seller's shards count together, whatever their number", async () => {
-  const { scorer, blocks, scores } = await scoresOf(2);
+  const { scorer, blocks, scores } = await scoresOf(4);
   const { width, features, labels } = blocks[1]!;
   const cut = [
     [0, 40],
@@ -58,8 +59,8 @@ test("a seller's shards count together, whatever their number", async () => {
 });
 
 test("labels that are all turned have the worst score and hardly any agreement", async () => {
-  const { scorer, blocks, scores } = await scoresOf(2);
-  const turned = { ...blocks[0]!, labels: blocks[0]!.labels.map((label) => 1 - label) };
+  const { scorer, blocks, scores } = await scoresOf(4);
+  const turned = { ...blocks[best]!, labels: blocks[best]!.labels.map((label) => 1 - label) };
   const score = scorer.score([turned]);
   expect(score.logLoss).toBeGreaterThan(Math.max(...scores.map(({ logLoss }) => logLoss)));
   expect(score.accuracy).toBeLessThan(0.3);
@@ -67,10 +68,10 @@ test("labels that are all turned have the worst score and hardly any agreement",
 });
 
 test("rows of one class only have a score, and a bad one", async () => {
-  const { scorer, blocks, scores } = await scoresOf(2);
-  const score = scorer.score([{ ...blocks[0]!, labels: blocks[0]!.labels.map(() => 1) }]);
+  const { scorer, blocks, scores } = await scoresOf(4);
+  const score = scorer.score([{ ...blocks[best]!, labels: blocks[best]!.labels.map(() => 1) }]);
   expect(Number.isFinite(score.logLoss)).toBe(true);
-  expect(score.logLoss).toBeGreaterThan(scores[0]!.logLoss);
+  expect(score.logLoss).toBeGreaterThan(scores[best]!.logLoss);
 });
 
 test("the order goes by the loss, or by the accuracy with ties broken by the loss", () => {
