@@ -102,7 +102,7 @@ const journalOf = async (side: string) =>
 const balance = (index: number) => provider.getBalance(chain.accounts[index]!.address);
 
 it("finds the seller with the fewest wrong labels, pays it, and brings its rows", {
-  timeout: 280_000,
+  timeout: 600_000,
 }, async () => {
   const opened = await buyer(
     `open --title Tumours --schema schema.json --validation own.csv --reward 1eth --deposit 0.2eth --sampling-share 10 --rows-per-shard 8 --phase ${phaseSec}`,
