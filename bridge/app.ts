@@ -206,6 +206,8 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     operatorRegistry: deployment.operatorRegistry,
     jobEscrow: deployment.jobEscrow,
     disputes: deployment.disputes,
+    gradientRounds: deployment.gradientRounds,
+    reviewExchange: deployment.reviewExchange,
     blockNumber: deployment.blockNumber,
     ...(await times()),
     confirmations: config.confirmations,

@@ -288,6 +288,8 @@ export const deploymentViewSchema = z.object({
   operatorRegistry: addressSchema,
   jobEscrow: addressSchema,
   disputes: addressSchema,
+  gradientRounds: addressSchema,
+  reviewExchange: addressSchema,
   blockNumber: z.int().nonnegative(),
   challengeWindowSec: secondsSchema,
   graceSec: secondsSchema,

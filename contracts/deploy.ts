@@ -3,19 +3,29 @@ import { ContractFactory, getCreateAddress, type Signer } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import { type Deployment, type MarketSettings, marketSettingsSchema } from "./deployment.ts";
+import { deployExchange } from "./exchange.ts";
 import { toChainError } from "./revert-reasons.ts";
+import { deployGradientRounds } from "./training.ts";
 
 const timeoutMs = 300_000;
 
 /**
- * Deploys the three contracts, one transaction each, from the account of `signer`. Registry and escrow name the
- * contract of disputes, which comes last, so its address is computed from the account's nonce; the account must send
- * nothing else in between, and the last deployment fails when it did.
+ * Deploys the five contracts, one transaction each, from the account of `signer`. Registry and escrow name the
+ * contract of disputes, which comes after them, so its address is computed from the account's nonce; the account must send
+ * nothing else in between, and the third deployment fails when it did.
  * @throws FUNDS_MISSING, CHAIN_UNREACHABLE, CONTRACT_REVERTED
  */
 export async function deployMarket(signer: Signer, settings: MarketSettings): Promise<Deployment> {
-  const { challengeWindowSec, graceSec, minBondWei, unbondingSec, challengeFeeWei, responseSec } =
-    marketSettingsSchema.parse(settings);
+  const {
+    challengeWindowSec,
+    graceSec,
+    minBondWei,
+    unbondingSec,
+    challengeFeeWei,
+    responseSec,
+    evidenceSec,
+    sampleDelaySec,
+  } = marketSettingsSchema.parse(settings);
   try {
     const { provider } = signer;
     if (provider === null) throw new SymbolonError("USAGE", "the deploying account needs a provider");
@@ -24,11 +34,15 @@ export async function deployMarket(signer: Signer, settings: MarketSettings): Pr
     const operators = await deploy(signer, "OperatorRegistry", [minBondWei, unbondingSec, judge]);
     const jobs = await deploy(signer, "JobEscrow", [operators.address, judge, challengeWindowSec, graceSec]);
     const disputes = await deploy(signer, "Disputes", [jobs.address, challengeFeeWei, responseSec]);
+    const rounds = await deployGradientRounds(signer, { operatorRegistry: operators.address, evidenceSec });
+    const reviewExchange = await deployExchange(signer, sampleDelaySec);
     return {
       chainId: Number((await provider.getNetwork()).chainId),
       operatorRegistry: operators.address,
       jobEscrow: jobs.address,
       disputes: disputes.address,
+      gradientRounds: rounds.gradientRounds,
+      reviewExchange,
       blockNumber: operators.blockNumber,
     };
   } catch (error) {

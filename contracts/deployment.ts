@@ -17,6 +17,8 @@ export const deploymentSchema = z.object({
   operatorRegistry: address,
   jobEscrow: address,
   disputes: address,
+  gradientRounds: address,
+  reviewExchange: address,
   /** Block of the first of them: no event of the market is older. */
   blockNumber: z.int().nonnegative(),
 });
@@ -37,5 +39,15 @@ export const marketSettingsSchema = z.object({
   minBondWei: z.bigint().nonnegative(),
   /** How long an operator's bond stays after it stopped taking jobs. */
   unbondingSec: z.int().nonnegative().max(0xffff_ffff),
+  /** How long the deposit of a data owner that left a training stays open to evidence against it. */
+  evidenceSec: z
+    .int()
+    .nonnegative()
+    .max(0xffff_ffff)
+    .default(7 * 86_400),
+  /** How long after registration an exchange samples: longer than the chain's reorganisations. */
+  sampleDelaySec: z.int().nonnegative().max(0xffff_ffff).default(900),
 });
-export type MarketSettings = z.infer<typeof marketSettingsSchema>;
+export type MarketSettings = z.input<typeof marketSettingsSchema>;
+/** Those of registry, escrow and disputes. */
+export type JobSettings = Omit<MarketSettings, "evidenceSec" | "sampleDelaySec">;

@@ -76,14 +76,21 @@ export async function deployExchange(signer: Signer, sampleDelaySec: number): Pr
   }
 }
 
+export interface ExchangeOptions {
+  /** Told of every call before it is sent, with the gas that it may take. */
+  onEstimate?: (method: string, gasLimit: bigint) => void;
+}
+
 export class ExchangeMarket {
   readonly address: string;
   readonly #runner: Signer | Provider;
+  readonly #onEstimate: NonNullable<ExchangeOptions["onEstimate"]>;
 
-  constructor(address: string, runner: Signer | Provider) {
+  constructor(address: string, runner: Signer | Provider, options: ExchangeOptions = {}) {
     if (runner.provider === null) throw new SymbolonError("CONFIG_INVALID", "the account has no provider");
     this.address = address;
     this.#runner = runner;
+    this.#onEstimate = options.onEstimate ?? (() => {});
   }
 
   // ---- collector -----------------------------------------------------------------------------------
@@ -228,6 +235,23 @@ export class ExchangeMarket {
     return { state: seatStates[Number(state)]!, tag, token, amount };
   }
 
+  /** How long after the end of registration sampling begins. */
+  async sampleDelaySec(): Promise<number> {
+    const [seconds] = await this.#call("sampleDelaySec", []);
+    return Number(seconds);
+  }
+
+  /** The second of the newest block: the clock that phases go by. */
+  async nowSec(): Promise<number> {
+    try {
+      const block = await this.#runner.provider!.getBlock("latest");
+      if (block === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the endpoint has no newest block");
+      return block.timestamp;
+    } catch (error) {
+      throw toExchangeError(error);
+    }
+  }
+
   /** All events of the exchange, in the chain's order. */
   async events(fromBlock = 0): Promise<ExchangeEvent[]> {
     try {
@@ -268,6 +292,7 @@ export class ExchangeMarket {
         throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${this.address} on this chain`);
       }
       const gasLimit = ((await signer.estimateGas(request)) * (100n + gasMarginPercent)) / 100n;
+      this.#onEstimate(method, gasLimit);
       const receipt = await (await signer.sendTransaction({ ...request, gasLimit })).wait(1, minedTimeoutMs);
       if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
       return receipt;

@@ -16,7 +16,7 @@ import {
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
 import { type JobTerms, jobId, type Outcome, outcomeHash, specHash } from "./commitments.ts";
-import type { Deployment, MarketSettings } from "./deployment.ts";
+import type { Deployment, JobSettings } from "./deployment.ts";
 import { compactSignature } from "./eip712.ts";
 import { type JobState, jobStates } from "./job-states.ts";
 import {
@@ -306,8 +306,8 @@ export class MarketReader {
   }
 
   /** What was fixed at deployment. */
-  async settings(): Promise<MarketSettings> {
-    const read = (contract: ContractName, method: keyof MarketSettings) =>
+  async settings(): Promise<JobSettings> {
+    const read = (contract: ContractName, method: keyof JobSettings) =>
       this.call(contract, method, []) as Promise<bigint>;
     const [challengeWindowSec, graceSec, minBondWei, unbondingSec, challengeFeeWei, responseSec] =
       await Promise.all([

@@ -70,6 +70,7 @@ export const errorCodes = {
   RUN_ABORTED: ["aborted", "the computation stopped before its end"],
   CHAIN_UNREACHABLE: ["aborted", "the JSON-RPC endpoint does not answer"],
   BRIDGE_UNREACHABLE: ["aborted", "the bridge does not answer"],
+  STORE_UNREACHABLE: ["aborted", "the store of an exchange does not answer"],
   INTERNAL: ["internal", "a defect of this software"],
 } as const satisfies Record<string, readonly [ErrorKind, string]>;
 

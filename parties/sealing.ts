@@ -1,5 +1,5 @@
 /**
- * Sealing shares to one reader: HPKE [RFC 9180] in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and
+ * Sealing shares, and what an exchange delivers, to one reader: HPKE [RFC 9180] in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and
  * AES-256-GCM. A seal is bound to its context (chain, contract, data set or job, reader, point): in another
  * context it does not open, so nobody can list another's ciphertexts as their own.
  *
@@ -49,7 +49,19 @@ export interface ResultSealContext {
   attempt: bigint | number;
 }
 
-export type SealContext = InputSealContext | ResultSealContext;
+/** Which provider's shard, or features of a shard, is sealed to the collector of an exchange. */
+export interface ExchangeSealContext {
+  kind: "exchange-shard" | "exchange-features";
+  chainId: bigint | number;
+  /** The exchange's contract. */
+  exchange: string;
+  session: string;
+  seat: bigint;
+  /** Index of the shard. */
+  shard: number;
+}
+
+export type SealContext = InputSealContext | ResultSealContext | ExchangeSealContext;
 
 /** Plaintext bytes of a chunk: large enough to amortise a call, small enough for the cache and for memory that is used again. */
 export const chunkBytes = 64 * 1024;
@@ -73,6 +85,8 @@ export const hpkeSuite = new CipherSuite({
 const domains = {
   "input-share": new TextEncoder().encode("symbolon/v1/input-share"),
   "result-share": new TextEncoder().encode("symbolon/v1/result-share"),
+  "exchange-shard": new TextEncoder().encode("symbolon/v1/exchange-shard"),
+  "exchange-features": new TextEncoder().encode("symbolon/v1/exchange-features"),
 } as const;
 
 /** Bytes of the seal of a plaintext of `plaintextBytes` bytes. */
@@ -297,40 +311,52 @@ async function senderFor(recipient: Uint8Array, info: Uint8Array) {
 
 /** Canonical bytes of a context: ABI encoding, fixed widths. @throws USAGE when a value does not fit its type */
 export function encodeContext(context: SealContext): Uint8Array {
-  const [types, values] =
-    context.kind === "input-share"
-      ? [
-          ["uint256", "address", "address", "bytes32", "bytes32", "uint32", "uint16", "address", "uint8"],
-          [
-            context.chainId,
-            context.registry,
-            context.owner,
-            context.nonce,
-            context.schemaHash,
-            context.rows,
-            context.columns,
-            context.operator,
-            context.point,
-          ],
-        ]
-      : [
-          ["uint256", "address", "bytes32", "address", "address", "uint8", "uint64"],
-          [
-            context.chainId,
-            context.escrow,
-            context.jobId,
-            context.buyer,
-            context.operator,
-            context.point,
-            context.attempt,
-          ],
-        ];
+  const [types, values] = fieldsOf(context);
   try {
     return getBytes(AbiCoder.defaultAbiCoder().encode(types, values));
   } catch (error) {
     throw new SymbolonError("USAGE", "The context of a seal has a field that does not fit its type.", {
       cause: error,
     });
+  }
+}
+
+function fieldsOf(context: SealContext): [types: string[], values: unknown[]] {
+  switch (context.kind) {
+    case "input-share":
+      return [
+        ["uint256", "address", "address", "bytes32", "bytes32", "uint32", "uint16", "address", "uint8"],
+        [
+          context.chainId,
+          context.registry,
+          context.owner,
+          context.nonce,
+          context.schemaHash,
+          context.rows,
+          context.columns,
+          context.operator,
+          context.point,
+        ],
+      ];
+    case "result-share":
+      return [
+        ["uint256", "address", "bytes32", "address", "address", "uint8", "uint64"],
+        [
+          context.chainId,
+          context.escrow,
+          context.jobId,
+          context.buyer,
+          context.operator,
+          context.point,
+          context.attempt,
+        ],
+      ];
+    case "exchange-shard":
+    case "exchange-features":
+      return [
+        ["uint256", "address", "bytes32", "uint256", "uint32"],
+        [context.chainId, context.exchange, context.session, context.seat, context.shard],
+      ];
   }
 }
 

@@ -161,7 +161,7 @@ async function readDeployment(
   if (options.deployment === undefined || options.deployment === "") {
     const named = await bridge.deployment();
     output.note(
-      `Contracts as the bridge names them: escrow ${named.jobEscrow}. Give --deployment FILE not to depend on its word.`,
+      `Contracts as the bridge names them: escrow ${named.jobEscrow}, exchange ${named.reviewExchange}. Give --deployment FILE not to depend on its word.`,
     );
     return deploymentSchema.parse(named);
   }

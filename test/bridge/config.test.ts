@@ -11,6 +11,8 @@ const deployment = {
   operatorRegistry: addressOf("operators"),
   jobEscrow: addressOf("escrow"),
   disputes: addressOf("disputes"),
+  gradientRounds: addressOf("rounds"),
+  reviewExchange: addressOf("exchange"),
   blockNumber: 3,
 };
 let folder: string;

@@ -46,6 +46,8 @@ export class TestMarket {
     operatorRegistry: addressOf("operator registry"),
     jobEscrow: this.chain.jobEscrow,
     disputes: addressOf("disputes"),
+    gradientRounds: addressOf("rounds"),
+    reviewExchange: addressOf("exchange"),
     blockNumber: 1,
   };
   /** Every line that the bridge logged. */

@@ -53,6 +53,8 @@ const config = () => ({
     operatorRegistry: addressOf("operators"),
     jobEscrow: addressOf("escrow"),
     disputes: addressOf("disputes"),
+    gradientRounds: addressOf("rounds"),
+    reviewExchange: addressOf("exchange"),
     blockNumber: 1,
   },
   pollMs: 50,

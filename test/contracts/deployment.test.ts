@@ -6,6 +6,8 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: "0x5FbDB2315678afecb367f032d93F642f64180aa3",
   jobEscrow: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0",
+  gradientRounds: "0xCf7Ed3AccA5a467e9e704C703E8D87F634fB0Fc9",
+  reviewExchange: "0xDc64a140Aa3E981100a9becA4E685f962f0cF6C9",
   blockNumber: 1,
 };
 

@@ -17,7 +17,7 @@ export async function startExchange() {
   const chain = await startDevChain();
   const provider = openProvider(chain.url, 31337);
   const wallets = chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider));
-  const [collector, ...providers] = wallets as [Wallet, Wallet, Wallet];
+  const [collector, ...providers] = wallets as [Wallet, ...Wallet[]];
   const address = await deployExchange(collector, sampleDelaySec);
 
   const request = async (label: string): Promise<SessionRequest> => ({

@@ -7,6 +7,8 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: `0x${"01".repeat(20)}`,
   jobEscrow: `0x${"03".repeat(20)}`,
+  gradientRounds: `0x${"04".repeat(20)}`,
+  reviewExchange: `0x${"05".repeat(20)}`,
   blockNumber: 0,
 };
 

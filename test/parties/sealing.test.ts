@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { randomBytes } from "../../mpc/random.ts";
 import {
   chunkBytes,
+  type ExchangeSealContext,
   encodeContext,
   hpkeSuite,
   type InputSealContext,
@@ -47,6 +48,15 @@ const resultContext: ResultSealContext = {
   attempt: 1,
 };
 
+const exchangeContext: ExchangeSealContext = {
+  kind: "exchange-shard",
+  chainId: 31337,
+  exchange: address("1"),
+  session: hash("6"),
+  seat: 7n << 64n,
+  shard: 3,
+};
+
 const reader = randomBytes(32);
 const readerPublic = x25519PublicKey(reader);
 const invalid = expect.objectContaining({ code: "SEAL_INVALID" });
@@ -74,6 +84,19 @@ describe("sealing", () => {
       const opened = await unseal(new Secret(reader), inputContext, sealed);
       expect(Buffer.compare(opened, part)).toBe(0);
     }
+  });
+
+  it.each([
+    ["features", { kind: "exchange-features" }],
+    ["another chain", { chainId: 1 }],
+    ["another exchange", { exchange: address("2") }],
+    ["another session", { session: hash("7") }],
+    ["another seat", { seat: (7n << 64n) + 1n }],
+    ["another shard", { shard: 4 }],
+  ] as [string, Partial<ExchangeSealContext>][])("opens no shard of an exchange as %s", async (_, change) => {
+    const sealed = await seal(readerPublic, exchangeContext, hex("0102"));
+    expect(await unseal(reader, exchangeContext, sealed)).toEqual(hex("0102"));
+    await expect(unseal(reader, { ...exchangeContext, ...change }, sealed)).rejects.toEqual(invalid);
   });
 
   it("takes the public key in hexadecimal, and a sealed view that does not begin its buffer", async () => {

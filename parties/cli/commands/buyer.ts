@@ -24,6 +24,7 @@ import { amountIn, type Money, parseMoney } from "../money.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
+import { buyerExchangeCommands } from "./buyer-exchange.ts";
 
 export function buyerCommands(output: Output): Command {
   return group("buyer", "the buyer's side: jobs and results", "symbolon buyer browse", [
@@ -34,6 +35,7 @@ export function buyerCommands(output: Output): Command {
     accept(output),
     dispute(output),
     refund(output),
+    buyerExchangeCommands(output),
   ]);
 }
 

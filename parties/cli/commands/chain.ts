@@ -75,6 +75,8 @@ interface DeployOptions extends KeyOptions {
   grace: number;
   challengeFee: bigint;
   response: number;
+  evidence: number;
+  sampleDelay: number;
   devAccount?: number;
 }
 
@@ -111,7 +113,7 @@ export function deployCommand(output: Output): Command {
     .addOption(
       new Option("--unbonding <seconds>", "how long a bond stays after its operator left")
         .argParser(wholeNumber(0, 0xffffffff))
-        .default(7 * 86400),
+        .default(31 * 86400),
     )
     .addOption(
       new Option("--grace <seconds>", "how long after its deadline a job's result is still taken")
@@ -127,6 +129,22 @@ export function deployCommand(output: Output): Command {
       new Option("--response <seconds>", "how long an operator has to post it")
         .argParser(wholeNumber(60, 30 * 86400))
         .default(3600),
+    )
+    .addOption(
+      new Option(
+        "--evidence <seconds>",
+        "how long the deposit of a data owner that left a training stays open to evidence",
+      )
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(7 * 86400),
+    )
+    .addOption(
+      new Option(
+        "--sample-delay <seconds>",
+        "how long after registration an exchange samples; longer than the chain's reorganisations",
+      )
+        .argParser(wholeNumber(0, 0xffffffff))
+        .default(900),
     )
     .action(async (options: DeployOptions) => {
       await checkOutFile(options.out);
@@ -148,6 +166,8 @@ export function deployCommand(output: Output): Command {
           graceSec: options.grace,
           challengeFeeWei: options.challengeFee,
           responseSec: options.response,
+          evidenceSec: options.evidence,
+          sampleDelaySec: options.sampleDelay,
         });
         await writeOutFile(options.out, deployment);
         output.result(deployment, () =>
@@ -157,6 +177,8 @@ export function deployCommand(output: Output): Command {
               ["OperatorRegistry", deployment.operatorRegistry],
               ["JobEscrow", deployment.jobEscrow],
               ["Disputes", deployment.disputes],
+              ["GradientRounds", deployment.gradientRounds],
+              ["ReviewExchange", deployment.reviewExchange],
             ],
           ),
         );

@@ -25,6 +25,7 @@ import {
   type TermsOptions,
   termsOf,
 } from "../terms-options.ts";
+import { sellerExchangeCommands } from "./seller-exchange.ts";
 
 export function sellerCommands(output: Output): Command {
   return group(
@@ -40,6 +41,7 @@ export function sellerCommands(output: Output): Command {
       vouch(output),
       earnings(output),
       claim(output),
+      sellerExchangeCommands(output),
     ],
   );
 }

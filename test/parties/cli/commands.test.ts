@@ -70,6 +70,12 @@ describe("the tree of commands", () => {
         "buyer result",
         "buyer accept",
         "buyer refund",
+        ...["open", "sample", "score", "accuse", "review", "choose", "collect", "close", "status"].map(
+          (name) => `buyer exchange ${name}`,
+        ),
+        ...["register", "features", "answer", "claim", "withdraw", "status"].map(
+          (name) => `seller exchange ${name}`,
+        ),
         "algorithms list",
         "algorithms show",
         "bundle",

@@ -13,8 +13,9 @@ const address = (digit: string): string => `0x${digit.repeat(40)}`;
 const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
-  offerRegistry: address("2"),
   jobEscrow: address("3"),
+  gradientRounds: address("4"),
+  reviewExchange: address("5"),
   blockNumber: 1,
 };
 

@@ -9,6 +9,8 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
   jobEscrow: address("3"),
+  gradientRounds: address("4"),
+  reviewExchange: address("5"),
   blockNumber: 1,
 };
 const operator = address("a");

@@ -14,6 +14,8 @@ const deployment = {
   chainId: 1,
   operatorRegistry: address,
   jobEscrow: address,
+  gradientRounds: address,
+  reviewExchange: address,
   blockNumber: 0,
 };
 const share = Buffer.from("sealed to the buyer");

@@ -29,6 +29,8 @@ export async function sampleBundle(): Promise<Bundle> {
     chainId: 31337,
     operatorRegistry: anyAddress(),
     jobEscrow: anyAddress(),
+    gradientRounds: anyAddress(),
+    reviewExchange: anyAddress(),
     blockNumber: 1,
   };
   const members = three(anyAddress);

@@ -1,0 +1,161 @@
+/** `symbolon seller exchange`: sell a raw data set in a session of review and exchange. */
+import { type Command, InvalidArgumentError } from "commander";
+import { command, group } from "../command.ts";
+import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import {
+  addExchangeOptions,
+  describeSession,
+  type ExchangeOptions,
+  sessionDocument,
+  withExchange,
+} from "../exchange-options.ts";
+import { type Output, showEther } from "../output.ts";
+
+export function sellerExchangeCommands(output: Output): Command {
+  return group(
+    "exchange",
+    "sell a raw data set in a session that a buyer opened; see docs/exchange.md",
+    "symbolon seller exchange status --folder session --store store --keys seller.keys.json",
+    [register(output), features(output), answer(output), claim(output), withdraw(output), status(output)],
+  );
+}
+
+const rest = "--folder session --store store --keys seller.keys.json";
+
+function exchangeCommand(name: string, summary: string, details = ""): Command {
+  const example = `symbolon seller exchange ${name}${details} ${rest}`;
+  return addExchangeOptions(command(name, summary, example), "seller");
+}
+
+async function provider(options: ExchangeOptions, output: Output) {
+  const { ExchangeProvider } = await import("../../exchange/provider.ts");
+  return <T>(body: (side: InstanceType<typeof ExchangeProvider>) => Promise<T>): Promise<T> =>
+    withExchange("seller", options, output, (connection) =>
+      body(new ExchangeProvider(connection, options.folder)),
+    );
+}
+
+interface RegisterOptions extends ExchangeOptions, DialectOptions {
+  data: string;
+}
+
+function register(output: Output): Command {
+  const made = exchangeCommand(
+    "register",
+    "encrypt a CSV file in shards, deposit, and register it; nothing of it leaves this machine yet",
+    " 0x1f... --data patients.csv",
+  )
+    .argument("<session>", "its id", parseSession)
+    .requiredOption("--data <file>", "the rows to sell, with the session's columns");
+  return addDialectOptions(made).action(async (session: string, options: RegisterOptions) => {
+    const { readTable } = await import("../../data/csv.ts");
+    const table = await readTable(options.data, dialectOf(options));
+    const { seatName } = await import("../../exchange/session.ts");
+    const as = await provider(options, output);
+    await as(async (side) => {
+      const { record, documents } = await side.look(session);
+      const { request } = record;
+      const { description, extractor } = documents;
+      output.note(
+        `${description.title}: reward ${showEther(request.reward)}, deposit ${showEther(request.deposit)}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
+      );
+      const { seat, rows, txHash } = await side.register(session, table);
+      const { shardCount } = seat.commitment;
+      output.result(
+        {
+          session,
+          seat: seatName(seat.seat),
+          rows,
+          shards: shardCount,
+          shardRoot: seat.commitment.shardRoot,
+          txHash,
+        },
+        () =>
+          `${rows} rows in ${shardCount} shards are registered as seat ${seatName(seat.seat)}${tx(txHash)}`,
+      );
+    });
+  });
+}
+
+function features(output: Output): Command {
+  return exchangeCommand(
+    "features",
+    "once sampled: deliver encrypted shards and features, sealed to the buyer, and state their root on chain",
+  ).action(async (options: ExchangeOptions) => {
+    const as = await provider(options, output);
+    await as(async (side) => {
+      const { featuresRoot, delivered, txHash } = await side.features();
+      output.result(
+        { featuresRoot, delivered, txHash },
+        () => `the delivery is in the store as ${featuresRoot}${tx(txHash)}`,
+      );
+    });
+  });
+}
+
+function answer(output: Output): Command {
+  return exchangeCommand("answer", "open the sampled shards for a review that the buyer asked").action(
+    async (options: ExchangeOptions) => {
+      const as = await provider(options, output);
+      await as(async (side) => {
+        const { shards, txHash } = await side.answer();
+        output.result({ shards, txHash }, () => `opened the shards ${shards.join(", ")}${tx(txHash)}`);
+      });
+    },
+  );
+}
+
+function claim(output: Output): Command {
+  return exchangeCommand("claim", "as the winner: reveal the master key, and be paid").action(
+    async (options: ExchangeOptions) => {
+      const as = await provider(options, output);
+      await as(async (side) => {
+        const paid = await side.claim();
+        output.result(
+          paid,
+          () => `${showEther(paid.rewardWei)} of reward and the deposit were paid${tx(paid.txHash)}`,
+        );
+      });
+    },
+  );
+}
+
+function withdraw(output: Output): Command {
+  return exchangeCommand(
+    "withdraw",
+    "take back the deposit, and the compensation for an answered review, once the data set can go no further",
+  ).action(async (options: ExchangeOptions) => {
+    const as = await provider(options, output);
+    await as(async (side) => {
+      const { amountWei, txHash } = await side.withdraw();
+      output.result({ amountWei, txHash }, () => `${showEther(amountWei)} were paid out${tx(txHash)}`);
+    });
+  });
+}
+
+function status(output: Output): Command {
+  return exchangeCommand("status", "the session's phases, and how far the data set is in it").action(
+    async (options: ExchangeOptions) => {
+      const as = await provider(options, output);
+      await as(async (side) => {
+        const { record, seat, amountWei } = await side.status();
+        const own = { state: seat?.state ?? null, heldWei: amountWei };
+        output.result({ ...sessionDocument(record), own }, () =>
+          [
+            describeSession(record, output),
+            `this data set: ${seat === undefined ? "not registered" : seat.state}; the seat holds ${showEther(amountWei)} that no registration binds`,
+          ].join("\n"),
+        );
+      });
+    },
+  );
+}
+
+function parseSession(text: string): string {
+  if (!/^0x[0-9a-fA-F]{64}$/.test(text)) {
+    throw new InvalidArgumentError("expected a session's id: 0x and 64 hexadecimal digits");
+  }
+  return text.toLowerCase();
+}
+
+const tx = (hash: string | null): string => (hash === null ? ", as it was before" : `  tx ${hash}`);

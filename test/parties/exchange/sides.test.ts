@@ -1,0 +1,434 @@
+/** Both sides as a library on a chain, and those who do not keep to the rules. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getBytes, type Wallet } from "ethers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  commitmentHash,
+  sampledIndices,
+  sampleSeed,
+  seatId,
+  shardKey,
+  shardTree,
+} from "../../../contracts/exchange-commitments.ts";
+import { randomBytes } from "../../../mpc/random.ts";
+import { conform } from "../../../parties/data/conform.ts";
+import type { Table } from "../../../parties/data/csv.ts";
+import { addressOf } from "../../../parties/exchange/blob-store.ts";
+import { ExchangeCollector, type OpenRequest } from "../../../parties/exchange/collector.ts";
+import type { ExchangeConnection } from "../../../parties/exchange/connection.ts";
+import { deliver } from "../../../parties/exchange/delivery.ts";
+import { Extractor } from "../../../parties/exchange/extractor.ts";
+import { FolderStore } from "../../../parties/exchange/folder-store.ts";
+import { ExchangeProvider } from "../../../parties/exchange/provider.ts";
+import { readSession, type SeatRecord } from "../../../parties/exchange/session.ts";
+import { cutShards, encryptShard } from "../../../parties/exchange/shards.ts";
+import { type ExchangeFixture, phaseSec, startExchange } from "../../contracts/exchange-fixture.ts";
+import { type NoisySellers, noisySellers } from "./noisy-sellers.ts";
+
+const code = (expected: string) => expect.objectContaining({ code: expected });
+const reward = 1_000_000n;
+const deposit = 7000n;
+const compensation = reward / 10n;
+const rowsPerShard = 16;
+
+let fixture: ExchangeFixture;
+let folder = "";
+let store: FolderStore;
+let data: NoisySellers;
+let session = 0;
+
+beforeAll(async () => {
+  fixture = await startExchange();
+  folder = await mkdtemp(join(tmpdir(), "symbolon-sides-"));
+  store = new FolderStore(join(folder, "store"));
+  data = await noisySellers([0.4, 0, 0.1, 0.4, 0.4], 4);
+}, 60_000);
+afterAll(async () => {
+  await fixture?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const connection = (wallet: Wallet): ExchangeConnection => ({
+  market: fixture.of(wallet),
+  account: wallet.address,
+  chainId: 31337,
+  fromBlock: 0,
+  store,
+});
+
+/** A session of its own, opened, with its times. */
+async function open(change: Partial<OpenRequest> = {}) {
+  const name = `session-${session++}`;
+  const collector = new ExchangeCollector(connection(fixture.collector), join(folder, name));
+  const phases = { register: phaseSec, sample: phaseSec, features: phaseSec, review: phaseSec };
+  const request: OpenRequest = {
+    ...{
+      title: "Tumours",
+      schema: data.schema,
+      validation: data.validation,
+      rewardWei: reward,
+      depositWei: deposit,
+    },
+    ...{ samplingBps: 1000, minShards: 4, shardsPerSample: 2, rowsPerShard, hidden: 48 },
+    phases: { ...phases, answer: phaseSec, optimal: phaseSec, claim: phaseSec },
+    ...change,
+  };
+  // A fixture's chain runs ahead of the clock once it has jumped.
+  await fixture.provider.send("evm_mine", []);
+  const { session: id } = await collector.open(request);
+  const { times } = await readSession(fixture.of(fixture.collector), id, 0);
+  const provider = (index: number) =>
+    new ExchangeProvider(connection(fixture.providers[index]!), join(folder, `${name}-${index}`));
+  const journal = async (side: string) =>
+    JSON.parse(await readFile(join(folder, `${name}${side}`, "journal.json"), "utf8"));
+  const record = () => readSession(fixture.of(fixture.collector), id, 0);
+  return { id, collector, request, times, provider, journal, record, name };
+}
+type Opened = Awaited<ReturnType<typeof open>>;
+
+/** Everything that went to the chain's endpoint while `body` ran. */
+async function sentWhile(body: () => Promise<unknown>): Promise<string> {
+  const sent: unknown[] = [];
+  const listen = (event: unknown): void => {
+    sent.push(event);
+  };
+  await fixture.provider.on("debug", listen);
+  try {
+    await body();
+  } finally {
+    await fixture.provider.off("debug", listen);
+  }
+  const text = JSON.stringify(sent);
+  expect(text).toContain("eth_getLogs");
+  return text;
+}
+
+const seatOf = (index: number) => seatId(fixture.providers[index]!.address, 0);
+
+/** Delivers for a registered seat the features of another table, as a cheat does that wants to be scored by it. */
+async function deliverFeaturesOf(
+  { id, provider, journal, name }: Opened,
+  index: number,
+  shown: Table,
+): Promise<void> {
+  const { masterKey, ciphertextHashes } = await journal(`-${index}`);
+  const { documents } = await provider(index).look(id);
+  const { schema, sealKey } = documents.description;
+  const extractor = new Extractor(documents.extractor, schema);
+  const blobs = new FolderStore(join(folder, `${name}-${index}`, "blobs"));
+  const shards = await Promise.all(
+    cutShards(conform(shown, schema), schema, rowsPerShard).map(async (rows, i) => ({
+      ciphertext: await blobs.get(ciphertextHashes[i]),
+      features: extractor.extract(rows),
+    })),
+  );
+  const market = fixture.of(fixture.providers[index]!);
+  const scope = { chainId: 31337, exchange: market.address, session: id, seat: seatOf(index) };
+  const root = await deliver(store, scope, sealKey, getBytes(masterKey), shards);
+  await market.features(id, 0, root);
+}
+
+/** Registers ciphertexts that were made by hand; `shards` are asked for until `fits` likes the sample. */
+async function registerByHand(
+  opened: Opened,
+  index: number,
+  make: (
+    i: number,
+    masterKey: Uint8Array,
+    place: { session: string; seat: bigint; index: number; shardCount: number },
+  ) => Uint8Array,
+  fits: (sampled: number[]) => boolean,
+) {
+  const { id, collector, request } = opened;
+  const market = fixture.of(fixture.providers[index]!);
+  const seat = seatOf(index);
+  const shardCount = Math.ceil(data.sellers[index]!.rows / rowsPerShard);
+  const { secret } = await opened.journal("");
+  for (;;) {
+    const masterKey = randomBytes(32);
+    const ciphertexts = Array.from({ length: shardCount }, (_, i) =>
+      make(i, masterKey, { session: id, seat, index: i, shardCount }),
+    );
+    const tree = shardTree(masterKey, ciphertexts.map(addressOf));
+    // The test knows the collector's secret, as no provider does.
+    const seed = sampleSeed(secret, id, seat, commitmentHash(tree.commitment));
+    if (!fits(sampledIndices(seed, shardCount, request.shardsPerSample))) continue;
+    const { record } = await collector.status();
+    await market.deposit(0, deposit);
+    await market.register(record.terms, 0, tree.commitment);
+    return { market, masterKey, ciphertexts, tree, seat };
+  }
+}
+
+describe("a session with a cheat, a silent and a late seller", () => {
+  test("ends with the honest one, and costs the others what it should", async () => {
+    const opened = await open();
+    const { id, collector, times, provider, record } = opened;
+    const tables = [data.sellers[4]!, data.sellers[0]!, data.sellers[1]!, data.sellers[3]!];
+    const [cheat, silent, honest, late] = [0, 1, 2, 3] as const;
+    for (const [index, table] of tables.entries()) await provider(index).register(id, table);
+    await fixture.jump(times.sampleFromSec);
+    expect((await collector.sample()).sampled).toHaveLength(4);
+
+    // Four in ten labels are wrong, but the features that it shows have the right ones.
+    const truth = await noisySellers([0, 0, 0, 0, 0], 4);
+    await deliverFeaturesOf(opened, cheat, truth.sellers[4]!);
+    await provider(honest).features();
+    const before = await collector.score(data.validation);
+    const problems = before.seats.map(({ seat, result }) => [seat.seat, result.problem?.code]);
+    expect(Object.fromEntries(problems)).toEqual({
+      [String(seatOf(cheat))]: undefined,
+      [String(seatOf(silent))]: "NOT_FOUND",
+      [String(seatOf(honest))]: undefined,
+      [String(seatOf(late))]: "NOT_FOUND",
+    });
+    await expect(collector.accuse()).rejects.toEqual(code("STATE_INVALID"));
+    await fixture.jump(times.featuresBySec + 1);
+    const { accused } = await collector.accuse();
+    expect(accused.map(({ seat }) => seat)).toEqual([seatOf(silent), seatOf(late)]);
+    expect(await provider(late).features()).toMatchObject({ delivered: true });
+    await collector.score(data.validation);
+    const ranking = await collector.ranking();
+    // By what it shows it is as good as the honest one.
+    expect(ranking).toHaveLength(3);
+    expect(ranking[2]!.seat.seat).toBe(seatOf(late));
+
+    await collector.review(3);
+    // Neither call may show a key to the endpoint, not even in an estimate.
+    const own = await opened.journal(`-${honest}`);
+    const early = await sentWhile(() =>
+      expect(provider(honest).answer()).rejects.toEqual(code("STATE_INVALID")),
+    );
+    for (const index of Array.from({ length: 6 }, (_, i) => i)) {
+      expect(early).not.toContain(shardKey(getBytes(own.masterKey), index).toString("hex"));
+    }
+    await fixture.jump(times.reviewBySec + 1);
+    await expect(provider(silent).answer()).rejects.toEqual(code("STATE_INVALID"));
+    for (const index of [cheat, honest, late]) await provider(index).answer();
+
+    await fixture.jump(times.answerBySec + 1);
+    await expect(provider(honest).claim()).rejects.toEqual(code("STATE_INVALID"));
+    await expect(collector.collect()).rejects.toEqual(code("STATE_INVALID"));
+    await expect(collector.choose({ minAgreement: 1 })).rejects.toEqual(code("STATE_INVALID"));
+    const { winner, reviews } = await collector.choose({});
+    expect(winner.seat).toBe(seatOf(honest));
+    const found = Object.fromEntries(reviews.map(({ seat, problems: all }) => [seat.seat, all]));
+    expect(found[String(seatOf(honest))]).toEqual([]);
+    expect(found[String(seatOf(late))]).toEqual([]);
+    const lies = found[String(seatOf(cheat))]!;
+    expect(lies.length).toBeGreaterThan(0);
+    for (const lie of lies) expect(lie.code).toBe("COMMITMENT_MISMATCH");
+    await expect(provider(cheat).claim()).rejects.toEqual(code("STATE_INVALID"));
+    const { masterKey } = await opened.journal(`-${cheat}`);
+    expect((await record()).seats.find(({ seat }) => seat === seatOf(cheat))!.keys).not.toContain(masterKey);
+
+    // The winner sleeps: its deposit and its compensation are lost, and the collector has the reward back but for two.
+    await fixture.jump(times.claimBySec + 1);
+    const tooLate = await sentWhile(() =>
+      expect(provider(honest).claim()).rejects.toEqual(code("STATE_INVALID")),
+    );
+    expect(tooLate).not.toContain(own.masterKey.slice(2));
+    const { forfeited, closed } = await collector.close();
+    expect(forfeited.map(({ seat }) => seat)).toEqual([seatOf(silent), seatOf(honest)]);
+    expect(closed).toBe(true);
+    await expect(collector.close()).rejects.toEqual(code("STATE_INVALID"));
+    for (const index of [cheat, late]) {
+      expect((await provider(index).withdraw()).amountWei).toBe(deposit + compensation);
+    }
+    await expect(provider(silent).withdraw()).rejects.toEqual(code("STATE_INVALID"));
+    expect(await fixture.provider.getBalance(fixture.address)).toBe(0n);
+  });
+});
+
+describe("ciphertexts that decrypt to nothing", () => {
+  test("are found when they are sampled: nobody wins, and the money goes back", async () => {
+    const opened = await open();
+    const { id, collector, times, provider } = opened;
+    const { documents } = await provider(0).look(id);
+    const shards = cutShards(conform(data.sellers[0]!, data.schema), data.schema, rowsPerShard);
+    const extractor = new Extractor(documents.extractor, data.schema);
+    const noise = await registerByHand(
+      opened,
+      0,
+      (i, masterKey, place) =>
+        Uint8Array.from(randomBytes(encryptShard(masterKey, place, shards[i]!).length)),
+      () => true,
+    );
+    await fixture.jump(times.sampleFromSec);
+    await collector.sample();
+    const scope = { chainId: 31337, exchange: fixture.address, session: id, seat: noise.seat };
+    const made = shards.map((rows, i) => ({
+      ciphertext: noise.ciphertexts[i]!,
+      features: extractor.extract(rows),
+    }));
+    const root = await deliver(store, scope, documents.description.sealKey, noise.masterKey, made);
+    await noise.market.features(id, 0, root);
+    await collector.score(data.validation);
+    await collector.review(1);
+    await fixture.jump(times.reviewBySec + 1);
+    const record = await opened.record();
+    const [seat] = record.seats;
+    const indices = sampledIndices(seat!.seed!, shards.length, 2);
+    await noise.market.answer(record.terms, seat!, noise.tree.open(indices));
+    await fixture.jump(times.answerBySec + 1);
+    const [review] = await collector.reviews();
+    expect(review!.problems.map(({ code: found }) => found)).toEqual(indices.map(() => "SEAL_INVALID"));
+    await expect(collector.choose({})).rejects.toEqual(code("STATE_INVALID"));
+    await expect(collector.close()).rejects.toEqual(code("STATE_INVALID"));
+    await fixture.jump(times.optimalBySec + 1);
+    expect(await collector.close()).toMatchObject({ forfeited: [], closed: true });
+    const [after] = (await opened.record()).seats;
+    await noise.market.release(record.terms, after!);
+    await noise.market.withdraw(0, deposit + compensation);
+    expect(await fixture.provider.getBalance(fixture.address)).toBe(0n);
+  });
+
+  test("get past the review when no sample hits them, and are named when the rest is collected", async () => {
+    const opened = await open({ shardsPerSample: 6 });
+    const { id, collector, times, provider } = opened;
+    const { documents } = await provider(0).look(id);
+    const shards = cutShards(conform(data.sellers[0]!, data.schema), data.schema, rowsPerShard);
+    const extractor = new Extractor(documents.extractor, data.schema);
+    const bad = await registerByHand(
+      opened,
+      0,
+      (i, masterKey, place) => {
+        const right = encryptShard(masterKey, place, shards[i]!);
+        return i === 2 ? Uint8Array.from(randomBytes(right.length)) : right;
+      },
+      (sampled) => !sampled.includes(2),
+    );
+    await fixture.jump(times.sampleFromSec);
+    await collector.sample();
+    const scope = { chainId: 31337, exchange: fixture.address, session: id, seat: bad.seat };
+    const made = shards.map((rows, i) => ({
+      ciphertext: bad.ciphertexts[i]!,
+      features: extractor.extract(rows),
+    }));
+    const root = await deliver(store, scope, documents.description.sealKey, bad.masterKey, made);
+    await bad.market.features(id, 0, root);
+    await collector.score(data.validation);
+    await collector.review(1);
+    await fixture.jump(times.reviewBySec + 1);
+    const record = await opened.record();
+    const indices = sampledIndices(record.seats[0]!.seed!, shards.length, 6);
+    await bad.market.answer(record.terms, record.seats[0]!, bad.tree.open(indices));
+    await fixture.jump(times.answerBySec + 1);
+    await collector.choose({});
+    await bad.market.claim(record.terms, (await opened.record()).seats[0]!, bad.masterKey);
+    const { shards: rows, problems } = await collector.collect();
+    expect(problems).toEqual([{ shard: 2, code: "SEAL_INVALID", message: expect.any(String) }]);
+    expect(rows).toEqual(shards.filter((_, i) => i !== 2));
+    expect(await fixture.provider.getBalance(fixture.address)).toBe(0n);
+  });
+});
+
+describe("a seller", () => {
+  test("does not register for an extractor that could give its rows away", async () => {
+    const { id, provider, name } = await open({ width: 16 });
+    await expect(provider(0).register(id, data.sellers[0]!)).rejects.toEqual(code("TERMS_REFUSED"));
+    expect((await readdir(folder)).includes(`${name}-0`)).toBe(false);
+  });
+
+  test("does not register for documents that are not those of the session", async () => {
+    const { id, provider, record } = await open();
+    const { descriptionHash } = (await record()).request;
+    await writeFile(join(folder, "store", descriptionHash.slice(2)), "{}");
+    await expect(provider(0).register(id, data.sellers[0]!)).rejects.toEqual(code("COMMITMENT_MISMATCH"));
+  });
+
+  test("goes on where it was interrupted, with the same shards and one deposit", async () => {
+    const { id, provider, journal, times, collector } = await open();
+    const market = fixture.of(fixture.providers[1]!);
+    // More than the session asks for lies in the seat already.
+    await market.deposit(0, deposit + 5n);
+    const { seat, txHash } = await provider(1).register(id, data.sellers[1]!);
+    expect(txHash).not.toBeNull();
+    const { masterKey } = await journal("-1");
+    expect(await provider(1).register(id, data.sellers[0]!)).toEqual({
+      seat,
+      rows: data.sellers[1]!.rows,
+      txHash: null,
+    });
+    expect((await journal("-1")).masterKey).toBe(masterKey);
+    expect(await fixture.provider.getBalance(fixture.address)).toBe(reward * 3n + deposit);
+
+    await expect(provider(1).features()).rejects.toEqual(code("STATE_INVALID"));
+    await fixture.jump(times.sampleFromSec);
+    await collector.sample();
+    const first = await provider(1).features();
+    // The store loses everything; what is delivered again are the same blobs.
+    const blobs = await readdir(join(folder, "store"));
+    for (const blob of blobs) await rm(join(folder, "store", blob));
+    expect(await provider(1).features()).toEqual({ ...first, txHash: null });
+    const { seats } = await collector.score(data.validation);
+    expect(seats[0]!.result.score?.rows).toBe(data.sellers[1]!.rows);
+    await expect(collector.score(data.sellers[0]!)).rejects.toEqual(code("USAGE"));
+    await fixture.jump(times.claimBySec);
+    await provider(1).withdraw();
+  });
+
+  test("of too few rows is told so before it has paid anything", async () => {
+    const { id, provider } = await open({ minShards: 7 });
+    await expect(provider(0).register(id, data.sellers[0]!)).rejects.toEqual(code("PARAMETER_INVALID"));
+    expect((await fixture.of(fixture.providers[0]!).seat(seatOf(0))).amount).toBe(0n);
+  });
+
+  test("with two data sets in a session is sampled once", async () => {
+    const { id, provider, collector, times, name, journal } = await open();
+    await provider(2).register(id, data.sellers[2]!);
+    const second = new ExchangeProvider(connection(fixture.providers[2]!), join(folder, `${name}-2b`));
+    const { seat } = await second.register(id, data.sellers[2]!);
+    expect(seat.seat).toBe(seatId(fixture.providers[2]!.address, 1));
+    const { secret } = await journal("");
+    const early = await sentWhile(() => expect(collector.sample()).rejects.toEqual(code("STATE_INVALID")));
+    expect(early).not.toContain(secret.slice(2));
+    await fixture.jump(times.sampleFromSec);
+    let sampled: SeatRecord[] = [];
+    let leftOut: SeatRecord[] = [];
+    const inTime = await sentWhile(async () => {
+      ({ sampled, leftOut } = await collector.sample());
+    });
+    // What is looked for is what would be there.
+    expect(inTime).toContain(secret.slice(2));
+    expect(sampled.map((each) => each.seat)).toEqual([seatOf(2)]);
+    expect(leftOut.map((each) => each.seat)).toEqual([seat.seat]);
+    expect((await collector.sample()).sampled).toEqual([]);
+    // Nobody is accused by a buyer that has not looked.
+    await fixture.jump(times.featuresBySec + 1);
+    await expect(collector.accuse()).rejects.toEqual(code("STATE_INVALID"));
+    await collector.score(data.validation);
+    expect((await collector.accuse()).accused.map((each) => each.seat)).toEqual([seatOf(2)]);
+  });
+});
+
+describe("a buyer", () => {
+  test("opens once, whatever happens in between", async () => {
+    const { id, collector, request } = await open();
+    expect(await collector.open(request)).toMatchObject({ session: id, txHash: null });
+    const other = { ...connection(fixture.providers[0]!) };
+    const stranger = new ExchangeCollector(other, join(folder, `session-${session - 1}`));
+    await expect(stranger.status()).rejects.toEqual(code("CONFIG_INVALID"));
+  });
+
+  test("asks for no more reviews than the reward pays for", async () => {
+    const { id, collector, times, provider } = await open({ samplingBps: 10_000 });
+    for (const index of [3, 4]) await provider(index).register(id, data.sellers[index]!);
+    await fixture.jump(times.sampleFromSec);
+    await collector.sample();
+    await expect(collector.review(1)).rejects.toEqual(code("STATE_INVALID"));
+    for (const index of [3, 4]) await provider(index).features();
+    await collector.score(data.validation);
+    await expect(collector.review(2)).rejects.toEqual(code("LIMIT_EXCEEDED"));
+    expect((await collector.review(1)).asked).toHaveLength(1);
+    expect((await collector.review(1)).asked).toHaveLength(0);
+  });
+
+  test("of a session that is not there is told so", async () => {
+    const provider = new ExchangeProvider(connection(fixture.providers[0]!), join(folder, "nowhere"));
+    await expect(provider.look(`0x${"77".repeat(32)}`)).rejects.toEqual(code("NOT_FOUND"));
+    await expect(provider.status()).rejects.toEqual(code("USAGE"));
+  });
+});
