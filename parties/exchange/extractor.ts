@@ -1,6 +1,6 @@
 /**
  * The feature extractor of a session. After [HyperX], providers compute features of their rows with a public extractor
- * whose last layer the collector has obfuscated. The construction is our own:
+ * whose last layer the collector has obfuscated. The idea is the paper's, the construction our own:
  *
  *     hidden(x)   = max(0, A s(x) + b)       h numbers; A and b from a public seed, s scales by the schema to [-1, 1]
  *     features(x) = R Q hidden(x)            k numbers; the last layer L = R Q [k, h] is what is published
