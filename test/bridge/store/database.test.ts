@@ -245,7 +245,7 @@ test("a budget that came back is back until a reorganisation takes the block awa
   const returned: NewFact = {
     key: "returned",
     jobId: jobOf(1),
-    event: { type: "BudgetReturned", chain: { ...at(5), txHash: null } },
+    event: { type: "BudgetReturned", chain: { blockNumber: 5 } },
   };
   const waiting = () => database.waitingJobs(5000, times).map(({ job }) => job.id);
   database.append([fund("1", 2, withNoise), refunded], cursor(3));
