@@ -106,6 +106,8 @@ export class EthereumChain implements MarketChain {
         return this.#market.refund(id);
       case "settle":
         return this.#market.settle(id);
+      case "expose":
+        return this.#market.expose(id, action.point, action.chunk);
       case "returnBudget":
         return this.#market.returnBudget(id);
       case "returnUnopened":

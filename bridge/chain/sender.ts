@@ -21,6 +21,7 @@ export const statesOf: Readonly<Record<ActionKind, readonly JobState[]>> = {
   fail: ["Funded", "Joined"],
   refund: ["Funded", "Joined", "Failed"],
   settle: ["Attested", "Disputed"],
+  expose: ["Disputed"],
   returnBudget: ["Funded", "Failed", "Refunded"],
   returnUnopened: ["Joined", "Failed", "Refunded"],
 };

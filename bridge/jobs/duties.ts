@@ -13,6 +13,7 @@ export type Action =
   | { kind: "fail"; jobId: string; notices: [Notice, Notice] }
   | { kind: "refund"; jobId: string }
   | { kind: "settle"; jobId: string }
+  | { kind: "expose"; jobId: string; point: number; chunk: number }
   | { kind: "returnBudget"; jobId: string }
   | { kind: "returnUnopened"; jobId: string; signatures: [string, string, string] };
 
@@ -56,6 +57,10 @@ function stepDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
   const latestSec = latestOf(clock);
   if (job.state === "Failed") return { kind: "refund", jobId };
   if (job.state === "Attested" || job.state === "Disputed") {
+    // Whoever waits for its pay must not depend on the buyer to end a challenge that nobody answered.
+    const overdue = job.openChallenges.find(({ dueSec }) => latestSec > dueSec);
+    if (job.state === "Disputed" && overdue !== undefined)
+      return { kind: "expose", jobId, point: overdue.point, chunk: overdue.chunk };
     const openUntilSec = (job.attestedAtSec ?? latestSec) + times.challengeWindowSec;
     return latestSec > openUntilSec && job.openChallenges.length === 0 ? { kind: "settle", jobId } : null;
   }
@@ -120,8 +125,7 @@ export function waitsUntil(job: Job): Moment | null {
     case "Attested":
       return { sec: job.attestedAtSec ?? 0, plus: "challengeWindowSec" };
     case "Disputed": {
-      // Whoever answers or exposes an open challenge makes an event. One that is overdue makes the job stuck.
-      const dueSec = Math.max(...job.openChallenges.map((challenge) => challenge.dueSec));
+      const dueSec = Math.min(...job.openChallenges.map((challenge) => challenge.dueSec));
       if (job.openChallenges.length > 0) return { sec: dueSec, plus: null };
       return { sec: job.attestedAtSec ?? 0, plus: "challengeWindowSec" };
     }

@@ -123,4 +123,12 @@ export type JobEvent = JobChainEvent | OperatorEvent | AttestationConflict | Tra
 export type JobEventType = JobEvent["type"];
 
 /** Transactions that the bridge sends of its own accord. None of them needs a right: anyone may send them. */
-export type ActionKind = "join" | "attest" | "fail" | "refund" | "settle" | "returnBudget" | "returnUnopened";
+export type ActionKind =
+  | "join"
+  | "attest"
+  | "fail"
+  | "refund"
+  | "settle"
+  | "expose"
+  | "returnBudget"
+  | "returnUnopened";

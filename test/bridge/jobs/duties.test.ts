@@ -182,10 +182,19 @@ describe("a dispute", () => {
   test("is settled after the window when no challenge is open", () => {
     const open = made(joined, attested, challenged, disputed);
     expect(due(open, past)).toBeNull();
-    expect(due(open, { chainSec: 1e9, wallSec: 0 })).toBeNull();
     const closed = made(joined, attested, challenged, disputed, answered);
     expect(due(closed, { chainSec: 5000 + windowSec, wallSec: 0 })).toBeNull();
     expect(due(closed, past)).toEqual(settle);
+  });
+
+  test("is ended by the bridge when an operator did not answer, at the first second after its time", () => {
+    const open = made(joined, attested, challenged, disputed);
+    expect(due(open, { chainSec: 5500, wallSec: 5500 })).toBeNull();
+    const expose = { kind: "expose", jobId: jobOf(1), point: 2, chunk: 3 };
+    expect(due(open, { chainSec: 5501, wallSec: 0 })).toEqual(expose);
+    const late: JobEvent = { type: "ChunkChallenged", chain, ...chunk, chunk: 4, dueSec: 9000 };
+    const two = made(joined, attested, challenged, late, disputed);
+    expect(due(two, { chainSec: 5501, wallSec: 0 })).toEqual(expose);
   });
 
   test("that is about to begin keeps an attested job from being settled", () => {
