@@ -10,20 +10,21 @@ import {MarketTest} from "./MarketTest.sol";
 contract ReplacementsTest is MarketTest {
     uint64 private constant BUDGET = 1000;
     uint64 private constant SPENT = 300;
-    IOfferRegistry.OfferUse private _old;
+    bytes32 private _oldRoot;
+    uint256 private _generation;
 
     function test_whatIsLeftOfTheBudgetGoesAlong() public {
         _offerAndSpend();
         IOfferRegistry.OfferInput memory input = _newInput(BUDGET - SPENT);
         bytes32 replacement = _commit(SELLER, input);
         vm.expectEmit();
-        emit IOfferRegistry.OfferReplaced(_old.dataRoot, replacement, BUDGET - SPENT);
+        emit IOfferRegistry.OfferReplaced(_oldRoot, replacement, BUDGET - SPENT);
         vm.prank(SELLER);
-        _true(offers.replace(input, _set(), _old.dataRoot) == replacement, "named by its commitments");
+        _true(offers.replace(input, _set(), _oldRoot) == replacement, "named by its commitments");
         IOfferRegistry.Listing memory listing = offers.listing(SELLER, _setOf(input.members), replacement);
         _true(listing.active, "the new one is offered");
         _eq(listing.budgetLeftMicroRho, BUDGET - SPENT, "with what was left");
-        listing = offers.listing(SELLER, _set(), _old.dataRoot);
+        listing = offers.listing(SELLER, _set(), _oldRoot);
         _true(listing.known && !listing.active, "the old one is not");
         _eq(listing.budgetLeftMicroRho, 0, "and has nothing left");
     }
@@ -32,7 +33,7 @@ contract ReplacementsTest is MarketTest {
         _offerAndSpend();
         uint64[3] memory tooMuch = [BUDGET - SPENT + 1, BUDGET, EXACT];
         for (uint256 i; i < 3; ++i) _refusedBudget(tooMuch[i], BUDGET - SPENT);
-        _true(offers.listing(SELLER, _set(), _old.dataRoot).active, "nothing changed");
+        _true(offers.listing(SELLER, _set(), _oldRoot).active, "nothing changed");
         // Less may: the rest is given up.
         _replace(100);
         _refusedBudget(1, 0);
@@ -42,12 +43,12 @@ contract ReplacementsTest is MarketTest {
     function test_anOldOfferThatIsListedAgainHasNoBudget() public {
         _offerAndSpend();
         _replace(BUDGET - SPENT);
-        _relist(_old);
-        IJobEscrow.JobRequest memory request = _over(_old);
+        _relist(_old());
+        IJobEscrow.JobRequest memory request = _over(_old());
         request.microRho = 1;
         vm.expectRevert(
             abi.encodeWithSelector(
-                IOfferRegistry.TermRefused.selector, _old.dataRoot, IOfferRegistry.Term.Budget, uint256(1), 0
+                IOfferRegistry.TermRefused.selector, _oldRoot, IOfferRegistry.Term.Budget, uint256(1), 0
             )
         );
         vm.prank(BUYER);
@@ -57,21 +58,21 @@ contract ReplacementsTest is MarketTest {
     /// One job of before may still give its part back: then to the old one, so that the sum is what it ever was.
     function test_whatAFundedJobGivesBackGoesToTheOldOffer() public {
         IJobEscrow.JobTerms memory terms = _offerAndSpend();
-        IJobEscrow.JobRequest memory request = _over(_old);
+        IJobEscrow.JobRequest memory request = _over(_old());
         request.microRho = SPENT;
         bytes32 replacement = _replace(BUDGET - SPENT);
         escrow.fail(terms, _notices(_job(terms), 1, 2));
         address[] memory sellers = new address[](1);
         sellers[0] = SELLER;
         escrow.returnBudget(terms, _spec(request), sellers);
-        _eq(_left(_old), SPENT, "to the old");
+        _eq(_left(_old()), SPENT, "to the old");
         _eq(
             offers.listing(SELLER, _setOf(_others()), replacement).budgetLeftMicroRho, BUDGET - SPENT, "not to the new"
         );
-        _true(!offers.listing(SELLER, _set(), _old.dataRoot).active, "which stays ended");
+        _true(!offers.listing(SELLER, _set(), _oldRoot).active, "which stays ended");
         // From there it can be taken along in another step.
         _replace(SPENT);
-        _eq(_left(_old), 0, "moved");
+        _eq(_left(_old()), 0, "moved");
     }
 
     function test_fundedJobsGoOn() public {
@@ -85,16 +86,16 @@ contract ReplacementsTest is MarketTest {
     function test_aWithdrawnOfferCanBeReplaced() public {
         _offerAndSpend();
         vm.prank(SELLER);
-        offers.withdraw(_set(), _old.dataRoot);
+        offers.withdraw(_set(), _oldRoot);
         _replace(BUDGET - SPENT);
     }
 
     function test_fromWithoutALimitToAnyBudget() public {
-        _old = _offered(SELLER, _useTerms(), EXACT);
+        _oldRoot = _offered(SELLER, _useTerms(), EXACT).dataRoot;
         bytes32 replacement = _replace(EXACT);
         _eq(offers.listing(SELLER, _setOf(_others()), replacement).budgetLeftMicroRho, EXACT, "no limit");
-        _eq(_left(_old), 0, "the old one has ended");
-        _old = _offered(SELLER, _useTerms(), EXACT);
+        _eq(_left(_old()), 0, "the old one has ended");
+        _oldRoot = _offered(SELLER, _useTerms(), EXACT).dataRoot;
         replacement = _replace(5);
         _eq(offers.listing(SELLER, _setOf(_others()), replacement).budgetLeftMicroRho, 5, "a limit");
     }
@@ -103,15 +104,15 @@ contract ReplacementsTest is MarketTest {
         _offerAndSpend();
         IOfferRegistry.OfferInput memory input = _newInput(1);
         vm.expectRevert(
-            abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, STRANGER, _old.dataRoot)
+            abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, STRANGER, _oldRoot)
         );
         vm.prank(STRANGER);
-        offers.replace(input, _set(), _old.dataRoot);
+        offers.replace(input, _set(), _oldRoot);
         // Nor one that is not there, by its set or by its root.
         bytes32 other = _setOf(_others());
-        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, _old.dataRoot));
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, _oldRoot));
         vm.prank(SELLER);
-        offers.replace(input, other, _old.dataRoot);
+        offers.replace(input, other, _oldRoot);
         vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, bytes32("none")));
         vm.prank(SELLER);
         offers.replace(input, _set(), "none");
@@ -127,32 +128,34 @@ contract ReplacementsTest is MarketTest {
         vm.expectRevert(known);
         vm.prank(SELLER);
         offers.replace(input, _set(), first);
-        _old = _offered(SELLER, _useTerms(), BUDGET);
+        _oldRoot = _offered(SELLER, _useTerms(), BUDGET).dataRoot;
         vm.expectRevert(known);
         vm.prank(SELLER);
-        offers.replace(input, _set(), _old.dataRoot);
-        _eq(_left(_old), BUDGET, "nothing changed");
-        _true(offers.listing(SELLER, _set(), _old.dataRoot).active, "nor ended");
+        offers.replace(input, _set(), _oldRoot);
+        _eq(_left(_old()), BUDGET, "nothing changed");
+        _true(offers.listing(SELLER, _set(), _oldRoot).active, "nor ended");
     }
 
     function testFuzz_theBudgetsOfAllGenerationsAreOne(uint64 budget, uint64 spent, uint64 taken) public {
         budget = budget % (EXACT - 1) + 1;
         spent %= budget;
-        _old = _offered(SELLER, _useTerms(), budget);
+        _oldRoot = _offered(SELLER, _useTerms(), budget).dataRoot;
         if (spent > 0) _spend(spent);
         taken = uint64(uint256(taken) % (uint256(budget - spent) + 1));
         bytes32 replacement = _replace(taken);
         uint256 now_ = offers.listing(SELLER, _setOf(_others()), replacement).budgetLeftMicroRho;
-        _true(now_ + _left(_old) + spent <= budget, "never more than there was");
+        _true(now_ + _left(_old()) + spent <= budget, "never more than there was");
     }
 
     // ---- steps of this file ------------------------------------------------------------------------
 
+    function _old() private view returns (IOfferRegistry.OfferUse memory) {
+        return _use(SELLER, _oldRoot, _useTerms());
+    }
+
     function _others() private view returns (address[3] memory) {
         return [members[1], members[2], members[0]];
     }
-
-    uint256 private _generation;
 
     function _newInput(uint64 budget) private returns (IOfferRegistry.OfferInput memory input) {
         input = _input(string(abi.encode("generation", ++_generation)));
@@ -160,12 +163,12 @@ contract ReplacementsTest is MarketTest {
     }
 
     function _offerAndSpend() private returns (IJobEscrow.JobTerms memory) {
-        _old = _offered(SELLER, _useTerms(), BUDGET);
+        _oldRoot = _offered(SELLER, _useTerms(), BUDGET).dataRoot;
         return _spend(SPENT);
     }
 
     function _spend(uint64 microRho) private returns (IJobEscrow.JobTerms memory terms) {
-        IJobEscrow.JobRequest memory request = _over(_old);
+        IJobEscrow.JobRequest memory request = _over(_old());
         request.microRho = microRho;
         (, terms) = _create(BUYER, request, _price(1));
     }
@@ -173,17 +176,17 @@ contract ReplacementsTest is MarketTest {
     function _replace(uint64 budget) private returns (bytes32) {
         IOfferRegistry.OfferInput memory input = _newInput(budget);
         vm.prank(SELLER);
-        return offers.replace(input, _set(), _old.dataRoot);
+        return offers.replace(input, _set(), _oldRoot);
     }
 
     function _refusedBudget(uint64 asked, uint64 left) private {
         IOfferRegistry.OfferInput memory input = _newInput(asked);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IOfferRegistry.TermRefused.selector, _old.dataRoot, IOfferRegistry.Term.Budget, asked, left
+                IOfferRegistry.TermRefused.selector, _oldRoot, IOfferRegistry.Term.Budget, asked, left
             )
         );
         vm.prank(SELLER);
-        offers.replace(input, _set(), _old.dataRoot);
+        offers.replace(input, _set(), _oldRoot);
     }
 }
