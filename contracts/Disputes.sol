@@ -79,10 +79,12 @@ contract Disputes is IDisputes {
             uint256 from = place * ELEMENT_BYTES;
             shares[point - 1] = uint128(bytes16(opening.elements[from:from + ELEMENT_BYTES]));
         }
-        // A line has no curvature: s(1) - 2 s(2) + s(3) = 0.
+        // A line has no curvature: s(1) - 2 s(2) + s(3) = 0. Something else than a number below the modulus is on none: no
+        // buyer could read it, and nobody would have to answer for it.
         uint256 modulus = (1 << parts.fieldBits) - 1;
         uint256 coordinate = chunk * CHUNK_ELEMENTS + place;
-        if (addmod(shares[0], shares[2], modulus) == mulmod(2, shares[1], modulus)) {
+        bool readable = shares[0] < modulus && shares[1] < modulus && shares[2] < modulus;
+        if (readable && addmod(shares[0], shares[2], modulus) == mulmod(2, shares[1], modulus)) {
             revert SharesConsistent(job, coordinate);
         }
         emit ResultContested(job, coordinate);

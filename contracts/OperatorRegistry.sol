@@ -59,7 +59,8 @@ contract OperatorRegistry is IOperatorRegistry {
 
     /// @param minBondWei_ Smallest bond, at most 2^96 - 1.
     /// @param unbondingSec_ Delay between {requestUnbond} and {withdrawBond}. A value above the longest life of a
-    /// job (30 days and the challenge window) keeps a bond within reach as long as the jobs it stands for.
+    /// job (30 days, the grace after it, the challenge window, and the time for an answer to a challenge) keeps a bond
+    /// within reach as long as the jobs it stands for.
     /// @param slasher_ Deployed after this, so its address is computed before.
     constructor(uint96 minBondWei_, uint32 unbondingSec_, address slasher_) {
         minBondWei = minBondWei_;

@@ -73,7 +73,8 @@ interface IDisputes {
     function convict(IJobEscrow.Attestation[2] calldata attestations, bytes32[2][2] calldata signatures) external;
 
     /// @notice Refunds the buyer of an attested job of which a coordinate has three shares that are not on a line, within
-    /// the challenge window or while the job is disputed. Anyone may call who can open them.
+    /// the challenge window or while the job is disputed. One that is not below the modulus is on none. Anyone may call
+    /// who can open them.
     /// @param chunk Number of the chunk, from 0.
     /// @param place Place of the coordinate in it, from 0.
     /// @param openings By point.

@@ -154,6 +154,7 @@ interface IJobEscrow is IOfferRegistry {
     error BudgetNotReturnable(bytes32 job);
     /// @notice The specification is not the one that the job is bound to.
     error SpecMismatch(bytes32 job);
+    /// @notice More than 96 bits hold, or than the permission that came along is for.
     error AmountTooLarge(uint256 amount);
     error OutcomeMismatch(bytes32 job);
     error SignatureInvalid(bytes32 job, uint256 point, address expected);
@@ -170,12 +171,15 @@ interface IJobEscrow is IOfferRegistry {
     /// @notice The payouts add up to more than the job holds.
     error ClaimTooLarge(bytes32 job, uint256 amount, uint256 unclaimed);
 
-    /// @notice Funds a job with exactly {quote}: sent along, or in a token that the caller has approved.
+    /// @notice Funds a job with exactly {quote}: sent along, or in a token that the caller has approved. An operator can
+    /// raise its fee before the call is in a block; with ETH the call then fails, in a token nothing but the allowance
+    /// limits the price. Approve what was quoted and no more.
     /// @return job Its id, the hash of its terms.
     function createJob(JobRequest calldata request) external payable returns (bytes32 job);
 
     /// @notice {createJob} in a token, with its holder's signature in place of an approval. A permission that the token
-    /// refuses is passed over: it may have been used by somebody else before, and what counts is the allowance.
+    /// refuses is passed over: it may have been used by somebody else before, and what counts is the allowance. A job
+    /// that costs more than the permission is for is refused, whatever the allowance.
     function createJobWithPermit(JobRequest calldata request, Permit calldata permit) external returns (bytes32 job);
 
     /// @notice What a job of the caller costs now: the prices of the offers and the fees of the operators. Reverts,

@@ -5,8 +5,8 @@ import {IOfferRegistry} from "./IOfferRegistry.sol";
 
 /// @title A seller's own contract that has a say in who may use its data
 /// @notice Named in {IOfferRegistry-Rules}. The registry asks it within the transaction that creates a job, in a
-/// static call of at most 100,000 gas: it can change nothing and call nobody who could. Only an answer of exactly one
-/// word with the value 1 is a yes; whatever else comes, or nothing, refuses the job.
+/// static call with 100,000 gas, neither more nor less: it can change nothing and call nobody who could. Only an
+/// answer of exactly one word with the value 1 is a yes; whatever else comes, or nothing, refuses the job.
 interface ITerms {
     /// @param facts What is asked for.
     /// @param seller The account that offers the data set.

@@ -12,6 +12,8 @@ import {ListingSlot, Listings} from "./Listings.sol";
 library UseTermsCheck {
     /// @notice What a seller's own contract may spend on its answer.
     uint256 internal constant HOOK_GAS = 100_000;
+    /// @dev A call passes on at most 63 of 64 parts of what is left after its own cost: this is enough for all of HOOK_GAS.
+    uint256 private constant GAS_FOR_HOOK = 105_000;
 
     uint256 private constant BASIS_POINTS = 10_000;
 
@@ -123,14 +125,16 @@ library UseTermsCheck {
     }
 
     /// @dev A static call, so whatever the contract does, it changes nothing here or elsewhere; nothing but one word of
-    /// its answer is copied, so that a long one costs its own gas and not the buyer's. Where less than the limit is
-    /// left, the answer can only become a no.
+    /// its answer is copied, so that a long one costs its own gas and not the buyer's. Where the limit cannot be passed
+    /// on, the answer is a no: a contract that asks others and goes on when they fail must not be led to a yes by a
+    /// buyer that sends too little gas for them.
     function _agrees(address hook, IOfferRegistry.JobFacts memory facts, IOfferRegistry.OfferUse calldata use)
         private
         view
         returns (bool agrees)
     {
         bytes memory data = abi.encodeCall(ITerms.check, (facts, use.seller, use.dataRoot));
+        if (gasleft() < GAS_FOR_HOOK) return false;
         uint256 gasLimit = HOOK_GAS;
         assembly ("memory-safe") {
             mstore(0x00, 0)

@@ -5,20 +5,38 @@ import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOfferRegistry} from "../../contracts/interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
 import {JobState} from "../../contracts/libraries/JobStates.sol";
+import {Payments} from "../../contracts/libraries/Payments.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice What a job costs, what may be in it, and that nothing of it can be changed afterwards.
 contract FundingTest is MarketTest {
     // ---- funding -----------------------------------------------------------------------------------
 
-    function test_fundingKeepsTheHashOfTheTerms() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fund();
-        IJobEscrow.Job memory job = escrow.job(jobId);
-        _eq(jobId, 1, "first id");
-        _eq(job.state, JobState.Funded);
-        _eq(job.termsTag, uint256(keccak256(abi.encode(terms))) >> 10, "terms tag");
-        _eq(address(escrow).balance, _price(1), "balance");
-        _eq(escrow.jobCount(), 1, "count");
+    function test_aJobIsNamedByTheHashOfItsTermsWhichStandInTheEvent() public {
+        IJobEscrow.JobRequest memory request = _request(_publish(2));
+        IJobEscrow.JobTerms memory terms = _terms(BUYER, request, _price(2));
+        vm.expectEmit();
+        emit IJobEscrow.JobFunded(
+            _job(terms),
+            BUYER,
+            _set(),
+            ALGORITHM,
+            terms.deadlineSec,
+            RESULT_KEY,
+            EXACT,
+            0,
+            address(0),
+            _price(2),
+            terms.signers,
+            _spec(request).dataRoots,
+            SPEC
+        );
+        (bytes32 job,) = _create(BUYER, request, _price(2));
+        IJobEscrow.Job memory stored = escrow.jobOf(job);
+        _eq(stored.state, JobState.Funded);
+        _true(!stored.joined && !stored.budgetReturned, "neither joined nor returned");
+        _eq(uint256(stored.outcomeHash) + stored.unclaimed + stored.windowEndSec, 0, "nothing of a result");
+        _eq(address(escrow).balance, _price(2), "balance");
     }
 
     function test_quoteIsWhatFundingCosts() public {
@@ -32,7 +50,7 @@ contract FundingTest is MarketTest {
     function test_fundingTakesExactlyThePrice() public {
         IJobEscrow.JobRequest memory request = _request(_publish(1));
         for (uint256 wrong = _price(1) - 1; wrong <= _price(1) + 1; wrong += 2) {
-            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AmountWrong.selector, wrong, _price(1)));
+            vm.expectRevert(abi.encodeWithSelector(Payments.ValueWrong.selector, wrong, _price(1)));
             vm.prank(BUYER);
             escrow.createJob{value: wrong}(request);
         }
@@ -59,33 +77,43 @@ contract FundingTest is MarketTest {
         }
     }
 
-    function test_fundingNeedsOffersInOrderActiveAndOfTheSet() public {
-        IOfferRegistry.OfferUse[] memory refs = _publish(2);
-        IOfferRegistry.OfferUse[] memory twice = new IOfferRegistry.OfferUse[](2);
-        (twice[0], twice[1]) = (refs[1], refs[1]);
-        _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotAscending.selector, 2, 2));
-        (twice[0], twice[1]) = (refs[1], refs[0]);
-        _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotAscending.selector, 2, 1));
+    function test_fundingNeedsDifferentActiveOffersOfTheSet() public {
+        IOfferRegistry.OfferUse[] memory refs = _publish(3);
+        IOfferRegistry.OfferUse[] memory twice = new IOfferRegistry.OfferUse[](3);
+        (twice[0], twice[1], twice[2]) = (refs[1], refs[0], refs[1]);
+        _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotDistinct.selector, 3, 2));
         _refusedFunding(
             new IOfferRegistry.OfferUse[](0), abi.encodeWithSelector(IOfferRegistry.OffersEmpty.selector)
         );
         bytes32 elsewhere = keccak256("no such data");
-        twice[1] = _use(SELLER, elsewhere, _useTerms());
+        twice[2] = _use(SELLER, elsewhere, _useTerms());
         _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, elsewhere));
+        // No name at all is no different one.
+        twice[2] = _use(SELLER, 0, _useTerms());
+        _refusedFunding(twice, abi.encodeWithSelector(IOfferRegistry.OffersNotDistinct.selector, 3, 2));
         vm.prank(SELLER);
         offers.withdraw(_set(), refs[1].dataRoot);
-        _refusedFunding(refs, abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 2));
+        _refusedFunding(refs, abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, refs[1].dataRoot));
     }
 
     function test_offersOfAnotherSetAreUnknown() public {
         IJobEscrow.JobRequest memory request = _request(_publish(1));
         (request.members[0], request.members[1]) = (members[1], members[0]);
-        // A set that nobody made is none, whoever its members are: who follows the events could not follow the job.
-        bytes32 unknownSet = keccak256(abi.encode(request.members[0], request.members[1], request.members[2]));
-        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, unknownSet));
+        // A set that nobody made is none, whoever its members are: nobody has agreed to it.
+        bytes32 other = _setOf(request.members);
+        bytes memory notApproved =
+            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, other, ALGORITHM, 0);
+        vm.expectRevert(notApproved);
         vm.prank(BUYER);
         escrow.createJob{value: _price(1)}(request);
         operators.createSet(request.members);
+        vm.expectRevert(notApproved);
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(request);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.approve(other, ALGORITHM);
+        }
         vm.expectRevert(
             abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, SELLER, request.offers[0].dataRoot)
         );
@@ -97,13 +125,15 @@ contract FundingTest is MarketTest {
         IOfferRegistry.OfferUse[] memory refs = _publish(1);
         for (uint256 i; i < 3; ++i) {
             vm.prank(members[i]);
-            operators.revoke(ALGORITHM);
+            operators.revoke(_set(), ALGORITHM);
             _refusedFunding(
                 refs,
-                abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, members[i], ALGORITHM)
+                abi.encodeWithSelector(
+                    IOperatorRegistry.AlgorithmNotApproved.selector, _set(), ALGORITHM, 7 - (1 << i)
+                )
             );
             vm.prank(members[i]);
-            operators.approve(ALGORITHM);
+            operators.approve(_set(), ALGORITHM);
         }
     }
 
@@ -125,6 +155,12 @@ contract FundingTest is MarketTest {
         IJobEscrow.JobRequest memory request = _request(refs);
         request.members = input.members;
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, members[0]));
+        operators.createSet(input.members);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IOperatorRegistry.AlgorithmNotApproved.selector, _setOf(input.members), ALGORITHM, 0
+            )
+        );
         vm.prank(BUYER);
         escrow.createJob{value: _price(1)}(request);
     }
@@ -132,72 +168,74 @@ contract FundingTest is MarketTest {
     function test_anAmountThatDoesNotFitIsRefusedAndTheLargestComesBack() public {
         IOfferRegistry.OfferUse[] memory refs = _publish(1);
         uint96 largest = type(uint96).max - 3 * uint96(FEE);
-        refs[0].terms.priceWei = largest + 1;
+        refs[0].terms.price = largest + 1;
         _relist(refs[0]);
         vm.deal(BUYER, 1 << 97);
         IJobEscrow.JobRequest memory request = _request(refs);
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AmountWrong.selector, 1 << 96, 1 << 96));
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AmountTooLarge.selector, 1 << 96));
         vm.prank(BUYER);
         escrow.createJob{value: 1 << 96}(request);
 
-        refs[0].terms.priceWei = largest;
+        refs[0].terms.price = largest;
         _relist(refs[0]);
         request = _request(refs);
-        vm.prank(BUYER);
-        uint256 jobId = escrow.createJob{value: type(uint96).max}(request);
-        uint256[] memory ids = new uint256[](1);
-        ids[0] = 1;
-        IJobEscrow.JobTerms memory terms = _terms(BUYER, request, ids, type(uint96).max);
-        escrow.fail(jobId, terms, _notices(jobId, 2, 3));
-        escrow.refund(jobId, terms);
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _create(BUYER, request, type(uint96).max);
+        escrow.fail(terms, _notices(job, 2, 3));
+        escrow.refund(terms);
         _eq(BUYER.balance, 1 << 97, "all of it");
     }
 
     // ---- what is agreed stays ----------------------------------------------------------------------
 
     function test_laterPricesFeesAndSignersChangeNoFundedJob() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fund();
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _fund();
         IJobEscrow.JobRequest memory request = _request(_publish(1));
-        request.offers[0].terms.priceWei = PRICE * 2;
+        request.offers[0].terms.price = PRICE * 2;
         _relist(request.offers[0]);
         vm.prank(members[0]);
         operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE * 2);
         // The new signer is nobody to the old job.
-        bytes32 digest = _joinDigest(jobId, terms.specHash);
+        bytes32 digest = _joinDigest(job);
         bytes32[2][3] memory signatures = _signAll(digest);
         signatures[0] = _sign(0x2001, digest);
         vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.SignatureInvalid.selector, jobId, 1, vm.addr(keys[0]))
+            abi.encodeWithSelector(IJobEscrow.SignatureInvalid.selector, job, 1, vm.addr(keys[0]))
         );
-        escrow.join(jobId, terms, signatures);
-        escrow.join(jobId, terms, _signAll(digest));
-        vm.warp(terms.deadlineSec + 1);
-        escrow.refund(jobId, terms);
+        escrow.join(terms, signatures);
+        escrow.join(terms, _signAll(digest));
+        vm.warp(terms.deadlineSec + GRACE + 1);
+        escrow.refund(terms);
         _eq(BUYER.balance, 100 ether, "the whole amount came back");
     }
 
     function test_everyFieldOfTheTermsIsBound() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fund();
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _fund();
         vm.warp(terms.deadlineSec + 1);
         bytes memory original = abi.encode(terms);
         for (uint256 word; word < original.length / 32; ++word) {
             IJobEscrow.JobTerms memory changed = abi.decode(_flipped(original, word), (IJobEscrow.JobTerms));
-            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.TermsMismatch.selector, jobId));
-            escrow.refund(jobId, changed);
+            // Other terms are another job, which nobody has funded.
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IJobEscrow.TransitionRefused.selector, _job(changed), JobState.None, JobState.Refunded
+                )
+            );
+            escrow.refund(changed);
         }
-        escrow.refund(jobId, terms);
+        escrow.refund(terms);
+        _eq(_state(job), JobState.Refunded);
     }
 
     function test_everyFieldOfTheOutcomeIsBound() public {
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _attested(keccak256("payouts"));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _attested(keccak256("payouts"));
         bytes memory original = abi.encode(outcome);
         vm.warp(START + WINDOW + 1);
         for (uint256 word; word < original.length / 32; ++word) {
             IJobEscrow.Outcome memory changed = abi.decode(_flipped(original, word), (IJobEscrow.Outcome));
-            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.OutcomeMismatch.selector, jobId));
-            escrow.settle(jobId, changed);
+            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.OutcomeMismatch.selector, job));
+            escrow.settle(job, changed);
         }
-        escrow.settle(jobId, outcome);
+        escrow.settle(job, outcome);
     }
 
     function _refusedFunding(IOfferRegistry.OfferUse[] memory refs, bytes memory reason) private {

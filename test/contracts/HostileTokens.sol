@@ -90,3 +90,57 @@ contract HookToken is PlainToken {
         super._move(from, to, amount);
     }
 }
+
+/// @notice Refuses every transfer while it is broken.
+contract BrokenToken is PlainToken {
+    bool public broken;
+
+    error Broken();
+
+    function setBroken(bool broken_) external {
+        broken = broken_;
+    }
+
+    function _move(address from, address to, uint256 amount) internal override {
+        if (broken) revert Broken();
+        super._move(from, to, amount);
+    }
+}
+
+/// @notice Takes its holders' signatures in place of approvals, EIP-2612.
+contract PermitToken is PlainToken {
+    mapping(address account => uint256) public nonces;
+
+    error SignatureRefused();
+
+    function permit(
+        address owner,
+        address spender,
+        uint256 value,
+        uint256 deadlineSec,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external {
+        address signer = ecrecover(permitDigest(owner, spender, value, nonces[owner]++, deadlineSec), v, r, s);
+        if (block.timestamp > deadlineSec || signer == address(0) || signer != owner) revert SignatureRefused();
+        allowance[owner][spender] = value;
+    }
+
+    function permitDigest(address owner, address spender, uint256 value, uint256 nonce, uint256 deadlineSec)
+        public
+        view
+        returns (bytes32)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(uint256 chainId,address verifyingContract)"), block.chainid, address(this)
+            )
+        );
+        bytes32 typeHash = keccak256(
+            "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+        );
+        bytes32 structHash = keccak256(abi.encode(typeHash, owner, spender, value, nonce, deadlineSec));
+        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    }
+}

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {JobState} from "../../contracts/libraries/JobStates.sol";
+import {DisputeHandler} from "./DisputeHandler.sol";
 import {MarketHandler} from "./MarketHandler.t.sol";
 
 /// @notice What holds after any sequence of calls, see {MarketHandler.check}.
@@ -14,9 +15,7 @@ contract InvariantsTest {
     MarketHandler private _handler;
 
     error NeverHappened(JobState from, JobState to);
-    error NothingReturned();
-    error NothingExhausted();
-    error NothingClaimed();
+    error NeverCameAbout(bytes32 what);
 
     function setUp() public {
         _handler = new MarketHandler();
@@ -40,11 +39,11 @@ contract InvariantsTest {
     /// A walk of its own, so that the invariant cannot hold merely because nothing ever happens.
     function test_theWalkTakesEveryArrow() external {
         bytes4[] memory selectors = _selectors();
-        for (uint256 step; step < 900; ++step) {
+        for (uint256 step; step < 5000; ++step) {
             uint256[4] memory random;
             for (uint256 i; i < 4; ++i) random[i] = uint256(keccak256(abi.encode(step, i)));
             _act(selectors[random[0] % selectors.length], random);
-            if (step % 100 == 99) _handler.check();
+            if (step % 500 == 499) _handler.check();
         }
         _happened(JobState.None, JobState.Funded);
         _happened(JobState.Funded, JobState.Joined);
@@ -53,11 +52,30 @@ contract InvariantsTest {
         _happened(JobState.Joined, JobState.Attested);
         _happened(JobState.Joined, JobState.Failed);
         _happened(JobState.Joined, JobState.Refunded);
+        _happened(JobState.Attested, JobState.Disputed);
         _happened(JobState.Attested, JobState.Settled);
+        _happened(JobState.Attested, JobState.Refunded);
+        _happened(JobState.Disputed, JobState.Settled);
+        _happened(JobState.Disputed, JobState.Refunded);
         _happened(JobState.Failed, JobState.Refunded);
-        if (_handler.claims() == 0) revert NothingClaimed();
-        if (_handler.returns_() == 0) revert NothingReturned();
-        if (_handler.exhausted() == 0) revert NothingExhausted();
+        bytes32[13] memory others = [
+            bytes32("funded in a token"),
+            "refused for a budget",
+            "attested in grace",
+            "claimed",
+            "claimed in a token",
+            "returned",
+            "returned unopened",
+            "challenged",
+            "answered",
+            "exposed",
+            "exposed after another",
+            "contested",
+            "slashed"
+        ];
+        for (uint256 i; i < others.length; ++i) {
+            if (_handler.happened(others[i]) == 0) revert NeverCameAbout(others[i]);
+        }
     }
 
     function _act(bytes4 selector, uint256[4] memory random) private {
@@ -74,6 +92,11 @@ contract InvariantsTest {
         else if (selector == MarketHandler.claim.selector) _handler.claim(a, b, c);
         else if (selector == MarketHandler.reprice.selector) _handler.reprice(a, uint96(b));
         else if (selector == MarketHandler.returnBudget.selector) _handler.returnBudget(a, b);
+        else if (selector == MarketHandler.returnUnopened.selector) _handler.returnUnopened(a, b);
+        else if (selector == DisputeHandler.challenge.selector) _handler.challenge(a, uint8(b), c);
+        else if (selector == DisputeHandler.respond.selector) _handler.respond(a, uint8(b), c);
+        else if (selector == DisputeHandler.expose.selector) _handler.expose(a, uint8(b));
+        else if (selector == DisputeHandler.contest.selector) _handler.contest(a, uint8(b), c);
         else _handler.pass(a);
     }
 
@@ -83,25 +106,43 @@ contract InvariantsTest {
 
     /// Some stand twice or more, to meet them more often.
     function _selectors() private pure returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](19);
+        selectors = new bytes4[](37);
         selectors[0] = MarketHandler.fund.selector;
-        selectors[1] = MarketHandler.join.selector;
+        selectors[1] = MarketHandler.fund.selector;
         selectors[2] = MarketHandler.join.selector;
         selectors[3] = MarketHandler.join.selector;
-        selectors[4] = MarketHandler.attest.selector;
-        selectors[5] = MarketHandler.attest.selector;
+        selectors[4] = MarketHandler.join.selector;
+        selectors[5] = MarketHandler.join.selector;
         selectors[6] = MarketHandler.attest.selector;
-        selectors[7] = MarketHandler.accept.selector;
-        selectors[8] = MarketHandler.accept.selector;
-        selectors[9] = MarketHandler.settle.selector;
-        selectors[10] = MarketHandler.fail.selector;
-        selectors[11] = MarketHandler.refund.selector;
-        selectors[12] = MarketHandler.claim.selector;
-        selectors[13] = MarketHandler.claim.selector;
-        selectors[14] = MarketHandler.claim.selector;
-        selectors[15] = MarketHandler.claim.selector;
-        selectors[16] = MarketHandler.reprice.selector;
-        selectors[17] = MarketHandler.pass.selector;
-        selectors[18] = MarketHandler.returnBudget.selector;
+        selectors[7] = MarketHandler.attest.selector;
+        selectors[8] = MarketHandler.attest.selector;
+        selectors[9] = MarketHandler.attest.selector;
+        selectors[10] = MarketHandler.accept.selector;
+        selectors[11] = MarketHandler.settle.selector;
+        selectors[12] = MarketHandler.settle.selector;
+        selectors[13] = MarketHandler.settle.selector;
+        selectors[14] = MarketHandler.fail.selector;
+        selectors[15] = MarketHandler.fail.selector;
+        selectors[16] = MarketHandler.refund.selector;
+        selectors[17] = MarketHandler.refund.selector;
+        selectors[18] = MarketHandler.claim.selector;
+        selectors[19] = MarketHandler.claim.selector;
+        selectors[20] = MarketHandler.claim.selector;
+        selectors[21] = MarketHandler.claim.selector;
+        selectors[22] = MarketHandler.reprice.selector;
+        selectors[23] = MarketHandler.pass.selector;
+        selectors[24] = MarketHandler.returnBudget.selector;
+        selectors[25] = MarketHandler.returnUnopened.selector;
+        selectors[26] = DisputeHandler.challenge.selector;
+        selectors[27] = DisputeHandler.challenge.selector;
+        selectors[28] = DisputeHandler.respond.selector;
+        selectors[29] = DisputeHandler.respond.selector;
+        selectors[30] = DisputeHandler.respond.selector;
+        selectors[31] = DisputeHandler.respond.selector;
+        selectors[32] = DisputeHandler.expose.selector;
+        selectors[33] = DisputeHandler.expose.selector;
+        selectors[34] = DisputeHandler.expose.selector;
+        selectors[35] = DisputeHandler.contest.selector;
+        selectors[36] = DisputeHandler.contest.selector;
     }
 }

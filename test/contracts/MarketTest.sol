@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IDisputes} from "../../contracts/interfaces/IDisputes.sol";
 import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOfferRegistry} from "../../contracts/interfaces/IOfferRegistry.sol";
 import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
 import {JobState} from "../../contracts/libraries/JobStates.sol";
-import {Vm} from "./Vm.sol";
+import {SigningTest} from "./SigningTest.sol";
 
 /// @notice A market with three operators, and the steps of a job in the words of the tests. Hashes, digests and
 /// terms are computed here a second time, from the documentation and not with the contracts' code. The contracts
 /// come as bytecode from the build: what is tested is what is deployed, and a test compiles in seconds.
-abstract contract MarketTest {
-    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
-
+abstract contract MarketTest is SigningTest {
     uint256 internal constant START = 1_800_000_000;
     uint32 internal constant WINDOW = 100;
+    uint32 internal constant GRACE = 50;
+    uint32 internal constant RESPONSE = 80;
+    uint96 internal constant CHALLENGE_FEE = 0.001 ether;
     uint32 internal constant UNBONDING = 1000;
     uint96 internal constant BOND = 1 ether;
     uint88 internal constant FEE = 1000;
@@ -32,23 +34,27 @@ abstract contract MarketTest {
     IOperatorRegistry internal operators;
     IOfferRegistry internal offers;
     IJobEscrow internal escrow;
+    IDisputes internal disputes;
     address[3] internal members = [address(0xa1), address(0xa2), address(0xa3)];
-    /// Private keys of the signers, by index of the member.
-    uint256[3] internal keys = [uint256(0x1001), 0x1002, 0x1003];
     uint256 private _published;
 
     function setUp() public virtual {
         vm.warp(START);
-        operators = IOperatorRegistry(_deploy("OperatorRegistry", abi.encode(BOND, UNBONDING)));
-        escrow = IJobEscrow(_deploy("JobEscrow", abi.encode(operators, WINDOW)));
+        // Registry and escrow name the contract of disputes, which comes third.
+        address judge = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        operators = IOperatorRegistry(_deploy("OperatorRegistry", abi.encode(BOND, UNBONDING, judge)));
+        escrow = IJobEscrow(_deploy("JobEscrow", abi.encode(operators, judge, WINDOW, GRACE)));
+        disputes = IDisputes(_deploy("Disputes", abi.encode(escrow, CHALLENGE_FEE, RESPONSE)));
         offers = escrow;
         for (uint256 i; i < 3; ++i) {
             vm.deal(members[i], 10 ether);
             _register(members[i], vm.addr(keys[i]));
-            vm.prank(members[i]);
-            operators.approve(ALGORITHM);
         }
         operators.createSet(members);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.approve(_set(), ALGORITHM);
+        }
         vm.deal(BUYER, 100 ether);
     }
 
@@ -85,7 +91,7 @@ abstract contract MarketTest {
 
     /// Anything may be done with the data, at the price of a use.
     function _useTerms() internal pure returns (IOfferRegistry.UseTerms memory terms) {
-        terms.priceWei = PRICE;
+        terms.price = PRICE;
         terms.maxMicroRho = EXACT;
         terms.expirySec = type(uint40).max;
     }
@@ -124,22 +130,60 @@ abstract contract MarketTest {
     /// Publishes `count` data sets of the seller.
     function _publish(uint256 count) internal returns (IOfferRegistry.OfferUse[] memory uses) {
         uses = new IOfferRegistry.OfferUse[](count);
-        for (uint256 i; i < count; ++i) {
-            IOfferRegistry.OfferInput memory input = _input(string(abi.encode("data set", ++_published)));
-            vm.prank(SELLER);
-            offers.publish(input);
-            uses[i] = _use(SELLER, _commit(SELLER, input), input.terms);
-        }
+        for (uint256 i; i < count; ++i) uses[i] = _offered(SELLER, _useTerms(), EXACT);
+    }
+
+    /// One new data set under these terms, which have no rules.
+    function _offered(address seller, IOfferRegistry.UseTerms memory terms, uint64 budget)
+        internal
+        returns (IOfferRegistry.OfferUse memory use)
+    {
+        IOfferRegistry.OfferInput memory input = _input(string(abi.encode("data set", ++_published)));
+        (input.terms, input.budgetMicroRho) = (terms, budget);
+        vm.prank(seller);
+        offers.publish(input);
+        return _use(seller, _commit(seller, input), terms);
+    }
+
+    /// One new data set under terms with rules.
+    function _offeredUnder(address seller, IOfferRegistry.Rules memory rules, uint64 budget)
+        internal
+        returns (IOfferRegistry.OfferUse memory use)
+    {
+        IOfferRegistry.OfferInput memory input = _input(string(abi.encode("data set", ++_published)));
+        input.budgetMicroRho = budget;
+        input.terms.rulesHash = keccak256(abi.encode(rules));
+        input.rules = _one(rules);
+        vm.prank(seller);
+        offers.publish(input);
+        use = _use(seller, _commit(seller, input), input.terms);
+        use.rules = new IOfferRegistry.RulesUse[](1);
+        use.rules[0].rules = rules;
+    }
+
+    function _one(IOfferRegistry.Rules memory rules) internal pure returns (IOfferRegistry.Rules[] memory list) {
+        list = new IOfferRegistry.Rules[](1);
+        list[0] = rules;
     }
 
     /// The seller offers the data set under the terms of this use from now on.
     function _relist(IOfferRegistry.OfferUse memory use) internal {
+        IOfferRegistry.Rules[] memory rules;
+        if (use.rules.length > 0) rules = _one(use.rules[0].rules);
         vm.prank(use.seller);
-        offers.relist(_set(), use.dataRoot, use.terms);
+        offers.relist(_set(), use.dataRoot, use.terms, rules);
+    }
+
+    function _left(IOfferRegistry.OfferUse memory use) internal view returns (uint256) {
+        return offers.listing(use.seller, _set(), use.dataRoot).budgetLeftMicroRho;
     }
 
     function _set() internal view returns (bytes32) {
-        return keccak256(abi.encode(members[0], members[1], members[2]));
+        return _setOf(members);
+    }
+
+    function _setOf(address[3] memory list) internal pure returns (bytes32) {
+        return keccak256(abi.encode(list[0], list[1], list[2]));
     }
 
     // ---- jobs --------------------------------------------------------------------------------------
@@ -159,82 +203,91 @@ abstract contract MarketTest {
         request.spec = SPEC;
     }
 
+    function _over(IOfferRegistry.OfferUse memory use) internal view returns (IJobEscrow.JobRequest memory) {
+        IOfferRegistry.OfferUse[] memory uses = new IOfferRegistry.OfferUse[](1);
+        uses[0] = use;
+        return _request(uses);
+    }
+
     function _price(uint256 count) internal pure returns (uint256) {
         return count * PRICE + 3 * uint256(FEE);
     }
 
-    /// The terms that a job over these offers must have.
-    function _terms(address buyer, IJobEscrow.JobRequest memory request, uint256[] memory ids, uint256 amountWei)
+    function _spec(IJobEscrow.JobRequest memory request) internal view returns (IJobEscrow.JobSpec memory spec) {
+        spec.operatorSet = _set();
+        spec.algorithm = request.algorithm;
+        spec.resultKey = request.resultKey;
+        spec.microRho = request.microRho;
+        spec.purpose = request.purpose;
+        spec.specBytesHash = keccak256(request.spec);
+        spec.dataRoots = new bytes32[](request.offers.length);
+        for (uint256 i; i < request.offers.length; ++i) spec.dataRoots[i] = request.offers[i].dataRoot;
+    }
+
+    /// The terms that a job must have which is asked for like this.
+    function _terms(address buyer, IJobEscrow.JobRequest memory request, uint256 amount)
         internal
         view
         returns (IJobEscrow.JobTerms memory terms)
     {
-        bytes32[] memory roots = new bytes32[](ids.length);
-        for (uint256 i; i < ids.length; ++i) roots[i] = request.offers[i].dataRoot;
+        IJobEscrow.JobSpec memory spec = _spec(request);
         terms.buyer = buyer;
-        terms.amountWei = uint96(amountWei);
+        terms.token = request.token;
+        terms.amount = uint96(amount);
         terms.deadlineSec = request.deadlineSec;
-        terms.algorithm = request.algorithm;
-        terms.inputRoot = keccak256(abi.encode(roots, keccak256(request.spec)));
         terms.specHash = keccak256(
             abi.encode(
-                request.algorithm,
-                _set(),
-                request.deadlineSec,
-                request.resultKey,
-                request.microRho,
-                request.purpose,
-                ids,
-                roots,
-                keccak256(request.spec),
-                buyer
+                spec.operatorSet,
+                spec.algorithm,
+                spec.resultKey,
+                spec.microRho,
+                spec.purpose,
+                spec.specBytesHash,
+                spec.dataRoots
             )
         );
         for (uint256 i; i < 3; ++i) terms.signers[i] = vm.addr(keys[i]);
     }
 
-    function _spec(IJobEscrow.JobRequest memory request, uint256[] memory ids)
+    function _job(IJobEscrow.JobTerms memory terms) internal pure returns (bytes32) {
+        return keccak256(abi.encode(terms));
+    }
+
+    /// Funds a job in ETH at this price, and checks its name.
+    function _create(address buyer, IJobEscrow.JobRequest memory request, uint256 amountWei)
         internal
-        view
-        returns (IJobEscrow.JobSpec memory spec)
+        returns (bytes32 job, IJobEscrow.JobTerms memory terms)
     {
-        spec.operatorSet = _set();
-        spec.resultKey = request.resultKey;
-        spec.microRho = request.microRho;
-        spec.purpose = request.purpose;
-        spec.offerIds = ids;
-        spec.dataRoots = new bytes32[](ids.length);
-        for (uint256 i; i < ids.length; ++i) spec.dataRoots[i] = request.offers[i].dataRoot;
-        spec.specBytesHash = keccak256(request.spec);
+        terms = _terms(buyer, request, amountWei);
+        vm.prank(buyer);
+        job = escrow.createJob{value: amountWei}(request);
+        _true(job == _job(terms), "a job is named by its terms");
     }
 
     /// Funds a job of the buyer over one new data set.
-    function _fund() internal returns (uint256 jobId, IJobEscrow.JobTerms memory terms) {
+    function _fund() internal returns (bytes32 job, IJobEscrow.JobTerms memory terms) {
         return _fundAs(BUYER);
     }
 
-    function _fundAs(address buyer) internal returns (uint256 jobId, IJobEscrow.JobTerms memory terms) {
-        IJobEscrow.JobRequest memory request = _request(_publish(1));
-        uint256[] memory ids = new uint256[](1);
-        ids[0] = offers.offerCount();
-        terms = _terms(buyer, request, ids, _price(1));
-        vm.prank(buyer);
-        jobId = escrow.createJob{value: _price(1)}(request);
+    function _fundAs(address buyer) internal returns (bytes32 job, IJobEscrow.JobTerms memory terms) {
+        return _create(buyer, _request(_publish(1)), _price(1));
     }
 
-    function _joined() internal returns (uint256 jobId, IJobEscrow.JobTerms memory terms) {
-        (jobId, terms) = _fund();
-        escrow.join(jobId, terms, _signAll(_joinDigest(jobId, terms.specHash)));
+    function _join(IJobEscrow.JobTerms memory terms) internal {
+        escrow.join(terms, _signAll(_joinDigest(_job(terms))));
     }
 
-    function _attestation(uint256 jobId, IJobEscrow.JobTerms memory terms, bytes32 payoutRoot)
-        internal
-        pure
-        returns (IJobEscrow.Attestation memory)
-    {
-        return IJobEscrow.Attestation(
-            jobId, terms.algorithm, terms.inputRoot, keccak256("result"), payoutRoot, 0
-        );
+    function _joined() internal returns (bytes32 job, IJobEscrow.JobTerms memory terms) {
+        (job, terms) = _fund();
+        _join(terms);
+    }
+
+    function _attestation(bytes32 job, bytes32 payoutRoot) internal pure returns (IJobEscrow.Attestation memory) {
+        return IJobEscrow.Attestation(job, keccak256("result"), payoutRoot, 0);
+    }
+
+    function _attest(IJobEscrow.JobTerms memory terms, IJobEscrow.Attestation memory attestation) internal {
+        escrow.attest(terms, attestation, _signAll(_attestDigest(attestation)));
     }
 
     function _outcome(IJobEscrow.JobTerms memory terms, bytes32 payoutRoot)
@@ -242,58 +295,53 @@ abstract contract MarketTest {
         pure
         returns (IJobEscrow.Outcome memory)
     {
-        return IJobEscrow.Outcome(keccak256(abi.encode(terms)), terms.buyer, keccak256("result"), payoutRoot);
+        return IJobEscrow.Outcome(terms.buyer, terms.token, keccak256("result"), payoutRoot);
     }
 
-    function _attested(bytes32 payoutRoot) internal returns (uint256 jobId, IJobEscrow.Outcome memory outcome) {
+    function _attested(bytes32 payoutRoot) internal returns (bytes32 job, IJobEscrow.Outcome memory outcome) {
         IJobEscrow.JobTerms memory terms;
-        (jobId, terms) = _joined();
-        IJobEscrow.Attestation memory attestation = _attestation(jobId, terms, payoutRoot);
-        escrow.attest(terms, attestation, _signAll(_attestDigest(attestation)));
+        (job, terms) = _joined();
+        _attest(terms, _attestation(job, payoutRoot));
         outcome = _outcome(terms, payoutRoot);
     }
 
-    function _settled(bytes32 payoutRoot) internal returns (uint256 jobId, IJobEscrow.Outcome memory outcome) {
-        (jobId, outcome) = _attested(payoutRoot);
+    function _settled(bytes32 payoutRoot) internal returns (bytes32 job, IJobEscrow.Outcome memory outcome) {
+        (job, outcome) = _attested(payoutRoot);
         vm.prank(BUYER);
-        escrow.accept(jobId, outcome);
+        escrow.accept(job, outcome);
     }
 
-    function _failed() internal returns (uint256 jobId, IJobEscrow.JobTerms memory terms) {
-        (jobId, terms) = _fund();
-        escrow.fail(jobId, terms, _notices(jobId, 1, 3));
+    function _failed() internal returns (bytes32 job, IJobEscrow.JobTerms memory terms) {
+        (job, terms) = _fund();
+        escrow.fail(terms, _notices(job, 1, 3));
     }
 
-    function _notices(uint256 jobId, uint8 first, uint8 second)
+    function _notices(bytes32 job, uint8 first, uint8 second)
         internal
         view
         returns (IJobEscrow.FailureNotice[2] memory)
     {
-        return [_notice(jobId, first, "PEER_LOST"), _notice(jobId, second, "PEER_TIMEOUT")];
+        return [_notice(job, first, "PEER_LOST"), _notice(job, second, "PEER_TIMEOUT")];
     }
 
-    function _notice(uint256 jobId, uint8 point, bytes32 reason)
+    function _notice(bytes32 job, uint8 point, bytes32 reason)
         internal
         view
         returns (IJobEscrow.FailureNotice memory)
     {
         // A point beyond the set signs with a key of nobody.
         uint256 key = point >= 1 && point <= 3 ? keys[point - 1] : 0xdead;
-        return IJobEscrow.FailureNotice(point, reason, _sign(key, _failDigest(jobId, reason)));
+        return IJobEscrow.FailureNotice(point, reason, _sign(key, _failDigest(job, reason)));
     }
 
-    function _refund(uint256 jobId, IJobEscrow.JobTerms memory terms) internal {
-        escrow.refund(jobId, terms);
-    }
-
-    function _state(uint256 jobId) internal view returns (JobState) {
-        return escrow.job(jobId).state;
+    function _state(bytes32 job) internal view returns (JobState) {
+        return escrow.jobOf(job).state;
     }
 
     // ---- payouts -----------------------------------------------------------------------------------
 
     function _leaf(IJobEscrow.Payout memory payout) internal pure returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(payout.index, payout.account, payout.amountWei))));
+        return keccak256(bytes.concat(keccak256(abi.encode(payout.index, payout.account, payout.amount))));
     }
 
     function _pair(bytes32 a, bytes32 b) internal pure returns (bytes32) {
@@ -305,79 +353,33 @@ abstract contract MarketTest {
         proof[0] = sibling;
     }
 
-    // ---- signatures --------------------------------------------------------------------------------
+    // ---- what is signed ----------------------------------------------------------------------------
 
     function _domain() internal view returns (bytes32) {
         return _domainOf(block.chainid, address(escrow));
     }
 
-    function _domainOf(uint256 chain, address verifier) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("Symbolon"),
-                keccak256("1"),
-                chain,
-                verifier
-            )
-        );
+    function _joinHash(bytes32 job) internal pure returns (bytes32) {
+        return keccak256(abi.encode(keccak256("Join(bytes32 job)"), job));
     }
 
-    function _digest(bytes32 domain, bytes32 structHash) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    function _joinDigest(bytes32 job) internal view returns (bytes32) {
+        return _digest(_domain(), _joinHash(job));
     }
 
-    function _joinHash(uint256 jobId, bytes32 specHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256("Join(uint256 job,bytes32 spec)"), jobId, specHash));
-    }
-
-    function _joinDigest(uint256 jobId, bytes32 specHash) internal view returns (bytes32) {
-        return _digest(_domain(), _joinHash(jobId, specHash));
+    function _unopenedDigest(bytes32 job) internal view returns (bytes32) {
+        return _digest(_domain(), keccak256(abi.encode(keccak256("Unopened(bytes32 job)"), job)));
     }
 
     function _attestDigest(IJobEscrow.Attestation memory attestation) internal view returns (bytes32) {
-        bytes32 typeHash = keccak256(
-            "Attestation(uint256 job,bytes32 algorithm,bytes32 inputRoot,bytes32 resultRoot,bytes32 payoutRoot,uint256 budgetSpent)"
-        );
+        bytes32 typeHash =
+            keccak256("Attestation(bytes32 job,bytes32 resultRoot,bytes32 payoutRoot,uint256 budgetSpent)");
         return _digest(_domain(), keccak256(abi.encode(typeHash, attestation)));
     }
 
-    function _failDigest(uint256 jobId, bytes32 reason) internal view returns (bytes32) {
+    function _failDigest(bytes32 job, bytes32 reason) internal view returns (bytes32) {
         return _digest(
-            _domain(), keccak256(abi.encode(keccak256("Failure(uint256 job,bytes32 reason)"), jobId, reason))
+            _domain(), keccak256(abi.encode(keccak256("Failure(bytes32 job,bytes32 reason)"), job, reason))
         );
-    }
-
-    /// r and the s with the parity of v in its highest bit (EIP-2098).
-    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes32[2] memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
-        return [r, bytes32(uint256(s) | (uint256(v - 27) << 255))];
-    }
-
-    function _signAll(bytes32 digest) internal view returns (bytes32[2][3] memory) {
-        return [_sign(keys[0], digest), _sign(keys[1], digest), _sign(keys[2], digest)];
-    }
-
-    /// The lowest bit of one word, turned.
-    function _flipped(bytes memory original, uint256 word) internal pure returns (bytes memory changed) {
-        changed = bytes.concat(original);
-        changed[word * 32 + 31] ^= 0x01;
-    }
-
-    // ---- assertions --------------------------------------------------------------------------------
-
-    error NotEqual(uint256 found, uint256 expected, string what);
-    error NotTrue(string what);
-
-    function _eq(uint256 found, uint256 expected, string memory what) internal pure {
-        if (found != expected) revert NotEqual(found, expected, what);
-    }
-
-    function _eq(JobState found, JobState expected) internal pure {
-        if (found != expected) revert NotEqual(uint256(found), uint256(expected), "state");
-    }
-
-    function _true(bool holds, string memory what) internal pure {
-        if (!holds) revert NotTrue(what);
     }
 }

@@ -13,7 +13,7 @@ contract OfferRegistryTest is MarketTest {
         bytes32 dataRoot = _commit(SELLER, input);
         vm.expectEmit();
         emit IOfferRegistry.OfferPublished(
-            1,
+            dataRoot,
             SELLER,
             _set(),
             input.schemaHash,
@@ -23,29 +23,27 @@ contract OfferRegistryTest is MarketTest {
             input.ciphertextHashes,
             input.budgetMicroRho,
             input.terms,
-            dataRoot
+            input.rules
         );
         vm.prank(SELLER);
-        _eq(offers.publish(input), 1, "first id");
+        _true(offers.publish(input) == dataRoot, "named by its commitments");
         IOfferRegistry.Listing memory listing = offers.listing(SELLER, _set(), dataRoot);
-        _eq(listing.id, 1, "id");
         _eq(listing.budgetLeftMicroRho, EXACT, "budget");
-        _eq(listing.termsTag, uint256(keccak256(abi.encode(input.terms))) >> 136, "terms");
-        _true(listing.active, "active");
-        _eq(offers.listing(STRANGER, _set(), dataRoot).id, 0, "nobody else's");
+        _eq(listing.termsTag, uint256(keccak256(abi.encode(input.terms))) >> 66, "terms");
+        _true(listing.known && listing.active, "active");
+        _true(!offers.listing(STRANGER, _set(), dataRoot).known, "nobody else's");
     }
 
     function test_theSameDataSetIsOfferedOnce() public {
         IOfferRegistry.OfferInput memory input = _input("data");
         vm.prank(SELLER);
-        offers.publish(input);
-        bytes memory known = abi.encodeWithSelector(IOfferRegistry.DataSetKnown.selector, 1);
-        input.terms.priceWei = 1;
+        bytes32 dataRoot = offers.publish(input);
+        bytes memory known = abi.encodeWithSelector(IOfferRegistry.DataSetKnown.selector, dataRoot);
+        input.terms.price = 1;
         vm.expectRevert(known);
         vm.prank(SELLER);
         offers.publish(input);
         // Nor again after it was withdrawn.
-        bytes32 dataRoot = _commit(SELLER, input);
         vm.prank(SELLER);
         offers.withdraw(_set(), dataRoot);
         vm.expectRevert(known);
@@ -57,10 +55,11 @@ contract OfferRegistryTest is MarketTest {
     function test_copiedCiphertextsDoNotTakeTheOwnersPlace() public {
         IOfferRegistry.OfferInput memory input = _input("data");
         vm.prank(STRANGER);
-        _eq(offers.publish(input), 1, "the copy");
+        bytes32 copy = offers.publish(input);
         vm.prank(SELLER);
-        _eq(offers.publish(input), 2, "the owner's");
-        _true(_commit(STRANGER, input) != _commit(SELLER, input), "different commitments");
+        bytes32 original = offers.publish(input);
+        _true(copy != original, "different commitments");
+        _true(offers.listing(SELLER, _set(), original).active, "the owner's");
     }
 
     function test_aDataSetHasRowsAndColumns() public {
@@ -83,7 +82,11 @@ contract OfferRegistryTest is MarketTest {
         refs[0] = _use(SELLER, _commit(SELLER, input), input.terms);
         IJobEscrow.JobRequest memory request = _request(refs);
         request.members = input.members;
-        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, STRANGER));
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IOperatorRegistry.AlgorithmNotApproved.selector, _setOf(input.members), ALGORITHM, 0
+            )
+        );
         vm.prank(BUYER);
         escrow.createJob{value: _price(1)}(request);
     }
@@ -94,26 +97,25 @@ contract OfferRegistryTest is MarketTest {
             abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, STRANGER, ref.dataRoot);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        offers.relist(_set(), ref.dataRoot, ref.terms);
+        offers.relist(_set(), ref.dataRoot, ref.terms, new IOfferRegistry.Rules[](0));
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
         offers.withdraw(_set(), ref.dataRoot);
 
         vm.prank(SELLER);
         offers.withdraw(_set(), ref.dataRoot);
-        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, 1));
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.OfferInactive.selector, ref.dataRoot));
         vm.prank(SELLER);
         offers.withdraw(_set(), ref.dataRoot);
 
-        // Listed again, under new terms, with the same number.
-        ref.terms.priceWei = type(uint96).max;
+        // Listed again, under new terms, with the same name.
+        ref.terms.price = type(uint96).max;
         vm.expectEmit();
-        emit IOfferRegistry.OfferRelisted(1, ref.terms);
+        emit IOfferRegistry.OfferRelisted(ref.dataRoot, ref.terms, new IOfferRegistry.Rules[](0));
         _relist(ref);
         IOfferRegistry.Listing memory listing = offers.listing(SELLER, _set(), ref.dataRoot);
-        _eq(listing.id, 1, "id");
         _true(listing.active, "active again");
-        _eq(listing.termsTag, uint256(keccak256(abi.encode(ref.terms))) >> 136, "terms");
+        _eq(listing.termsTag, uint256(keccak256(abi.encode(ref.terms))) >> 66, "terms");
     }
 
     /// Each value that a seller gives, and where it is given, changes the commitment.
@@ -132,7 +134,7 @@ contract OfferRegistryTest is MarketTest {
         bytes32 dataRoot = _commit(seller, input);
         vm.prank(seller);
         offers.publish(input);
-        _eq(offers.listing(seller, _set(), dataRoot).id, 1, "found by the commitment");
+        _true(offers.listing(seller, _set(), dataRoot).known, "found by the commitment");
 
         input.nonce ^= bytes32(uint256(1));
         _true(_commit(seller, input) != dataRoot, "nonce");

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
 import {MarketTest} from "./MarketTest.sol";
 
-/// @notice Bonds, keys, approvals and sets.
+/// @notice Bonds, keys, approvals, tokens and sets.
 contract OperatorRegistryTest is MarketTest {
     address private constant NEWCOMER = address(0xa4);
     address private constant SIGNER = address(0x516);
+    address private constant TOKEN = address(0x70c3);
 
     function setUp() public override {
         super.setUp();
@@ -103,10 +105,19 @@ contract OperatorRegistryTest is MarketTest {
         operators.update(_keys(SIGNER), "a:1", FEE);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        operators.approve(ALGORITHM);
+        operators.approve(_set(), ALGORITHM);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        operators.revoke(ALGORITHM);
+        operators.revoke(_set(), ALGORITHM);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.acceptToken(TOKEN, 1);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.pause();
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
+        operators.resume();
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
         operators.requestUnbond();
@@ -148,13 +159,146 @@ contract OperatorRegistryTest is MarketTest {
         vm.prank(members[0]);
         operators.withdrawBond();
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[0]));
-        operators.quoteSet(members, ALGORITHM);
+        operators.quoteSet(members, ALGORITHM, address(0));
         _register(members[0], vm.addr(keys[0]));
-        _true(operators.isApproved(members[0], ALGORITHM), "still approved");
-        (address[3] memory signers, uint256 feesWei) = operators.quoteSet(members, ALGORITHM);
+        _true(operators.isApproved(members[0], _set(), ALGORITHM), "still approved");
+        (bytes32 set, address[3] memory signers, uint256 fees) =
+            operators.quoteSet(members, ALGORITHM, address(0));
+        _true(set == _set(), "set");
         _eq(uint160(signers[0]), uint160(vm.addr(keys[0])), "signer");
-        _eq(feesWei, 3 * uint256(FEE), "fees");
+        _eq(fees, 3 * uint256(FEE), "fees");
     }
+
+    // ---- approvals ---------------------------------------------------------------------------------
+
+    function test_anApprovalIsOfOneSetOneAlgorithmAndOneMember() public {
+        bytes32 other = keccak256("other");
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.approve(_set(), other);
+            _eq(operators.approvals(_set(), other), (2 << i) - 1, "a bit each, by point");
+            for (uint256 j; j < 3; ++j) {
+                _true(operators.isApproved(members[j], _set(), other) == (j <= i), "theirs alone");
+            }
+        }
+        vm.expectEmit();
+        emit IOperatorRegistry.AlgorithmRevoked(members[1], _set(), other);
+        vm.prank(members[1]);
+        operators.revoke(_set(), other);
+        _eq(operators.approvals(_set(), other), 5, "the second's bit went");
+        _eq(operators.approvals(_set(), ALGORITHM), 7, "of the other algorithm nothing changed");
+
+        // The same three in another order are another set, in which nobody has agreed to anything.
+        address[3] memory turned = [members[2], members[0], members[1]];
+        bytes32 turnedSet = operators.createSet(turned);
+        _eq(operators.approvals(turnedSet, ALGORITHM), 0, "another set");
+        vm.prank(members[2]);
+        operators.approve(turnedSet, ALGORITHM);
+        _eq(operators.approvals(turnedSet, ALGORITHM), 1, "by its point there");
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, turnedSet, ALGORITHM, 1)
+        );
+        operators.quoteSet(turned, ALGORITHM, address(0));
+    }
+
+    function test_whoIsNoMemberOfASetApprovesNothingInIt() public {
+        _register(NEWCOMER, SIGNER);
+        bytes32[2] memory sets = [_set(), keccak256("no such set")];
+        for (uint256 i; i < 2; ++i) {
+            bytes memory noMember =
+                abi.encodeWithSelector(IOperatorRegistry.NotMember.selector, NEWCOMER, sets[i]);
+            vm.expectRevert(noMember);
+            vm.prank(NEWCOMER);
+            operators.approve(sets[i], ALGORITHM);
+            vm.expectRevert(noMember);
+            vm.prank(NEWCOMER);
+            operators.revoke(sets[i], ALGORITHM);
+            vm.expectRevert(noMember);
+            operators.isApproved(NEWCOMER, sets[i], ALGORITHM);
+        }
+        // A set must be there before its members can agree to anything, however its id is known before.
+        bytes32 later = _setOf([members[1], members[0], NEWCOMER]);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.NotMember.selector, NEWCOMER, later));
+        vm.prank(NEWCOMER);
+        operators.approve(later, ALGORITHM);
+    }
+
+    // ---- pausing and tokens ------------------------------------------------------------------------
+
+    function test_whoPausesTakesNoJobsUntilItResumes() public {
+        IJobEscrow.JobRequest memory request = _request(_publish(1));
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.NotPaused.selector, members[1]));
+        vm.prank(members[1]);
+        operators.resume();
+        vm.expectEmit();
+        emit IOperatorRegistry.OperatorPaused(members[1]);
+        vm.prank(members[1]);
+        operators.pause();
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.NotActive.selector, members[1]));
+        vm.prank(members[1]);
+        operators.pause();
+        bytes memory inactive =
+            abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[1]);
+        vm.expectRevert(inactive);
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(request);
+        vm.expectRevert(inactive);
+        operators.createSet([members[2], members[1], members[0]]);
+        vm.prank(members[1]);
+        operators.resume();
+        _create(BUYER, request, _price(1));
+    }
+
+    function test_aPausedOperatorFinishesItsJobsAndMayLeave() public {
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _fund();
+        vm.prank(members[0]);
+        operators.pause();
+        _join(terms);
+        _attest(terms, _attestation(job, keccak256("payouts")));
+        vm.prank(members[0]);
+        operators.requestUnbond();
+        bytes memory notPaused = abi.encodeWithSelector(IOperatorRegistry.NotPaused.selector, members[0]);
+        vm.expectRevert(notPaused);
+        vm.prank(members[0]);
+        operators.resume();
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.NotActive.selector, members[0]));
+        vm.prank(members[0]);
+        operators.pause();
+        vm.warp(START + UNBONDING);
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        _eq(members[0].balance, 10 ether, "the bond is back");
+    }
+
+    function test_feesInATokenAreAddedUpAndAskedOfWhoAcceptsIt() public {
+        for (uint256 i; i < 3; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[i], TOKEN)
+            );
+            operators.quoteSet(members, ALGORITHM, TOKEN);
+            vm.expectEmit();
+            emit IOperatorRegistry.TokenAccepted(members[i], TOKEN, 10 ** i);
+            vm.prank(members[i]);
+            operators.acceptToken(TOKEN, uint88(10 ** i));
+        }
+        (,, uint256 fees) = operators.quoteSet(members, ALGORITHM, TOKEN);
+        _eq(fees, 111, "fees in the token");
+        (,, fees) = operators.quoteSet(members, ALGORITHM, address(0));
+        _eq(fees, 3 * uint256(FEE), "fees in ETH");
+        // For nothing is not the same as not at all.
+        vm.prank(members[2]);
+        operators.acceptToken(TOKEN, 0);
+        (,, fees) = operators.quoteSet(members, ALGORITHM, TOKEN);
+        _eq(fees, 11, "without the third's");
+        vm.prank(members[2]);
+        operators.refuseToken(TOKEN);
+        (bool accepted, uint88 fee) = operators.tokenFee(members[2], TOKEN);
+        _true(!accepted && fee == 0, "refused");
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[2], TOKEN));
+        operators.quoteSet(members, ALGORITHM, TOKEN);
+    }
+
+    // ---- sets --------------------------------------------------------------------------------------
 
     function test_aSetHasThreeDifferentActiveOperatorsInAnOrder() public {
         _register(NEWCOMER, SIGNER);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
 import {JobState} from "../../contracts/libraries/JobStates.sol";
+import {Payments} from "../../contracts/libraries/Payments.sol";
 import {Reenterer, Refuser, Talker} from "./Accounts.sol";
 import {MarketTest} from "./MarketTest.sol";
 
@@ -16,28 +17,28 @@ contract PayoutsTest is MarketTest {
     function test_aClaimPaysItsAccountOnceWhoeverSendsIt() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(0, PAYEE, 700);
         bytes32 other = keccak256("the other leaf");
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(payout), other));
-        _true(!escrow.isClaimed(jobId, 0), "not yet claimed");
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(payout), other));
+        _true(!escrow.isClaimed(job, 0), "not yet claimed");
         vm.prank(STRANGER);
-        escrow.claim(jobId, outcome, payout, _proof(other));
+        escrow.claim(job, outcome, payout, _proof(other));
         _eq(PAYEE.balance, 700, "paid");
-        _eq(escrow.job(jobId).unclaimedWei, _price(1) - 700, "left");
-        _true(escrow.isClaimed(jobId, 0), "claimed");
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, jobId, 0));
-        escrow.claim(jobId, outcome, payout, _proof(other));
+        _eq(escrow.jobOf(job).unclaimed, _price(1) - 700, "left");
+        _true(escrow.isClaimed(job, 0), "claimed");
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, job, 0));
+        escrow.claim(job, outcome, payout, _proof(other));
     }
 
     function test_claimsBesideTheEdgeOfTheInlineBitsAreCountedOnceEach() public {
-        uint256[6] memory indices = [uint256(0), 111, 112, 255, 256, type(uint256).max];
+        uint256[6] memory indices = [uint256(0), 109, 110, 255, 256, type(uint256).max];
         for (uint256 i; i < indices.length; ++i) {
             IJobEscrow.Payout memory payout = IJobEscrow.Payout(indices[i], PAYEE, 1);
-            (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
-            escrow.claim(jobId, outcome, payout, new bytes32[](0));
+            (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
+            escrow.claim(job, outcome, payout, new bytes32[](0));
             for (uint256 j; j < indices.length; ++j) {
-                _true(escrow.isClaimed(jobId, indices[j]) == (i == j), "this index and no other");
+                _true(escrow.isClaimed(job, indices[j]) == (i == j), "this index and no other");
             }
-            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, jobId, indices[i]));
-            escrow.claim(jobId, outcome, payout, new bytes32[](0));
+            vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, job, indices[i]));
+            escrow.claim(job, outcome, payout, new bytes32[](0));
         }
         _eq(PAYEE.balance, indices.length, "each once");
     }
@@ -45,15 +46,15 @@ contract PayoutsTest is MarketTest {
     function test_aProofHoldsForIndexAccountAmountAndTree() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(3, PAYEE, 700);
         bytes32 other = keccak256("the other leaf");
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(payout), other));
-        _refusedProof(jobId, outcome, IJobEscrow.Payout(4, PAYEE, 700), _proof(other));
-        _refusedProof(jobId, outcome, IJobEscrow.Payout(3, STRANGER, 700), _proof(other));
-        _refusedProof(jobId, outcome, IJobEscrow.Payout(3, PAYEE, 701), _proof(other));
-        _refusedProof(jobId, outcome, payout, _proof(keccak256("not in the tree")));
-        _refusedProof(jobId, outcome, payout, new bytes32[](0));
-        _refusedProof(jobId, outcome, payout, new bytes32[](2));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(payout), other));
+        _refusedProof(job, outcome, IJobEscrow.Payout(4, PAYEE, 700), _proof(other));
+        _refusedProof(job, outcome, IJobEscrow.Payout(3, STRANGER, 700), _proof(other));
+        _refusedProof(job, outcome, IJobEscrow.Payout(3, PAYEE, 701), _proof(other));
+        _refusedProof(job, outcome, payout, _proof(keccak256("not in the tree")));
+        _refusedProof(job, outcome, payout, new bytes32[](0));
+        _refusedProof(job, outcome, payout, new bytes32[](2));
         // Another job's tree proves nothing here.
-        (uint256 second, IJobEscrow.Outcome memory others) = _settled(keccak256("another tree"));
+        (bytes32 second, IJobEscrow.Outcome memory others) = _settled(keccak256("another tree"));
         _refusedProof(second, others, payout, _proof(other));
         vm.expectRevert(abi.encodeWithSelector(IJobEscrow.OutcomeMismatch.selector, second));
         escrow.claim(second, outcome, payout, _proof(other));
@@ -62,67 +63,67 @@ contract PayoutsTest is MarketTest {
     /// Leaves are hashed twice, so a node of two hashes is not the leaf of a payout.
     function test_anInnerNodeIsNoLeaf() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(1, PAYEE, 7);
-        bytes32 once = keccak256(abi.encode(payout.index, payout.account, payout.amountWei));
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(once);
-        _refusedProof(jobId, outcome, payout, new bytes32[](0));
+        bytes32 once = keccak256(abi.encode(payout.index, payout.account, payout.amount));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(once);
+        _refusedProof(job, outcome, payout, new bytes32[](0));
     }
 
     function test_claimsBeyondWhatWasPaidInAreRefused() public {
         IJobEscrow.Payout memory all = IJobEscrow.Payout(0, PAYEE, _price(1));
         IJobEscrow.Payout memory more = IJobEscrow.Payout(1, STRANGER, 1);
         _fund(); // money of another job is in the escrow
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(all), _leaf(more)));
-        escrow.claim(jobId, outcome, all, _proof(_leaf(more)));
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.ClaimTooLarge.selector, jobId, 1, 0));
-        escrow.claim(jobId, outcome, more, _proof(_leaf(all)));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(all), _leaf(more)));
+        escrow.claim(job, outcome, all, _proof(_leaf(more)));
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.ClaimTooLarge.selector, job, 1, 0));
+        escrow.claim(job, outcome, more, _proof(_leaf(all)));
         _eq(address(escrow).balance, _price(1), "the other job's money stays");
     }
 
     function test_aClaimBeyond96BitsIsTooLargeAndDoesNotWrap() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(0, PAYEE, (1 << 96) + 1);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
         vm.expectRevert(
-            abi.encodeWithSelector(IJobEscrow.ClaimTooLarge.selector, jobId, payout.amountWei, _price(1))
+            abi.encodeWithSelector(IJobEscrow.ClaimTooLarge.selector, job, payout.amount, _price(1))
         );
-        escrow.claim(jobId, outcome, payout, new bytes32[](0));
+        escrow.claim(job, outcome, payout, new bytes32[](0));
     }
 
     function test_nothingIsClaimedBeforeTheJobIsSettled() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(0, PAYEE, 700);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _attested(_leaf(payout));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _attested(_leaf(payout));
         vm.expectRevert(
             abi.encodeWithSelector(
-                IJobEscrow.TransitionRefused.selector, jobId, JobState.Attested, JobState.Settled
+                IJobEscrow.TransitionRefused.selector, job, JobState.Attested, JobState.Settled
             )
         );
-        escrow.claim(jobId, outcome, payout, new bytes32[](0));
-        (uint256 funded,) = _fund();
+        escrow.claim(job, outcome, payout, new bytes32[](0));
+        (bytes32 funded,) = _fund();
         vm.expectRevert(
             abi.encodeWithSelector(
                 IJobEscrow.TransitionRefused.selector, funded, JobState.Funded, JobState.Settled
             )
         );
         escrow.claim(funded, outcome, payout, new bytes32[](0));
-        _true(!escrow.isClaimed(jobId, 0) && !escrow.isClaimed(funded, 0), "nothing claimed");
+        _true(!escrow.isClaimed(job, 0) && !escrow.isClaimed(funded, 0), "nothing claimed");
     }
 
-    /// The bits of a running job's slot are a hash, and must not be read as claims.
+    /// Whatever else is in its slot must not be read as claims.
     function test_noPayoutOfARunningJobIsClaimed() public {
-        (uint256 jobId,) = _fund();
-        for (uint256 index; index < 112; ++index) _true(!escrow.isClaimed(jobId, index), "running");
+        (bytes32 job,) = _fund();
+        for (uint256 index; index < 110; ++index) _true(!escrow.isClaimed(job, index), "running");
     }
 
     function test_manyClaimsPayAllOrNone() public {
         IJobEscrow.Payout memory first = IJobEscrow.Payout(0, PAYEE, 700);
         IJobEscrow.Payout memory second = IJobEscrow.Payout(200, STRANGER, 50);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
         IJobEscrow.Claim[] memory claims = new IJobEscrow.Claim[](2);
-        claims[0] = IJobEscrow.Claim(jobId, outcome, first, _proof(_leaf(second)));
+        claims[0] = IJobEscrow.Claim(job, outcome, first, _proof(_leaf(second)));
         claims[1] = claims[0];
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, jobId, 0));
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AlreadyClaimed.selector, job, 0));
         escrow.claimMany(claims);
         _eq(PAYEE.balance, 0, "none");
-        claims[1] = IJobEscrow.Claim(jobId, outcome, second, _proof(_leaf(first)));
+        claims[1] = IJobEscrow.Claim(job, outcome, second, _proof(_leaf(first)));
         escrow.claimMany(claims);
         _eq(PAYEE.balance, 700, "first");
         _eq(STRANGER.balance, 50, "second");
@@ -134,18 +135,18 @@ contract PayoutsTest is MarketTest {
         address refuser = address(new Refuser());
         IJobEscrow.Payout memory refused = IJobEscrow.Payout(0, refuser, 700);
         IJobEscrow.Payout memory other = IJobEscrow.Payout(1, PAYEE, 50);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(refused), _leaf(other)));
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.PaymentFailed.selector, refuser, 700));
-        escrow.claim(jobId, outcome, refused, _proof(_leaf(other)));
-        _true(!escrow.isClaimed(jobId, 0), "not marked as paid");
-        escrow.claim(jobId, outcome, other, _proof(_leaf(refused)));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(refused), _leaf(other)));
+        vm.expectRevert(abi.encodeWithSelector(Payments.PaymentFailed.selector, refuser, 700));
+        escrow.claim(job, outcome, refused, _proof(_leaf(other)));
+        _true(!escrow.isClaimed(job, 0), "not marked as paid");
+        escrow.claim(job, outcome, other, _proof(_leaf(refused)));
         _eq(PAYEE.balance, 50, "the other is paid");
     }
 
     function test_aLongAnswerToAPaymentIsNotCopied() public {
         IJobEscrow.Payout memory payout = IJobEscrow.Payout(0, address(new Talker()), 700);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
-        escrow.claim(jobId, outcome, payout, new bytes32[](0));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
+        escrow.claim(job, outcome, payout, new bytes32[](0));
         _eq(payout.account.balance, 700, "paid");
     }
 
@@ -153,18 +154,18 @@ contract PayoutsTest is MarketTest {
         Reenterer thief = new Reenterer();
         IJobEscrow.Payout memory first = IJobEscrow.Payout(0, address(thief), 700);
         IJobEscrow.Payout memory second = IJobEscrow.Payout(1, address(thief), 50);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
         _fund(); // something to steal
         IJobEscrow.Claim[] memory claims = new IJobEscrow.Claim[](1);
-        claims[0] = IJobEscrow.Claim(jobId, outcome, second, _proof(_leaf(first)));
+        claims[0] = IJobEscrow.Claim(job, outcome, second, _proof(_leaf(first)));
         thief.prepare(
-            address(escrow), abi.encodeCall(escrow.claim, (jobId, outcome, first, _proof(_leaf(second))))
+            address(escrow), abi.encodeCall(escrow.claim, (job, outcome, first, _proof(_leaf(second))))
         );
         thief.prepare(
-            address(escrow), abi.encodeCall(escrow.claim, (jobId, outcome, second, _proof(_leaf(first))))
+            address(escrow), abi.encodeCall(escrow.claim, (job, outcome, second, _proof(_leaf(first))))
         );
         thief.prepare(address(escrow), abi.encodeCall(escrow.claimMany, (claims)));
-        escrow.claim(jobId, outcome, first, _proof(_leaf(second)));
+        escrow.claim(job, outcome, first, _proof(_leaf(second)));
         _allRefused(thief, 3);
         _eq(address(thief).balance, 700, "once");
         // In a call of its own the second payout is still there.
@@ -176,12 +177,12 @@ contract PayoutsTest is MarketTest {
         Reenterer thief = new Reenterer();
         vm.deal(address(thief), _price(1));
         _fund(); // something to steal
-        (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fundAs(address(thief));
-        (uint256 other, IJobEscrow.JobTerms memory others) = _failed();
-        thief.prepare(address(escrow), abi.encodeCall(escrow.refund, (jobId, terms)));
-        thief.prepare(address(escrow), abi.encodeCall(escrow.refund, (other, others)));
+        (, IJobEscrow.JobTerms memory terms) = _fundAs(address(thief));
+        (, IJobEscrow.JobTerms memory others) = _failed();
+        thief.prepare(address(escrow), abi.encodeCall(escrow.refund, (terms)));
+        thief.prepare(address(escrow), abi.encodeCall(escrow.refund, (others)));
         vm.warp(terms.deadlineSec + 1);
-        escrow.refund(jobId, terms);
+        escrow.refund(terms);
         _allRefused(thief, 2);
         _eq(address(thief).balance, _price(1), "once");
         _eq(address(escrow).balance, 2 * _price(1), "the others' money stays");
@@ -207,11 +208,11 @@ contract PayoutsTest is MarketTest {
     }
 
     function test_aBuyerThatRefusesPaymentHurtsItselfAlone() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms) = _fundWithRefuser();
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _fundWithRefuser();
         vm.warp(terms.deadlineSec + 1);
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.PaymentFailed.selector, terms.buyer, terms.amountWei));
-        escrow.refund(jobId, terms);
-        _eq(_state(jobId), JobState.Funded);
+        vm.expectRevert(abi.encodeWithSelector(Payments.PaymentFailed.selector, terms.buyer, terms.amount));
+        escrow.refund(terms);
+        _eq(_state(job), JobState.Funded);
     }
 
     function test_theEscrowTakesNoMoneyThatIsNotAJobs() public {
@@ -238,53 +239,53 @@ contract PayoutsTest is MarketTest {
         IJobEscrow.Payout memory first = IJobEscrow.Payout(firstIndex, PAYEE, firstWei);
         IJobEscrow.Payout memory second = IJobEscrow.Payout(secondIndex, PAYEE, secondWei);
         _fund();
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_pair(_leaf(first), _leaf(second)));
         uint256 expected;
-        expected += _tryClaim(jobId, outcome, first, _leaf(second), _price(1) - expected);
-        expected += _tryClaim(jobId, outcome, second, _leaf(first), _price(1) - expected);
+        expected += _tryClaim(job, outcome, first, _leaf(second), _price(1) - expected);
+        expected += _tryClaim(job, outcome, second, _leaf(first), _price(1) - expected);
         // A second round pays nothing, whatever the first did.
-        _tryClaim(jobId, outcome, first, _leaf(second), 0);
-        _tryClaim(jobId, outcome, second, _leaf(first), 0);
+        _tryClaim(job, outcome, first, _leaf(second), 0);
+        _tryClaim(job, outcome, second, _leaf(first), 0);
         _eq(PAYEE.balance, expected, "paid");
-        _eq(escrow.job(jobId).unclaimedWei, _price(1) - expected, "left");
+        _eq(escrow.jobOf(job).unclaimed, _price(1) - expected, "left");
         _eq(address(escrow).balance, 2 * _price(1) - expected, "balance");
     }
 
     /// The slot of a settled job keeps amount, bits and time apart.
     function testFuzz_inlineBitsDoNotTouchTheAmount(uint8 index, uint40 windowStart) public {
         vm.warp(uint256(windowStart) % (1 << 39) + START);
-        IJobEscrow.Payout memory payout = IJobEscrow.Payout(uint256(index) % 112, PAYEE, 1);
-        (uint256 jobId, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
-        uint256 endSec = escrow.job(jobId).windowEndSec;
-        escrow.claim(jobId, outcome, payout, new bytes32[](0));
-        IJobEscrow.Job memory job = escrow.job(jobId);
-        _eq(job.windowEndSec, endSec, "time");
-        _eq(job.unclaimedWei, _price(1) - 1, "amount");
-        _eq(job.state, JobState.Settled);
-        for (uint256 i; i < 112; ++i) _true(escrow.isClaimed(jobId, i) == (i == payout.index), "bits");
+        IJobEscrow.Payout memory payout = IJobEscrow.Payout(uint256(index) % 110, PAYEE, 1);
+        (bytes32 job, IJobEscrow.Outcome memory outcome) = _settled(_leaf(payout));
+        uint256 endSec = escrow.jobOf(job).windowEndSec;
+        escrow.claim(job, outcome, payout, new bytes32[](0));
+        IJobEscrow.Job memory stored = escrow.jobOf(job);
+        _eq(stored.windowEndSec, endSec, "time");
+        _eq(stored.unclaimed, _price(1) - 1, "amount");
+        _eq(stored.state, JobState.Settled);
+        for (uint256 i; i < 110; ++i) _true(escrow.isClaimed(job, i) == (i == payout.index), "bits");
     }
 
     // ---- steps of this file ------------------------------------------------------------------------
 
     /// Claims, and checks that exactly a first claim of at most `leftWei` succeeds. Returns what was paid.
     function _tryClaim(
-        uint256 jobId,
+        bytes32 job,
         IJobEscrow.Outcome memory outcome,
         IJobEscrow.Payout memory payout,
         bytes32 sibling,
         uint256 leftWei
     ) private returns (uint256) {
-        bool due = payout.amountWei <= leftWei && !escrow.isClaimed(jobId, payout.index);
-        try escrow.claim(jobId, outcome, payout, _proof(sibling)) {
+        bool due = payout.amount <= leftWei && !escrow.isClaimed(job, payout.index);
+        try escrow.claim(job, outcome, payout, _proof(sibling)) {
             _true(due, "a claim that is not due was paid");
-            return payout.amountWei;
+            return payout.amount;
         } catch {
             _true(!due, "a claim that is due was refused");
             return 0;
         }
     }
 
-    function _fundWithRefuser() private returns (uint256, IJobEscrow.JobTerms memory) {
+    function _fundWithRefuser() private returns (bytes32, IJobEscrow.JobTerms memory) {
         address refuser = address(new Refuser());
         vm.deal(refuser, _price(1));
         return _fundAs(refuser);
@@ -302,12 +303,12 @@ contract PayoutsTest is MarketTest {
     }
 
     function _refusedProof(
-        uint256 jobId,
+        bytes32 job,
         IJobEscrow.Outcome memory outcome,
         IJobEscrow.Payout memory payout,
         bytes32[] memory proof
     ) private {
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.ProofInvalid.selector, jobId, payout.index));
-        escrow.claim(jobId, outcome, payout, proof);
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.ProofInvalid.selector, job, payout.index));
+        escrow.claim(job, outcome, payout, proof);
     }
 }

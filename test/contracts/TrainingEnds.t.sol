@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IGradientRounds} from "../../contracts/interfaces/IGradientRounds.sol";
+import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
 import {Payments} from "../../contracts/libraries/Payments.sol";
 import {OwnerStatus} from "../../contracts/libraries/TrainingSlots.sol";
 import {TrainingState} from "../../contracts/libraries/TrainingStates.sol";
@@ -248,6 +249,21 @@ contract TrainingEndsTest is TrainingTest {
         }
     }
 
+    function test_theOperatorsAreAskedForTheTokenAndForTheirFeeInIt() public {
+        (TestToken token, IGradientRounds.TrainingRequest memory request) = _inToken();
+        vm.prank(members[1]);
+        operators.acceptToken(address(token), FEE + 1);
+        _refusedOpening(
+            request, abi.encodeWithSelector(IGradientRounds.FeeTooSmall.selector, ROUND_FEE, ROUND_FEE + 1)
+        );
+        vm.prank(members[1]);
+        operators.refuseToken(address(token));
+        _refusedOpening(
+            request,
+            abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[1], address(token))
+        );
+    }
+
     function test_tokensThatDeliverLessOrNothingAreRefused() public {
         (TestToken token, IGradientRounds.TrainingRequest memory request) = _inToken();
         token.behave(TestToken.Manner.Taxing);
@@ -305,6 +321,10 @@ contract TrainingEndsTest is TrainingTest {
         token = new TestToken();
         request = _asked();
         request.token = address(token);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.acceptToken(address(token), FEE);
+        }
         token.mint(MODEL_OWNER, 3 * POT);
         vm.prank(MODEL_OWNER);
         token.approve(address(rounds), type(uint256).max);

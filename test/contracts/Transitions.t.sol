@@ -8,9 +8,9 @@ import {MarketTest} from "./MarketTest.sol";
 /// @notice Every call in every state, each otherwise in order: whether it succeeds, and what it says if not.
 contract TransitionsTest is MarketTest {
     bytes32 private constant PAYOUTS = keccak256("payouts");
-    uint8 private constant STATES = 7;
+    uint8 private constant STATES = 8;
 
-    uint256 private _jobId;
+    bytes32 private _named;
     IJobEscrow.JobTerms private _agreed;
 
     function test_joinLeadsFromFundedOnly() public {
@@ -21,12 +21,12 @@ contract TransitionsTest is MarketTest {
         _tried(_bit(JobState.Joined), JobState.Attested, this.doAttest);
     }
 
-    function test_acceptLeadsFromAttestedOnly() public {
-        _tried(_bit(JobState.Attested), JobState.Settled, this.doAccept);
+    function test_acceptLeadsFromAttestedAndDisputedOnly() public {
+        _tried(_bit(JobState.Attested) | _bit(JobState.Disputed), JobState.Settled, this.doAccept);
     }
 
-    function test_settleLeadsFromAttestedOnly() public {
-        _tried(_bit(JobState.Attested), JobState.Settled, this.doSettle);
+    function test_settleLeadsFromAttestedAndDisputedOnly() public {
+        _tried(_bit(JobState.Attested) | _bit(JobState.Disputed), JobState.Settled, this.doSettle);
     }
 
     function test_failLeadsFromFundedAndJoinedOnly() public {
@@ -35,6 +35,36 @@ contract TransitionsTest is MarketTest {
 
     function test_refundLeadsFromFundedJoinedAndFailedOnly() public {
         _tried(_bit(JobState.Funded) | _bit(JobState.Joined) | _bit(JobState.Failed), JobState.Refunded, this.doRefund);
+    }
+
+    function test_suspendLeadsFromAttestedOnly() public {
+        _tried(_bit(JobState.Attested), JobState.Disputed, this.doSuspend);
+    }
+
+    function test_overturnLeadsFromAttestedAndDisputedOnly() public {
+        _tried(_bit(JobState.Attested) | _bit(JobState.Disputed), JobState.Refunded, this.doOverturn);
+    }
+
+    function test_theTableHasTheseArrowsAndNoOthers() public view {
+        // By the state that they lead to, the states that they come from.
+        uint256[STATES] memory leadsFrom = [
+            0,
+            _bit(JobState.None),
+            _bit(JobState.Funded),
+            _bit(JobState.Joined),
+            _bit(JobState.Attested),
+            _bit(JobState.Attested) | _bit(JobState.Disputed),
+            _bit(JobState.Funded) | _bit(JobState.Joined),
+            // By {refund}, and from these two by {overturn}.
+            _bit(JobState.Funded) | _bit(JobState.Joined) | _bit(JobState.Failed) | _bit(JobState.Attested)
+                | _bit(JobState.Disputed)
+        ];
+        for (uint8 from; from < STATES; ++from) {
+            for (uint8 to; to < STATES; ++to) {
+                bool arrow = (leadsFrom[to] >> from) & 1 == 1;
+                _true(escrow.transitionAllowed(JobState(from), JobState(to)) == arrow, "the table says otherwise");
+            }
+        }
     }
 
     /// The call in every state: it succeeds in the states whose bits are set, and names the arrow otherwise.
@@ -46,12 +76,11 @@ contract TransitionsTest is MarketTest {
             _bring(from);
             if (!arrow) {
                 vm.expectRevert(
-                    abi.encodeWithSelector(IJobEscrow.TransitionRefused.selector, _jobId, from, to)
+                    abi.encodeWithSelector(IJobEscrow.TransitionRefused.selector, _named, from, to)
                 );
             }
             call();
-            _eq(_state(_jobId), arrow ? to : from);
-            _true(escrow.transitionAllowed(from, to) == arrow, "the table says otherwise");
+            _eq(_state(_named), arrow ? to : from);
         }
     }
 
@@ -59,55 +88,69 @@ contract TransitionsTest is MarketTest {
         return 1 << uint8(state);
     }
 
-    /// Makes a new job and brings it to a state; in None it has the next number.
+    /// Makes a new job and brings it to a state.
     function _bring(JobState state) private {
         IJobEscrow.JobTerms memory terms;
         if (state == JobState.None) {
-            (_jobId, terms) = _fund();
-            ++_jobId;
+            // As the buyer might have funded it, and did not.
+            terms = _terms(BUYER, _request(_publish(1)), _price(1));
+            _named = _job(terms);
         } else if (state == JobState.Funded) {
-            (_jobId, terms) = _fund();
-        } else if (state == JobState.Joined || state == JobState.Attested || state == JobState.Settled) {
-            (_jobId, terms) = _joined();
+            (_named, terms) = _fund();
+        } else if (state >= JobState.Joined && state <= JobState.Settled) {
+            (_named, terms) = _joined();
         } else {
-            (_jobId, terms) = _failed();
+            (_named, terms) = _failed();
         }
         _agreed = terms;
-        if (state == JobState.Attested || state == JobState.Settled) this.doAttest();
+        if (state >= JobState.Attested && state <= JobState.Settled) this.doAttest();
+        if (state == JobState.Disputed) this.doSuspend();
         if (state == JobState.Settled) this.doAccept();
-        if (state == JobState.Refunded) escrow.refund(_jobId, terms);
-        _eq(_state(_jobId), state);
+        if (state == JobState.Refunded) escrow.refund(terms);
+        _eq(_state(_named), state);
     }
 
     // Each is external, so that a call on the escrow is the only one that can revert in it.
 
     function doJoin() external {
-        _call(abi.encodeCall(escrow.join, (_jobId, _agreed, _signAll(_joinDigest(_jobId, _agreed.specHash)))));
+        _call(abi.encodeCall(escrow.join, (_agreed, _signAll(_joinDigest(_named)))));
     }
 
     function doAttest() external {
-        IJobEscrow.Attestation memory attestation = _attestation(_jobId, _agreed, PAYOUTS);
+        IJobEscrow.Attestation memory attestation = _attestation(_named, PAYOUTS);
         _call(abi.encodeCall(escrow.attest, (_agreed, attestation, _signAll(_attestDigest(attestation)))));
     }
 
     function doAccept() external {
-        bytes memory data = abi.encodeCall(escrow.accept, (_jobId, _outcome(_agreed, PAYOUTS)));
+        bytes memory data = abi.encodeCall(escrow.accept, (_named, _outcome(_agreed, PAYOUTS)));
         vm.prank(BUYER);
+        _call(data);
+    }
+
+    function doSuspend() external {
+        bytes memory data = abi.encodeCall(escrow.suspend, (_named, _outcome(_agreed, PAYOUTS)));
+        vm.prank(address(disputes));
+        _call(data);
+    }
+
+    function doOverturn() external {
+        bytes memory data = abi.encodeCall(escrow.overturn, (_named, _outcome(_agreed, PAYOUTS)));
+        vm.prank(address(disputes));
         _call(data);
     }
 
     function doSettle() external {
         vm.warp(START + WINDOW + 1);
-        _call(abi.encodeCall(escrow.settle, (_jobId, _outcome(_agreed, PAYOUTS))));
+        _call(abi.encodeCall(escrow.settle, (_named, _outcome(_agreed, PAYOUTS))));
     }
 
     function doFail() external {
-        _call(abi.encodeCall(escrow.fail, (_jobId, _agreed, _notices(_jobId, 1, 2))));
+        _call(abi.encodeCall(escrow.fail, (_agreed, _notices(_named, 1, 2))));
     }
 
     function doRefund() external {
-        vm.warp(START + DURATION + 1);
-        _call(abi.encodeCall(escrow.refund, (_jobId, _agreed)));
+        vm.warp(START + DURATION + GRACE + 1);
+        _call(abi.encodeCall(escrow.refund, (_agreed)));
     }
 
     function _call(bytes memory data) private {

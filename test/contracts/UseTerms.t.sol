@@ -5,28 +5,10 @@ import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOfferRegistry} from "../../contracts/interfaces/IOfferRegistry.sol";
 import {MarketTest} from "./MarketTest.sol";
 
-/// @notice What a seller's terms refuse, how a refusal is explained, and what becomes of the privacy budget.
+/// @notice What a seller's terms refuse, how a refusal is explained, and what a use costs.
 contract UseTermsTest is MarketTest {
     address private constant OTHER_SELLER = address(0x5e11e7);
     uint64 private constant BUDGET = 1000;
-
-    /// One data set under these terms, with a budget.
-    function _offered(address seller, IOfferRegistry.UseTerms memory terms, uint64 budget)
-        private
-        returns (IOfferRegistry.OfferUse memory)
-    {
-        IOfferRegistry.OfferInput memory input = _input(string(abi.encode(seller, offers.offerCount())));
-        (input.terms, input.budgetMicroRho) = (terms, budget);
-        vm.prank(seller);
-        offers.publish(input);
-        return _use(seller, _commit(seller, input), terms);
-    }
-
-    function _over(IOfferRegistry.OfferUse memory use) private view returns (IJobEscrow.JobRequest memory) {
-        IOfferRegistry.OfferUse[] memory uses = new IOfferRegistry.OfferUse[](1);
-        uses[0] = use;
-        return _request(uses);
-    }
 
     /// Refused by this term alone, in the quotation, in the creation, and in the explanation.
     function _refused(
@@ -36,7 +18,9 @@ contract UseTermsTest is MarketTest {
         bytes32 asked
     ) private {
         bytes memory reason =
-            abi.encodeWithSelector(IOfferRegistry.TermRefused.selector, uint256(1), term, found, asked);
+            abi.encodeWithSelector(
+            IOfferRegistry.TermRefused.selector, request.offers[0].dataRoot, term, found, asked
+        );
         vm.expectRevert(reason);
         vm.prank(BUYER);
         escrow.createJob{value: 1 ether}(request);
@@ -45,21 +29,18 @@ contract UseTermsTest is MarketTest {
         escrow.quote(request);
         IOfferRegistry.TermFailure[] memory failures = escrow.explain(BUYER, request);
         _eq(failures.length, 1, "failures");
-        _eq(failures[0].offerId, 1, "offer");
+        _true(failures[0].dataRoot == request.offers[0].dataRoot, "offer");
+        _true(failures[0].seller == request.offers[0].seller, "seller");
         _eq(uint256(failures[0].term), uint256(term), "term");
         _true(failures[0].found == found && failures[0].asked == asked, "values");
     }
 
-    function _taken(IJobEscrow.JobRequest memory request) private returns (uint256 jobId, uint256 amountWei) {
+    function _taken(IJobEscrow.JobRequest memory request) private returns (bytes32 job, uint256 amountWei) {
         _eq(escrow.explain(BUYER, request).length, 0, "nothing to explain");
         vm.prank(BUYER);
         amountWei = escrow.quote(request);
         vm.prank(BUYER);
-        jobId = escrow.createJob{value: amountWei}(request);
-    }
-
-    function _left(IOfferRegistry.OfferUse memory use) private view returns (uint256) {
-        return offers.listing(use.seller, _set(), use.dataRoot).budgetLeftMicroRho;
+        job = escrow.createJob{value: amountWei}(request);
     }
 
     function _word(uint256 value) private pure returns (bytes32) {
@@ -106,24 +87,24 @@ contract UseTermsTest is MarketTest {
 
     function test_onlyAllowedAlgorithmsRun() public {
         bytes32 other = keccak256("other");
-        IOfferRegistry.UseTerms memory terms = _useTerms();
-        terms.algorithms = _pair(_valueLeaf(ALGORITHM), _valueLeaf(other));
-        IOfferRegistry.OfferUse memory use = _offered(SELLER, terms, EXACT);
-        _refused(_over(use), IOfferRegistry.Term.Algorithm, ALGORITHM, terms.algorithms);
-        use.algorithmProof = _proof(_valueLeaf(other));
+        IOfferRegistry.Rules memory rules;
+        rules.algorithms = _pair(_valueLeaf(ALGORITHM), _valueLeaf(other));
+        IOfferRegistry.OfferUse memory use = _offeredUnder(SELLER, rules, EXACT);
+        _refused(_over(use), IOfferRegistry.Term.Algorithm, ALGORITHM, rules.algorithms);
+        use.rules[0].algorithmProof = _proof(_valueLeaf(other));
         _taken(_over(use));
         // A leaf's hash is no leaf: the root itself proves nothing.
-        use.algorithmProof = new bytes32[](0);
+        use.rules[0].algorithmProof = new bytes32[](0);
         IJobEscrow.JobRequest memory request = _over(use);
-        request.algorithm = terms.algorithms;
+        request.algorithm = rules.algorithms;
         _eq(escrow.explain(BUYER, request).length, 1, "the root is no algorithm");
     }
 
     function test_onlyAllowedAccountsBuy() public {
-        IOfferRegistry.UseTerms memory terms = _useTerms();
-        terms.buyers = _valueLeaf(_word(uint160(STRANGER)));
-        IOfferRegistry.OfferUse memory use = _offered(SELLER, terms, EXACT);
-        _refused(_over(use), IOfferRegistry.Term.Buyer, _word(uint160(BUYER)), terms.buyers);
+        IOfferRegistry.Rules memory rules;
+        rules.buyers = _valueLeaf(_word(uint160(STRANGER)));
+        IOfferRegistry.OfferUse memory use = _offeredUnder(SELLER, rules, EXACT);
+        _refused(_over(use), IOfferRegistry.Term.Buyer, _word(uint160(BUYER)), rules.buyers);
         vm.deal(STRANGER, 1 ether);
         vm.prank(STRANGER);
         escrow.createJob{value: _price(1)}(_over(use));
@@ -131,10 +112,10 @@ contract UseTermsTest is MarketTest {
 
     function test_aBuyerDeclaresAnAllowedPurpose() public {
         bytes32 purpose = keccak256("cancer research");
-        IOfferRegistry.UseTerms memory terms = _useTerms();
-        terms.purposes = _valueLeaf(purpose);
-        IJobEscrow.JobRequest memory request = _over(_offered(SELLER, terms, EXACT));
-        _refused(request, IOfferRegistry.Term.Purpose, 0, terms.purposes);
+        IOfferRegistry.Rules memory rules;
+        rules.purposes = _valueLeaf(purpose);
+        IJobEscrow.JobRequest memory request = _over(_offeredUnder(SELLER, rules, EXACT));
+        _refused(request, IOfferRegistry.Term.Purpose, 0, rules.purposes);
         request.purpose = purpose;
         _taken(request);
     }
@@ -169,7 +150,7 @@ contract UseTermsTest is MarketTest {
         vm.expectRevert(
             abi.encodeWithSelector(
                 IOfferRegistry.TermRefused.selector,
-                uint256(1),
+                request.offers[0].dataRoot,
                 IOfferRegistry.Term.MinSellers,
                 _word(different),
                 _word(13)
@@ -180,31 +161,99 @@ contract UseTermsTest is MarketTest {
     }
 
     function test_explainNamesEveryTermOfEveryOffer() public {
-        IOfferRegistry.UseTerms memory terms = _useTerms();
-        (terms.expirySec, terms.minSellers, terms.maxMicroRho) = (uint40(START - 1), 9, 5);
-        (terms.algorithms, terms.buyers, terms.purposes) = (keccak256("a"), keccak256("b"), keccak256("c"));
-        IOfferRegistry.OfferUse[] memory uses = new IOfferRegistry.OfferUse[](3);
-        uses[0] = _offered(SELLER, terms, BUDGET);
-        uses[1] = _use(SELLER, keccak256("no such data"), terms);
-        uses[2] = _offered(OTHER_SELLER, terms, BUDGET);
-        // A copy: structs in memory are shared.
-        uses[2].terms = abi.decode(abi.encode(terms), (IOfferRegistry.UseTerms));
-        uses[2].terms.priceWei = 1;
+        IOfferRegistry.Rules memory rules;
+        (rules.algorithms, rules.buyers, rules.purposes) = (keccak256("a"), keccak256("b"), keccak256("c"));
+        (rules.token, rules.hook) = (STRANGER, STRANGER);
+        IOfferRegistry.OfferUse[] memory uses = new IOfferRegistry.OfferUse[](4);
+        uses[0] = _offeredUnder(SELLER, rules, BUDGET);
+        (uses[0].terms.expirySec, uses[0].terms.minSellers, uses[0].terms.maxMicroRho) = (uint40(START - 1), 9, 5);
+        _relist(uses[0]);
+        uses[1] = _use(SELLER, keccak256("no such data"), _useTerms());
+        uses[2] = _offered(OTHER_SELLER, _useTerms(), BUDGET);
+        uses[2].terms.price = 1;
+        // With the terms, and without their rules.
+        uses[3] = _offeredUnder(SELLER, rules, EXACT);
+        uses[3].rules = new IOfferRegistry.RulesUse[](0);
         IOfferRegistry.TermFailure[] memory failures = escrow.explain(BUYER, _request(uses));
-        _eq(failures.length, 9, "failures");
-        for (uint256 i; i < 7; ++i) {
+        _eq(failures.length, 12, "failures");
+        for (uint256 i; i < 9; ++i) {
             _eq(uint256(failures[i].term), uint256(IOfferRegistry.Term.Expiry) + i, "term");
-            _eq(failures[i].offerId, 1, "offer");
+            _true(failures[i].dataRoot == uses[0].dataRoot, "offer");
         }
-        _eq(uint256(failures[7].term), uint256(IOfferRegistry.Term.Listing), "no such offer");
-        _eq(uint256(failures[8].term), uint256(IOfferRegistry.Term.Terms), "other terms");
-        _eq(failures[8].offerId, 2, "of the last");
+        _eq(uint256(failures[9].term), uint256(IOfferRegistry.Term.Listing), "no such offer");
+        _eq(uint256(failures[10].term), uint256(IOfferRegistry.Term.Terms), "other terms");
+        _true(failures[10].dataRoot == uses[2].dataRoot && failures[10].seller == OTHER_SELLER, "of the third");
+        _eq(uint256(failures[11].term), uint256(IOfferRegistry.Term.Terms), "no rules");
+    }
+
+    /// The rules stand in the terms as a hash: whatever is shown instead of them is refused.
+    function test_aJobShowsTheRulesOfTheTerms() public {
+        IOfferRegistry.Rules memory rules;
+        rules.purposes = _valueLeaf(0);
+        IOfferRegistry.OfferUse memory use = _offeredUnder(SELLER, rules, EXACT);
+        IOfferRegistry.RulesUse[] memory shown = use.rules;
+        use.rules = new IOfferRegistry.RulesUse[](0);
+        _refusedRules(use);
+        use.rules = new IOfferRegistry.RulesUse[](2);
+        (use.rules[0], use.rules[1]) = (shown[0], shown[0]);
+        _refusedRules(use);
+        use.rules = shown;
+        bytes memory original = abi.encode(rules);
+        for (uint256 word; word < original.length / 32; ++word) {
+            use.rules[0].rules = abi.decode(_flipped(original, word), (IOfferRegistry.Rules));
+            _refusedRules(use);
+        }
+        use.rules[0].rules = rules;
+        _taken(_over(use));
+        // Nor may rules be shown where the terms have none.
+        use = _offered(SELLER, _useTerms(), EXACT);
+        use.rules = shown;
+        _refusedRules(use);
+    }
+
+    function _refusedRules(IOfferRegistry.OfferUse memory use) private {
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.RulesMismatch.selector, use.dataRoot));
+        vm.prank(BUYER);
+        escrow.createJob{value: _price(1)}(_over(use));
+    }
+
+    function test_anOfferIsListedWithTheRulesOfItsTerms() public {
+        IOfferRegistry.OfferInput memory input = _input("data");
+        bytes memory mismatch =
+            abi.encodeWithSelector(IOfferRegistry.RulesMismatch.selector, _commit(SELLER, input));
+        IOfferRegistry.Rules memory rules;
+        rules.purposes = keccak256("purposes");
+        input.rules = _one(rules);
+        _refusedOffer(input, mismatch);
+        input.terms.rulesHash = keccak256("others");
+        _refusedOffer(input, mismatch);
+        input.terms.rulesHash = keccak256(abi.encode(rules));
+        input.rules = new IOfferRegistry.Rules[](2);
+        (input.rules[0], input.rules[1]) = (rules, rules);
+        _refusedOffer(input, mismatch);
+        input.rules = new IOfferRegistry.Rules[](0);
+        _refusedOffer(input, mismatch);
+        rules.discountBps = 10_001;
+        input.rules = _one(rules);
+        input.terms.rulesHash = keccak256(abi.encode(rules));
+        _refusedOffer(input, abi.encodeWithSelector(IOfferRegistry.DiscountInvalid.selector, 10_001));
+        // The same when it is listed again.
+        IOfferRegistry.OfferUse memory use = _offered(SELLER, _useTerms(), EXACT);
+        vm.expectRevert(abi.encodeWithSelector(IOfferRegistry.DiscountInvalid.selector, 10_001));
+        vm.prank(SELLER);
+        offers.relist(_set(), use.dataRoot, input.terms, input.rules);
+    }
+
+    function _refusedOffer(IOfferRegistry.OfferInput memory input, bytes memory reason) private {
+        vm.expectRevert(reason);
+        vm.prank(SELLER);
+        offers.publish(input);
     }
 
     function test_aJobNamesTheTermsThatTheOfferHasNow() public {
         IOfferRegistry.OfferUse memory use = _offered(SELLER, _useTerms(), EXACT);
         bytes memory original = abi.encode(use.terms);
-        bytes memory changed = abi.encodeWithSelector(IOfferRegistry.TermsChanged.selector, 1);
+        bytes memory changed = abi.encodeWithSelector(IOfferRegistry.TermsChanged.selector, use.dataRoot);
         for (uint256 word; word < original.length / 32; ++word) {
             use.terms = abi.decode(_flipped(original, word), (IOfferRegistry.UseTerms));
             vm.expectRevert(changed);
@@ -227,7 +276,7 @@ contract UseTermsTest is MarketTest {
 
     function test_thePriceGrowsWithTheBudgetSpent() public {
         IOfferRegistry.UseTerms memory terms = _useTerms();
-        terms.rhoPriceWei = 7;
+        terms.rhoPrice = 7;
         IOfferRegistry.OfferUse memory use = _offered(SELLER, terms, BUDGET);
         IJobEscrow.JobRequest memory request = _over(use);
         request.microRho = 300;
@@ -251,107 +300,5 @@ contract UseTermsTest is MarketTest {
         _eq(_left(use), 0, "all of it");
         request.microRho = 1;
         _refused(request, IOfferRegistry.Term.Budget, _word(1), 0);
-    }
-
-    function test_budgetComesBackFromAJobThatNobodyJoinedAndOnce() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
-        IJobEscrow.JobSpec memory spec = _spec(request, _ids());
-        address[] memory sellers = new address[](1);
-        sellers[0] = SELLER;
-        bytes memory notYet = abi.encodeWithSelector(IJobEscrow.BudgetNotReturnable.selector, jobId);
-        vm.expectRevert(notYet);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        vm.warp(terms.deadlineSec + 1);
-        escrow.refund(jobId, terms);
-
-        // Whatever is said of the job is checked against what it is bound to.
-        IJobEscrow.JobSpec memory wrong = _spec(request, _ids());
-        wrong.microRho = 900;
-        bytes memory mismatch = abi.encodeWithSelector(IJobEscrow.SpecMismatch.selector, jobId);
-        vm.expectRevert(mismatch);
-        escrow.returnBudget(jobId, terms, wrong, sellers);
-        vm.expectRevert(mismatch);
-        escrow.returnBudget(jobId, terms, spec, new address[](0));
-        sellers[0] = OTHER_SELLER;
-        vm.expectRevert(
-            abi.encodeWithSelector(IOfferRegistry.OfferUnknown.selector, OTHER_SELLER, spec.dataRoots[0])
-        );
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        sellers[0] = SELLER;
-        terms.amountWei += 1;
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.TermsMismatch.selector, jobId));
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        terms.amountWei -= 1;
-
-        _eq(_left(request.offers[0]), BUDGET - 300, "still reserved");
-        vm.expectEmit();
-        emit IOfferRegistry.BudgetReturned(1, 300);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        _eq(_left(request.offers[0]), BUDGET, "back");
-        vm.expectRevert(notYet);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        _eq(_left(request.offers[0]), BUDGET, "once");
-    }
-
-    /// A buyer that refuses its money back cannot hold the budget.
-    function test_budgetComesBackFromAnExpiredJobThatIsNotRefunded() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
-        IJobEscrow.JobSpec memory spec = _spec(request, _ids());
-        address[] memory sellers = new address[](1);
-        sellers[0] = SELLER;
-        bytes memory refused = abi.encodeWithSelector(IJobEscrow.BudgetNotReturnable.selector, jobId);
-        vm.warp(terms.deadlineSec);
-        vm.expectRevert(refused);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        vm.warp(terms.deadlineSec + 1);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        _eq(_left(request.offers[0]), BUDGET, "back");
-        escrow.refund(jobId, terms);
-        vm.expectRevert(refused);
-        escrow.returnBudget(jobId, terms, spec, sellers);
-        _eq(_left(request.offers[0]), BUDGET, "once");
-    }
-
-    /// Who failed after it joined has seen the data at work: money comes back, budget does not.
-    function test_whatWasJoinedIsSpent() public {
-        (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
-        escrow.join(jobId, terms, _signAll(_joinDigest(jobId, terms.specHash)));
-        escrow.fail(jobId, terms, _notices(jobId, 1, 3));
-        escrow.refund(jobId, terms);
-        address[] memory sellers = new address[](1);
-        sellers[0] = SELLER;
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.BudgetNotReturnable.selector, jobId));
-        escrow.returnBudget(jobId, terms, _spec(request, _ids()), sellers);
-        _eq(_left(request.offers[0]), BUDGET - 300, "spent");
-    }
-
-    function test_anExactJobHasNothingToGiveBack() public {
-        IJobEscrow.JobRequest memory request = _over(_offered(SELLER, _useTerms(), EXACT));
-        IJobEscrow.JobTerms memory terms = _terms(BUYER, request, _ids(), _price(1));
-        vm.prank(BUYER);
-        uint256 jobId = escrow.createJob{value: _price(1)}(request);
-        escrow.fail(jobId, terms, _notices(jobId, 1, 3));
-        address[] memory sellers = new address[](1);
-        sellers[0] = SELLER;
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.BudgetNotReturnable.selector, jobId));
-        escrow.returnBudget(jobId, terms, _spec(request, _ids()), sellers);
-    }
-
-    function _ids() private pure returns (uint256[] memory ids) {
-        ids = new uint256[](1);
-        ids[0] = 1;
-    }
-
-    /// A funded job that reserved 300 of the budget.
-    function _private()
-        private
-        returns (uint256 jobId, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request)
-    {
-        request = _over(_offered(SELLER, _useTerms(), BUDGET));
-        request.microRho = 300;
-        terms = _terms(BUYER, request, _ids(), _price(1));
-        vm.prank(BUYER);
-        jobId = escrow.createJob{value: _price(1)}(request);
-        _eq(_left(request.offers[0]), BUDGET - 300, "reserved");
     }
 }
