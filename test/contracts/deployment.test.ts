@@ -62,7 +62,7 @@ test("a market is deployed in one piece, with its settings, or not at all", asyn
   const chain = await startDevChain();
   const provider = openProvider(chain.url, 31337);
   try {
-    const [{ privateKey }] = chain.accounts as [{ privateKey: string }];
+    const { privateKey } = chain.accounts[0]!;
     const distracted = new DistractedWallet(privateKey, provider);
     await expect(deployMarket(distracted, settings)).rejects.toMatchObject({
       code: "INTERNAL",
