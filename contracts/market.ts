@@ -222,15 +222,23 @@ export class Market extends MarketReader {
    */
   async createJob(input: JobInput): Promise<{ receipt: TransactionReceipt; job: string; amountWei: bigint }> {
     const buyer = await this.#signer.getAddress();
-    const [request, quoted] = await Promise.all([
-      this.jobRequest(input),
-      input.amountWei ?? this.quote({ ...input, buyer }),
-    ]);
+    const request = await this.jobRequest(input);
     const { token } = request;
-    const permit = token === ZeroAddress ? undefined : await this.#allow(token, quoted, input.deadlineSec);
+    const inEth = token === ZeroAddress;
+    // The escrow refuses another amount of ETH than is due; of a token it takes what is due, if it is allowed to.
+    const agreed = inEth ? input.amountWei : undefined;
+    const amount = agreed ?? (await this.quote({ ...input, buyer }));
+    if (input.amountWei !== undefined && !inEth && amount > input.amountWei) {
+      throw new SymbolonError(
+        "FUNDS_MISSING",
+        `the job costs ${amount} units of token ${token}, and ${input.amountWei} were agreed to`,
+        { hint: "ask for the price again" },
+      );
+    }
+    const permit = inEth ? undefined : await this.#allow(token, amount, input.deadlineSec);
     const receipt =
       permit === undefined
-        ? await this.#send("JobEscrow", "createJob", [request], token === ZeroAddress ? quoted : 0n)
+        ? await this.#send("JobEscrow", "createJob", [request], inEth ? amount : 0n)
         : await this.#send("JobEscrow", "createJobWithPermit", [request, permit]);
     const { job, amountWei } = this.#emitted(receipt, "JobFunded");
     return { receipt, job, amountWei };
@@ -351,13 +359,14 @@ export class Market extends MarketReader {
     return this.runner;
   }
 
-  /** Lets the escrow take `amount` of a token. @returns the permit to show it, if one is needed and possible */
+  /** Lets the escrow take exactly `amount` of a token. @returns the permit to show it, if one is needed and possible */
   async #allow(token: string, amount: bigint, deadlineSec: number): Promise<SignedPermit | undefined> {
     const signer = this.#signer;
     const escrow = this.deployment.jobEscrow;
     return this.guard(async () => {
       const allowed = await allowanceOf(this.provider, token, await signer.getAddress(), escrow);
-      if (allowed >= amount) return undefined;
+      // With more than that, a fee that is raised meanwhile could be taken, too.
+      if (allowed === amount) return undefined;
       const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
       if (permit !== undefined) return permit;
       // Some tokens take a new allowance only after the old one was set to nothing.
