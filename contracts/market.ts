@@ -18,7 +18,7 @@ import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
-import { allowanceOf, type SignedPermit, signPermit } from "./tokens.ts";
+import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
@@ -364,7 +364,19 @@ export class Market extends MarketReader {
     const signer = this.#signer;
     const escrow = this.deployment.jobEscrow;
     return this.guard(async () => {
-      const allowed = await allowanceOf(this.provider, token, await signer.getAddress(), escrow);
+      const owner = await signer.getAddress();
+      const [held, allowed] = await Promise.all([
+        balanceOf(this.provider, token, owner),
+        allowanceOf(this.provider, token, owner, escrow),
+      ]);
+      // Tokens have no common words for it, and some are approved in vain first.
+      if (held < amount) {
+        throw new SymbolonError(
+          "FUNDS_MISSING",
+          `the account has ${held} units of token ${token}, and the job costs ${amount}`,
+          { hint: "send tokens to the account" },
+        );
+      }
       // With more than that, a fee that is raised meanwhile could be taken, too.
       if (allowed === amount) return undefined;
       const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
