@@ -18,7 +18,7 @@ import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
-import { allowanceOf, type SignedPermit, signPermit } from "./tokens.ts";
+import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
@@ -222,15 +222,23 @@ export class Market extends MarketReader {
    */
   async createJob(input: JobInput): Promise<{ receipt: TransactionReceipt; job: string; amountWei: bigint }> {
     const buyer = await this.#signer.getAddress();
-    const [request, quoted] = await Promise.all([
-      this.jobRequest(input),
-      input.amountWei ?? this.quote({ ...input, buyer }),
-    ]);
+    const request = await this.jobRequest(input);
     const { token } = request;
-    const permit = token === ZeroAddress ? undefined : await this.#allow(token, quoted, input.deadlineSec);
+    const inEth = token === ZeroAddress;
+    // The escrow refuses another amount of ETH than is due; of a token it takes what is due, if it is allowed to.
+    const agreed = inEth ? input.amountWei : undefined;
+    const amount = agreed ?? (await this.quote({ ...input, buyer }));
+    if (input.amountWei !== undefined && !inEth && amount > input.amountWei) {
+      throw new SymbolonError(
+        "FUNDS_MISSING",
+        `the job costs ${amount} units of token ${token}, and ${input.amountWei} were agreed to`,
+        { hint: "ask for the price again" },
+      );
+    }
+    const permit = inEth ? undefined : await this.#allow(token, amount, input.deadlineSec);
     const receipt =
       permit === undefined
-        ? await this.#send("JobEscrow", "createJob", [request], token === ZeroAddress ? quoted : 0n)
+        ? await this.#send("JobEscrow", "createJob", [request], inEth ? amount : 0n)
         : await this.#send("JobEscrow", "createJobWithPermit", [request, permit]);
     const { job, amountWei } = this.#emitted(receipt, "JobFunded");
     return { receipt, job, amountWei };
@@ -351,16 +359,28 @@ export class Market extends MarketReader {
     return this.runner;
   }
 
-  /** Lets the escrow take `amount` of a token. @returns the permit to show it, if one is needed and possible */
+  /** Lets the escrow take exactly `amount` of a token. @returns the permit to show it, if one is needed and possible */
   async #allow(token: string, amount: bigint, deadlineSec: number): Promise<SignedPermit | undefined> {
     const signer = this.#signer;
     const escrow = this.deployment.jobEscrow;
     return this.guard(async () => {
-      const allowed = await allowanceOf(this.provider, token, await signer.getAddress(), escrow);
+      const owner = await signer.getAddress();
+      const [held, allowed] = await Promise.all([
+        balanceOf(this.provider, token, owner),
+        allowanceOf(this.provider, token, owner, escrow),
+      ]);
+      // Tokens have no common words for it, and some are approved in vain first.
+      if (held < amount) {
+        throw new SymbolonError(
+          "FUNDS_MISSING",
+          `the account has ${held} units of token ${token}, and the job costs ${amount}`,
+          { hint: "send tokens to the account" },
+        );
+      }
+      // With more than that, a fee that is raised meanwhile could be taken, too.
       if (allowed === amount) return undefined;
-      // Also where more is allowed: a permit limits what the job may cost, whatever fees are raised meanwhile.
       const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
-      if (permit !== undefined || allowed > amount) return permit;
+      if (permit !== undefined) return permit;
       // Some tokens take a new allowance only after the old one was set to nothing.
       if (allowed > 0n) await this.#transact(token, erc20, "approve", [escrow, 0n]);
       await this.#transact(token, erc20, "approve", [escrow, amount]);

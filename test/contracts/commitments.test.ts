@@ -1,19 +1,27 @@
 /** The bindings' hashes against those that the contracts compute, and against what each must depend on. */
 
-import { keccak256 } from "ethers";
+import { Contract, keccak256, ZeroAddress } from "ethers";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { artifact } from "../../contracts/artifacts.ts";
 import {
   dataRoot,
-  inputRoot,
+  jobId,
   operatorSetId,
   outcomeHash,
   shareCommitment,
   specHash,
-  termsHash,
 } from "../../contracts/commitments.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
-import { bytes32, type MarketFixture, startMarket } from "./market-fixture.ts";
+import {
+  exactMicroRho,
+  openRules,
+  openTerms,
+  type UseTerms,
+  useTermsHash,
+  useTermsTag,
+} from "../../contracts/use-terms.ts";
+import { algorithm, bytes32, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";
 
 let market: MarketFixture;
 beforeAll(async () => {
@@ -21,41 +29,81 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => market.close());
 
+/** Terms in which no two values are the same, nor any the one that stands for nothing. */
+const fullTerms = (account: string): UseTerms => ({
+  ...{ priceWei: 5n, rhoPriceWei: 3n, maxMicroRho: 250n, expirySec: 2 ** 39, minSellers: 2 },
+  rules: {
+    ...{ token: `0x${"0a".repeat(20)}`, issuer: account, discountBps: 1250, hook: `0x${"0b".repeat(20)}` },
+    ...{ algorithms: bytes32("a"), buyers: bytes32("b"), purposes: bytes32("c"), document: bytes32("d") },
+  },
+});
+
 describe("against the contracts", () => {
-  test("set id and data root of an offer", async () => {
-    const { offer, dataRoot: onChain } = await market.publish("roots");
+  const escrow = () => new Contract(market.deployment.jobEscrow, artifact("JobEscrow").abi, market.provider);
+
+  test("set id and data root of an offer, which is its name", async () => {
+    const { offer } = await market.publish("roots");
     const published = await market.of(market.stranger).offer(offer);
     expect(operatorSetId(market.members)).toBe(published.operatorSet);
     const { seller, nonce, schemaHash, rows, columns, ciphertextHashes } = published;
     const registry = market.deployment.jobEscrow;
     const binding = { chainId: 31337, registry, seller, nonce, schemaHash, rows, columns };
-    expect(dataRoot({ ...binding, members: market.members, ciphertextHashes })).toBe(onChain);
-    expect(published.dataRoot).toBe(onChain);
+    expect(dataRoot({ ...binding, members: market.members, ciphertextHashes })).toBe(offer);
   });
 
-  test("specHash, inputRoot, terms and outcome of a job over three offers", async () => {
-    const published = [await market.publish("x"), await market.publish("y"), await market.publish("z")];
-    const dataRoots = published.map((each) => each.dataRoot);
-    const { job } = await market.fund(published.map(({ offer }) => offer));
-    const funded = await market.of(market.stranger).job(job);
-    expect(specHash({ ...funded, dataRoots })).toBe(funded.specHash);
-    expect(inputRoot(dataRoots, funded.spec)).toBe(funded.inputRoot);
+  test("the tag of terms, with rules and without", async () => {
+    const termsOf = {
+      open: openTerms(priceWei),
+      openRules: { ...openTerms(priceWei), rules: openRules },
+      full: fullTerms(market.seller.address),
+    };
+    const tags = new Set<bigint>();
+    for (const [label, terms] of Object.entries(termsOf)) {
+      const { offer } = await market.publish(`tag ${label}`, { terms });
+      const { termsTag } = await escrow().getFunction("listing")(market.seller.address, market.set.id, offer);
+      expect(termsTag, label).toBe(useTermsTag(terms));
+      tags.add(termsTag);
+    }
+    // Rules that ask for nothing are not the same as none.
+    expect(tags.size).toBe(3);
+  });
 
-    const tag = async () => (await market.storedJob(job)).termsTag;
-    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 10n);
+  test("the whole hash of terms, which the contract shows when they are not the offer's", async () => {
+    const { offer } = await market.publish("seen");
+    const seen = fullTerms(market.seller.address);
+    const { set, buyer } = market;
+    const request = { operatorSet: set.id, algorithm, offers: [offer], buyer: buyer.address };
+    const [failure] = await market.of(buyer).explain({ ...request, terms: new Map([[offer, seen]]) });
+    const tag = useTermsTag(openTerms(priceWei)) << 66n;
+    expect(failure).toEqual({
+      ...{ offer, term: "Terms", found: useTermsHash(seen) },
+      asked: `0x${tag.toString(16).padStart(64, "0")}`,
+    });
+  });
+
+  test("id, specHash and outcome of a job over three offers", async () => {
+    const published = [await market.publish("x"), await market.publish("y"), await market.publish("z")];
+    const offers = published.map(({ offer }) => offer);
+    const purpose = bytes32("purpose");
+    const { job, amountWei } = await market.fund(offers, 600, { purpose });
+    const funded = await market.of(market.stranger).job(job);
+    expect(funded).toMatchObject({ offers, purpose, microRho: exactMicroRho, token: ZeroAddress });
+    const signers = market.signers.map(({ address }) => address);
+    const { buyer, token, deadlineSec } = funded;
+    // The contract named the job by the hash of its terms, and they hold the hash of what was asked for.
+    const terms = { buyer, token, amount: amountWei, deadlineSec, specHash: specHash(funded), signers };
+    expect(jobId(terms)).toBe(job);
+
+    expect((await market.storedJob(job)).outcomeHash).toBe(bytes32Zero);
     await market.join(job);
-    expect(await tag()).toBe(BigInt(termsHash(funded)) >> 10n);
     const { root } = payoutTree([{ account: market.stranger.address, amountWei: 1n }]);
     await market.attest(job, root);
-    const outcome = {
-      termsHash: termsHash(funded),
-      buyer: market.buyer.address,
-      resultRoot: bytes32("result"),
-      payoutRoot: root,
-    };
+    const outcome = { buyer, token, resultRoot: bytes32("result"), payoutRoot: root };
     expect((await market.storedJob(job)).outcomeHash).toBe(outcomeHash(outcome));
   });
 });
+
+const bytes32Zero = `0x${"00".repeat(32)}`;
 
 describe("what a commitment depends on", () => {
   const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => keccak256(bytes));
@@ -83,6 +131,64 @@ describe("what a commitment depends on", () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  const uint = (bits: bigint) => fc.bigInt({ min: 0n, max: (1n << bits) - 1n });
+  const jobTerms = fc.record({
+    buyer: address,
+    token: address,
+    amount: uint(96n),
+    deadlineSec: uint(64n),
+    specHash: hash,
+    signers: fc.tuple(address, address, address),
+  });
+  const spec = fc.record({
+    operatorSet: hash,
+    algorithm: hash,
+    resultKey: hash,
+    microRho: uint(64n),
+    purpose: hash,
+    spec: fc.uint8Array({ maxLength: 40 }),
+    offers: fc.array(hash, { minLength: 1, maxLength: 3 }),
+  });
+  const outcome = fc.record({ buyer: address, token: address, resultRoot: hash, payoutRoot: hash });
+  const useTerms = fc.record({
+    priceWei: uint(96n),
+    rhoPriceWei: uint(96n),
+    maxMicroRho: uint(64n),
+    expirySec: fc.nat(),
+    minSellers: fc.nat(0xffff),
+    rules: fc.option(
+      fc.record({
+        ...{ token: address, issuer: address, discountBps: fc.nat(10_000), hook: address },
+        ...{ algorithms: hash, buyers: hash, purposes: hash, document: hash },
+      }),
+    ),
+  });
+
+  /** Changes one field after the other, and looks whether the hash stays. */
+  function dependsOnAll<T extends object>(values: fc.Arbitrary<T>, hashOf: (value: T) => string): void {
+    fc.assert(
+      fc.property(values, values, (one, other) => {
+        for (const field of Object.keys(one) as (keyof T)[]) {
+          if (fc.stringify(one[field]) === fc.stringify(other[field])) continue;
+          expect(hashOf({ ...one, [field]: other[field] }), String(field)).not.toBe(hashOf(one));
+        }
+      }),
+      { numRuns: 50 },
+    );
+  }
+
+  test("every term of a job, all that was asked for, every part of an outcome", () => {
+    dependsOnAll(jobTerms, jobId);
+    dependsOnAll(spec, specHash);
+    dependsOnAll(outcome, outcomeHash);
+  });
+
+  test("every term of use, and each of the rules", () => {
+    dependsOnAll(useTerms, useTermsHash);
+    const rules = useTerms.map((terms) => terms.rules).filter((each) => each !== null);
+    dependsOnAll(rules, (each) => useTermsHash({ ...openTerms(0n), rules: each }));
   });
 
   test("the order of members and of ciphertexts", () => {

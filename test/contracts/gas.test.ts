@@ -3,6 +3,7 @@ import { type GasFigures, gasNames, grown, measureGas, readSnapshot } from "../.
 
 /** What a call may cost at most, whatever the snapshot says. */
 const limits: Partial<GasFigures> = {
+  createJob1: 90_000,
   createJob10: 260_000,
   createJob100: 1_900_000,
   join3: 110_000,
@@ -10,6 +11,7 @@ const limits: Partial<GasFigures> = {
   accept: 33_000,
   claim100: 58_000,
   claim10000: 58_000,
+  offer: 60_000,
   "hyperx.registration": 40_000,
   "hyperx.sample": 34_000,
   "hyperx.features": 25_000,

@@ -25,7 +25,7 @@ describe("the table of job states", () => {
     const here = await arrows((from, to) => jobTransitions[jobStates[from]!].includes(jobStates[to]!));
     const there = await arrows((from, to) => escrow.getFunction("transitionAllowed")(from, to));
     expect(there).toEqual(here);
-    expect(there).toHaveLength(9);
+    expect(there).toHaveLength(13);
   });
 
   test("has no state beyond the last", async () => {
@@ -49,7 +49,7 @@ describe("the table of job states", () => {
     };
     for (const state of jobStates) expect(reached(state)).not.toContain(state);
     expect(reached("Funded")).toEqual(
-      new Set<JobState>(["Joined", "Attested", "Settled", "Failed", "Refunded"]),
+      new Set<JobState>(["Joined", "Attested", "Disputed", "Settled", "Failed", "Refunded"]),
     );
   });
 });

@@ -2,10 +2,11 @@
 import { Contract, HDNodeWallet, id, type JsonRpcProvider, Wallet } from "ethers";
 import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
-import { deployMarket, type MarketSettings } from "../../contracts/deploy.ts";
+import { deployMarket } from "../../contracts/deploy.ts";
+import type { MarketSettings } from "../../contracts/deployment.ts";
 import { startDevChain } from "../../contracts/dev-chain.ts";
 import { type AttestationMessage, signAttestation, signFailure, signJoin } from "../../contracts/eip712.ts";
-import { Market, type ThreeSignatures } from "../../contracts/market.ts";
+import { type JobInput, Market, type OfferInput, type ThreeSignatures } from "../../contracts/market.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
 
@@ -14,8 +15,11 @@ export const feeWei = 1_000n;
 export const priceWei = 50_000n;
 export const settings: MarketSettings = {
   challengeWindowSec: 100,
+  graceSec: 50,
   minBondWei: 10n ** 18n,
   unbondingSec: 1000,
+  challengeFeeWei: 10n ** 15n,
+  responseSec: 300,
 };
 
 /** A public key that nobody has the private half of: the contracts never use it. */
@@ -43,15 +47,15 @@ export async function startMarket() {
       endpoint: `127.0.0.1:${9000 + index}`,
       feeWei,
     });
-    await of(owner).approve(algorithm);
   }
   const members = owners.map(({ address }) => address) as [string, string, string];
   await of(owners[0]).createSet(members);
   const [set] = await of(buyer).sets();
+  for (const owner of owners) await of(owner).approve(set!.id, algorithm);
 
   /** Publishes a data set that differs by `label`. */
-  const publish = (label: string) =>
-    of(seller).publishOffer({
+  const publish = (label: string, changes: Partial<OfferInput> = {}, wallet = seller) =>
+    of(wallet).publishOffer({
       operatorSet: set!.id,
       schemaHash: bytes32("schema"),
       rows: 7,
@@ -60,42 +64,38 @@ export async function startMarket() {
       ciphertextHashes: [bytes32(`${label} 1`), bytes32(`${label} 2`), bytes32(`${label} 3`)],
       budgetMicroRho: exactMicroRho,
       terms: openTerms(priceWei),
+      ...changes,
     });
 
   const nowSec = async (): Promise<number> => (await provider.getBlock("latest"))!.timestamp;
 
-  /** Funds a job over `offers` with a deadline in `inSec`. */
-  const fund = async (offers: readonly bigint[], inSec = 600) =>
-    of(buyer).createJob({
-      algorithm,
-      operatorSet: set!.id,
-      deadlineSec: (await nowSec()) + inSec,
-      resultKey: bytes32("result key"),
-      offers,
-      spec: Buffer.from('{"columns":["a"]}'),
-    });
+  let funded = 0;
+  /** A job over `offers` with a deadline in `inSec`, asked for by nobody else. */
+  const jobInput = async (offers: readonly string[], inSec = 600): Promise<JobInput> => ({
+    algorithm,
+    operatorSet: set!.id,
+    deadlineSec: (await nowSec()) + inSec,
+    resultKey: bytes32(`result key ${++funded}`),
+    offers,
+    spec: Buffer.from('{"columns":["a"]}'),
+  });
+  const fund = async (offers: readonly string[], inSec = 600, changes: Partial<JobInput> = {}) =>
+    of(buyer).createJob({ ...(await jobInput(offers, inSec)), ...changes });
 
-  const join = async (job: bigint) => {
-    const { specHash } = await of(stranger).job(job);
-    const signed = signers.map((signer) => signJoin(signer, deployment, { job, spec: specHash }));
-    return of(stranger).join(job, (await Promise.all(signed)) as unknown as ThreeSignatures);
+  /** The same message, signed by the three operators' keys. */
+  const signAll = async (sign: (signer: HDNodeWallet) => Promise<string>): Promise<ThreeSignatures> =>
+    (await Promise.all(signers.map(sign))) as unknown as ThreeSignatures;
+
+  const join = async (job: string) =>
+    of(stranger).join(job, await signAll((signer) => signJoin(signer, deployment, { job })));
+
+  const attest = async (job: string, payoutRoot: string, resultRoot = bytes32("result")) => {
+    const attestation: AttestationMessage = { job, resultRoot, payoutRoot, budgetSpent: 0n };
+    const signatures = await signAll((signer) => signAttestation(signer, deployment, attestation));
+    return of(stranger).attest(attestation, signatures);
   };
 
-  const attest = async (job: bigint, payoutRoot: string) => {
-    const { inputRoot } = await of(stranger).job(job);
-    const attestation: AttestationMessage = {
-      job,
-      algorithm,
-      inputRoot,
-      resultRoot: bytes32("result"),
-      payoutRoot,
-      budgetSpent: 0n,
-    };
-    const signed = signers.map((signer) => signAttestation(signer, deployment, attestation));
-    return of(stranger).attest(attestation, (await Promise.all(signed)) as unknown as ThreeSignatures);
-  };
-
-  const fail = async (job: bigint, reason: string) => {
+  const fail = async (job: string, reason: string) => {
     const notice = async (point: 1 | 2 | 3) => ({
       point,
       reason,
@@ -111,8 +111,8 @@ export async function startMarket() {
   };
 
   /** What the escrow itself keeps of a job. */
-  const storedJob = async (job: bigint): Promise<{ termsTag: bigint; outcomeHash: string }> =>
-    new Contract(deployment.jobEscrow, artifact("JobEscrow").abi, provider).getFunction("job")(job);
+  const storedJob = async (job: string): Promise<{ state: bigint; outcomeHash: string }> =>
+    new Contract(deployment.jobEscrow, artifact("JobEscrow").abi, provider).getFunction("jobOf")(job);
 
   const close = async (): Promise<void> => {
     provider.destroy();
@@ -134,7 +134,9 @@ export async function startMarket() {
     set: set!,
     of,
     publish,
+    jobInput,
     fund,
+    signAll,
     join,
     attest,
     fail,

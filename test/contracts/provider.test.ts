@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:net";
+import { id } from "ethers";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Market } from "../../contracts/market.ts";
 import { chainIdOf, connectProvider, openProvider } from "../../contracts/provider.ts";
@@ -9,6 +10,7 @@ const deployment = {
   jobEscrow: `0x${"03".repeat(20)}`,
   gradientRounds: `0x${"04".repeat(20)}`,
   reviewExchange: `0x${"05".repeat(20)}`,
+  disputes: `0x${"06".repeat(20)}`,
   blockNumber: 0,
 };
 
@@ -38,7 +40,7 @@ describe("an endpoint that is not there", () => {
     const print = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const provider = openProvider(nowhere, 31337, 500);
     const market = new Market(deployment, provider);
-    await expect(market.jobState(1n)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
+    await expect(market.jobState(id("a job"))).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     await expect(market.events(0, 1)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     provider.destroy();
     expect(print).not.toHaveBeenCalled();
@@ -50,7 +52,7 @@ describe("an endpoint that says nothing", () => {
   test("ends with a named error after the deadline", async () => {
     await expect(chainIdOf(silentUrl, 200)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     const provider = openProvider(silentUrl, 31337, 200);
-    await expect(new Market(deployment, provider).jobState(1n)).rejects.toMatchObject({
+    await expect(new Market(deployment, provider).jobState(id("a job"))).rejects.toMatchObject({
       code: "CHAIN_UNREACHABLE",
     });
     provider.destroy();

@@ -1,8 +1,8 @@
-import { Interface } from "ethers";
+import { Interface, id } from "ethers";
 import { describe, expect, test } from "vitest";
-import { allInterfaces } from "../../contracts/artifacts.ts";
+import { allInterfaces, artifact, artifactNames } from "../../contracts/artifacts.ts";
 import { reasonText, revertError, revertReasons, toChainError } from "../../contracts/revert-reasons.ts";
-import { terms } from "../../contracts/use-terms.ts";
+import { shortId, terms } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 const declared = new Map(
@@ -20,18 +20,39 @@ function errorName(abi: Interface, fragment: { format(): string }): string {
 /** Values of the right types for an error, distinct so that a test can look for them in the words. */
 function argumentsOf(abi: Interface, name: string): unknown[] {
   return abi.getError(name)!.inputs.map(({ type }, index) => {
-    if (type === "address") return `0x${String(index + 1).repeat(40)}`;
-    if (type === "bytes32") return `0x${"ab".repeat(32)}`;
+    const digit = String(index + 1);
+    if (type === "address") return `0x${digit.repeat(40)}`;
+    if (type === "bytes32") return `0x${digit.repeat(64)}`;
     // Of the terms, the one whose words show both values.
-    if (type === "uint8") return name === "TermRefused" ? terms.indexOf("Algorithm") : index + 1;
+    if (type === "uint8") return name === "TermRefused" ? terms.indexOf("Token") : index + 1;
     if (type === "string") return "text";
     return BigInt(1_800_000_000 + index);
   });
 }
 
+/** What people see of a hash or an account: all of it, its first digits, or an address that fills a word. */
+const asShown = (arg: string): RegExp => new RegExp(`${arg}|${arg.slice(0, 12)}|0x${arg.slice(-40)}`);
+
 describe("words for reverts", () => {
+  const job = id("a job");
+
   test("there are some for every error that the contracts declare, and for no other", () => {
     expect(Object.keys(revertReasons).sort()).toEqual([...declared.keys()].sort());
+  });
+
+  test("the interfaces in which an error is looked up are those of all contracts but the exchange's", () => {
+    const known = allInterfaces().map((abi) => abi.formatJson());
+    for (const name of artifactNames.filter((each) => each !== "ReviewExchange")) {
+      expect(known).toContain(artifact(name).abi.formatJson());
+    }
+  });
+
+  test("an error that two contracts declare has the same arguments in both", () => {
+    for (const abi of allInterfaces()) {
+      abi.forEachError((error) => {
+        expect(declared.get(error.name)!.getError(error.name)!.format()).toBe(error.format());
+      });
+    }
   });
 
   test.each([...declared.keys()])("%s comes in words, with its values and without its name", (name) => {
@@ -41,21 +62,51 @@ describe("words for reverts", () => {
     expect(error).toBeInstanceOf(SymbolonError);
     expect(error.message).toMatch(/ /);
     expect(error.message).not.toContain(name);
-    for (const arg of args) if (typeof arg === "string") expect(error.message).toContain(arg);
+    expect(error.message).not.toMatch(/undefined|null|NaN|\[object/);
+    for (const arg of args) if (typeof arg === "string") expect(error.message).toMatch(asShown(arg));
+  });
+
+  test.each([...terms.keys()])("a refusal by term %i says whose it is", (term) => {
+    const abi = declared.get("TermRefused")!;
+    const args = [job, term, id("found"), id("asked")];
+    const { code, message, hint } = revertError(abi.encodeErrorResult("TermRefused", args));
+    expect(code).toBe("TERMS_REFUSED");
+    expect(message).toContain(`offer ${shortId(job)} `);
+    expect(hint).toMatch(/ /);
   });
 
   test("a state is named, not numbered", () => {
     const abi = declared.get("TransitionRefused")!;
     const words = (from: number, to: number) => {
-      const { code, message } = revertError(abi.encodeErrorResult("TransitionRefused", [7n, from, to]));
+      const { code, message } = revertError(abi.encodeErrorResult("TransitionRefused", [job, from, to]));
       return { code, message };
     };
-    expect(words(4, 6)).toEqual({
+    expect(words(5, 7)).toEqual({
       code: "STATE_INVALID",
-      message: "job 7 is Settled and cannot become Refunded",
+      message: `job ${shortId(job)} is Settled and cannot become Refunded`,
     });
-    expect(words(6, 6)).toEqual({ code: "STATE_INVALID", message: "job 7 is Refunded already" });
-    expect(words(0, 6)).toEqual({ code: "NOT_FOUND", message: "no job 7" });
+    expect(words(4, 4)).toEqual({
+      code: "STATE_INVALID",
+      message: `job ${shortId(job)} is Disputed already`,
+    });
+    expect(words(0, 7)).toEqual({ code: "NOT_FOUND", message: `no job ${shortId(job)}` });
+  });
+
+  test("missing approvals are named by their points", () => {
+    const abi = declared.get("AlgorithmNotApproved")!;
+    const words = (approvals: number) =>
+      revertError(abi.encodeErrorResult("AlgorithmNotApproved", [id("set"), id("algorithm"), approvals]))
+        .message;
+    expect(words(0b101)).toContain("the operator at point 2 did not");
+    expect(words(0b100)).toContain("the operators at points 1, 2 did not");
+  });
+
+  test("a challenge of a job without a result has no time in it", () => {
+    const abi = declared.get("ChallengeWindowClosed")!;
+    const words = (endSec: number) =>
+      revertError(abi.encodeErrorResult("ChallengeWindowClosed", [job, endSec])).message;
+    expect(words(0)).toBe(`job ${shortId(job)} has no attested result`);
+    expect(words(1_800_000_000)).toContain("2027-01-15T08:00:00.000Z");
   });
 
   test("an unknown error stays a refusal", () => {

@@ -1,0 +1,378 @@
+/** Disputes about results through the typed bindings, with the trees that parties make of their shares. */
+import { keccak256, Wallet, ZeroHash } from "ethers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { signAttestation } from "../../contracts/eip712.ts";
+import { payoutTree } from "../../contracts/payouts.ts";
+import { shortId } from "../../contracts/use-terms.ts";
+import type { PartyIndex } from "../../mpc/transport/transport.ts";
+import { createKernel, fieldSpecs, type Kernel } from "../../mpc/vector/index.ts";
+import { encodeShare } from "../../parties/data-set.ts";
+import {
+  chunkElementBytes,
+  chunkElements,
+  openChunk,
+  partyResultRoot,
+  type ResultOrigin,
+  type ResultParts,
+  resultRoot,
+} from "../../parties/result.ts";
+import { bytes32, type MarketFixture, settings, startMarket } from "./market-fixture.ts";
+
+const bits = 61;
+const prime = (1n << BigInt(bits)) - 1n;
+/** Two chunks, the second of 6 elements. */
+const total = chunkElements + 6;
+const burnt = "0x000000000000000000000000000000000000dEaD";
+
+let market: MarketFixture;
+let kernel: Kernel;
+let offer: string;
+beforeAll(async () => {
+  market = await startMarket();
+  kernel = await createKernel(bits);
+  ({ offer } = await market.publish("disputed"));
+}, 60_000);
+afterAll(() => market.close());
+
+function shareOf(values: readonly bigint[], point: PartyIndex): Uint8Array {
+  const region = kernel.beginRegion();
+  const array = kernel.allocate(values.length);
+  kernel.fromBigints(array, values);
+  const bytes = encodeShare(kernel, array, { rows: values.length, cols: 1, fracBits: 0, point });
+  kernel.endRegion(region);
+  return bytes;
+}
+
+/** The three shares of a result of a job, each on a line through its secret, but for what a party makes of its own. */
+function resultOf(job: string, lie: (value: bigint, coordinate: number, point: number) => bigint = (v) => v) {
+  const parties = ([1, 2, 3] as const).map((point) => {
+    const values = Array.from({ length: total }, (_, coordinate) => {
+      const slope = BigInt(keccak256(`0x${(coordinate + 1).toString(16).padStart(4, "0")}`)) % prime;
+      const honest = (BigInt(coordinate) * 1000n + slope * BigInt(point)) % prime;
+      return lie(honest, coordinate, point) % prime;
+    });
+    const origin: ResultOrigin = { jobId: job, attempt: 1, operator: market.members[point - 1]!, point };
+    const salt = new Uint8Array(32).fill(point);
+    const share = shareOf(values, point);
+    return {
+      root: partyResultRoot(origin, salt, share),
+      open: (chunk: number) => openChunk(origin, salt, share, chunk),
+    };
+  });
+  const [one, two, three] = parties as [(typeof parties)[0], (typeof parties)[0], (typeof parties)[0]];
+  const parts: ResultParts = {
+    roots: [one.root, two.root, three.root],
+    ciphertextHashes: [bytes32("sealed 1"), bytes32("sealed 2"), bytes32("sealed 3")],
+    fieldBits: bits,
+    total,
+  };
+  return {
+    parts,
+    open: (point: PartyIndex, chunk: number) => parties[point - 1]!.open(chunk),
+    openAll: (chunk: number) => [one.open(chunk), two.open(chunk), three.open(chunk)] as const,
+  };
+}
+
+/** A job whose result is attested. */
+async function attested(lie?: Parameters<typeof resultOf>[1]) {
+  const { job, amountWei } = await market.fund([offer]);
+  await market.join(job);
+  const result = resultOf(job, lie);
+  const { root } = payoutTree([{ account: market.seller.address, amountWei }]);
+  await market.attest(job, root, resultRoot(result.parts));
+  return { job, amountWei, ...result };
+}
+
+const balance = (account: string) => market.provider.getBalance(account);
+
+test("the field of the shares is one that the contract computes in", () => {
+  expect(fieldSpecs[bits].modulus).toBe(prime);
+});
+
+describe("a challenge", () => {
+  test("keeps a job from being settled until the chunk is posted, for which the operator is paid", async () => {
+    const { of, buyer, stranger, members, deployment, provider } = market;
+    const { job, parts, open } = await attested();
+    const anyone = of(stranger);
+    const before = await balance(deployment.disputes);
+    const receipt = await of(buyer).challenge(job, parts, 2, 1);
+    expect((await balance(deployment.disputes)) - before).toBe(settings.challengeFeeWei);
+    const { timestamp } = (await provider.getBlock(receipt.blockNumber))!;
+    expect(await anyone.jobState(job)).toBe("Disputed");
+    expect((await anyone.jobEvents(job)).slice(-2)).toMatchObject([
+      {
+        ...{ type: "ChunkChallenged", job, operator: members[1], point: 2, chunk: 1 },
+        dueSec: timestamp + settings.responseSec,
+      },
+      { type: "JobDisputed", job },
+    ]);
+
+    const open2 = { code: "STATE_INVALID", message: expect.stringContaining("has not answered yet") };
+    await expect(of(buyer).accept(job)).rejects.toMatchObject(open2);
+    await market.pass(settings.challengeWindowSec + 1);
+    await expect(anyone.settle(job)).rejects.toMatchObject(open2);
+
+    // Neither another chunk, nor another party's, nor altered elements.
+    const altered = open(2, 1);
+    altered.elements[chunkElementBytes - 1]! ^= 1;
+    for (const wrong of [open(2, 0), open(1, 1), altered, { ...open(2, 1), attempt: 2 }]) {
+      await expect(anyone.respond(job, parts, 2, 1, wrong)).rejects.toMatchObject({
+        code: "COMMITMENT_MISMATCH",
+        message: expect.stringContaining("at point 2"),
+      });
+    }
+    const poor = await balance(members[1]);
+    const posted = open(2, 1);
+    await anyone.respond(job, parts, 2, 1, posted);
+    expect((await balance(members[1])) - poor).toBe(settings.challengeFeeWei);
+    expect((await anyone.jobEvents(job)).at(-1)).toMatchObject({
+      ...{ type: "ChunkPosted", operator: members[1], point: 2, chunk: 1 },
+      elements: `0x${Buffer.from(posted.elements).toString("hex")}`,
+    });
+    await expect(anyone.respond(job, parts, 2, 1, posted)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(anyone.expose(job, 2, 1)).rejects.toMatchObject({ code: "NOT_FOUND" });
+
+    await anyone.settle(job);
+    expect(await anyone.jobState(job)).toBe("Settled");
+    expect(await balance(deployment.disputes)).toBe(before);
+  });
+
+  test("waits for every chunk that was asked for", async () => {
+    const { of, buyer, stranger } = market;
+    const { job, parts, open } = await attested();
+    await of(buyer).challenge(job, parts, 1, 0);
+    await of(buyer).challenge(job, parts, 3, 0);
+    await of(stranger).respond(job, parts, 1, 0, open(1, 0));
+    await expect(of(buyer).accept(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await of(stranger).respond(job, parts, 3, 0, open(3, 0));
+    await of(buyer).accept(job);
+    expect(await of(stranger).jobState(job)).toBe("Settled");
+  });
+
+  test("is refused to others than the buyer, of what the result does not have, twice, and too late", async () => {
+    const { of, buyer, stranger } = market;
+    const unattested = (await market.fund([offer])).job;
+    const { job, parts, open } = await attested();
+    const buying = of(buyer);
+    await expect(buying.challenge(unattested, parts, 1, 0)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining("no attested result"),
+    });
+    await expect(of(stranger).challenge(job, parts, 1, 0)).rejects.toMatchObject({
+      code: "NOT_AUTHORISED",
+      message: expect.stringContaining(stranger.address),
+    });
+    for (const point of [0, 4]) {
+      await expect(buying.challenge(job, parts, point, 0)).rejects.toMatchObject({
+        code: "PARAMETER_INVALID",
+        message: expect.stringContaining(`point ${point}`),
+      });
+    }
+    await expect(buying.challenge(job, parts, 1, 2)).rejects.toMatchObject({
+      code: "PARAMETER_INVALID",
+      message: expect.stringContaining("no chunk 2 in a result of 2"),
+    });
+    // More chunks than were attested would be asked for in vain.
+    for (const other of [
+      { ...parts, total: total + 64 },
+      { ...parts, fieldBits: 127 },
+      { ...parts, roots: [parts.roots[1], parts.roots[0], parts.roots[2]] as const },
+    ]) {
+      await expect(buying.challenge(job, other, 1, 0)).rejects.toMatchObject({ code: "COMMITMENT_MISMATCH" });
+    }
+    await buying.challenge(job, parts, 1, 0);
+    await expect(buying.challenge(job, parts, 1, 0)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining("already"),
+    });
+    await of(stranger).respond(job, parts, 1, 0, open(1, 0));
+    await market.pass(settings.challengeWindowSec + 1);
+    const closed = { code: "STATE_INVALID", message: expect.stringContaining("can no longer be disputed") };
+    await expect(buying.challenge(job, parts, 2, 0)).rejects.toMatchObject(closed);
+    await buying.accept(job);
+    await expect(buying.challenge(job, parts, 2, 0)).rejects.toMatchObject(closed);
+  });
+
+  test("comes too late for a result that the buyer has accepted, however long its window", async () => {
+    const { of, buyer } = market;
+    const { job, parts, openAll } = await attested((value, coordinate, point) =>
+      coordinate === 0 && point === 1 ? value + 1n : value,
+    );
+    await of(buyer).accept(job);
+    const settled = { code: "STATE_INVALID", message: expect.stringContaining("can no longer be disputed") };
+    await expect(of(buyer).challenge(job, parts, 2, 0)).rejects.toMatchObject(settled);
+    await expect(of(buyer).contest(job, parts, { chunk: 0, place: 0 }, openAll(0))).rejects.toMatchObject(
+      settled,
+    );
+  });
+});
+
+describe("three shares that are not on a line", () => {
+  /** Coordinate 67: the fourth of the second chunk. */
+  const lying = { chunk: 1, place: 3 };
+  const liar = (value: bigint, coordinate: number, point: number) =>
+    coordinate === chunkElements + lying.place && point === 3 ? value + 1n : value;
+
+  test("bring the buyer all its money back, whoever shows them, and cost no bond", async () => {
+    const { of, buyer, stranger, members, seller, deployment } = market;
+    const { job, amountWei, parts, openAll } = await attested(liar);
+    const anyone = of(stranger);
+    const [before, held] = [await balance(buyer.address), await balance(deployment.jobEscrow)];
+    const receipt = await anyone.contest(job, parts, lying, openAll(1));
+    expect((await balance(buyer.address)) - before).toBe(amountWei);
+    expect(held - (await balance(deployment.jobEscrow))).toBe(amountWei);
+    expect(await anyone.job(job)).toMatchObject({ state: "Refunded", unclaimedWei: 0n });
+    expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
+      { type: "ResultContested", job, coordinate: 67n },
+      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+    ]);
+    for (const member of members) {
+      expect(await anyone.operator(member)).toMatchObject({
+        status: "Active",
+        bondWei: settings.minBondWei,
+      });
+    }
+    const [payout] = payoutTree([{ account: seller.address, amountWei }]).payouts;
+    await expect(anyone.claim({ job, ...payout! })).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(anyone.contest(job, parts, lying, openAll(1))).rejects.toMatchObject({
+      code: "STATE_INVALID",
+    });
+  });
+
+  test("are shown as attested, and where they are", async () => {
+    const { of, stranger } = market;
+    const { job, parts, openAll } = await attested(liar);
+    const anyone = of(stranger);
+    const refused = async (
+      place: { chunk: number; place: number },
+      openings: ReturnType<typeof openAll>,
+      error: object,
+    ) => expect(anyone.contest(job, parts, place, openings)).rejects.toMatchObject(error);
+    const [one, two, three] = openAll(1);
+
+    await refused({ ...lying, place: 2 }, openAll(1), {
+      code: "TERMS_REFUSED",
+      message: `the three shares of coordinate 66 of job ${shortId(job)} are on a line`,
+    });
+    await refused({ chunk: 1, place: 6 }, openAll(1), {
+      code: "PARAMETER_INVALID",
+      message: expect.stringContaining("no coordinate 6 in a chunk of 6"),
+    });
+    await refused({ chunk: 2, place: 0 }, openAll(1), { code: "PARAMETER_INVALID" });
+    await refused({ chunk: 0, place: 3 }, openAll(1), { code: "COMMITMENT_MISMATCH" });
+    await refused(lying, [two, one, three], { code: "COMMITMENT_MISMATCH" });
+    const invented = { ...two, elements: Uint8Array.from(two.elements, (byte) => byte ^ 1) };
+    await refused(lying, [one, invented, three], {
+      code: "COMMITMENT_MISMATCH",
+      message: expect.stringContaining("at point 2"),
+    });
+    await market.pass(settings.challengeWindowSec + 1);
+    await refused(lying, openAll(1), { code: "STATE_INVALID" });
+  });
+
+  test("can be shown after the window while a challenge keeps the job open", async () => {
+    const { of, buyer, stranger } = market;
+    const { job, parts, open, openAll, amountWei } = await attested(liar);
+    await of(buyer).challenge(job, parts, 3, 1);
+    await market.pass(settings.challengeWindowSec + 1);
+    await of(stranger).respond(job, parts, 3, 1, open(3, 1));
+    const before = await balance(buyer.address);
+    await of(stranger).contest(job, parts, lying, openAll(1));
+    expect((await balance(buyer.address)) - before).toBe(amountWei);
+  });
+});
+
+/** These take bonds, and so the set: they come last. */
+describe("an operator that does not answer", () => {
+  test("loses its bond, and the buyer gets its money, the fee and a tenth of the bond", async () => {
+    const { of, buyer, stranger, members, owners, deployment } = market;
+    const { job, amountWei, parts, open } = await attested();
+    const anyone = of(stranger);
+    await of(buyer).challenge(job, parts, 2, 0);
+    await of(buyer).challenge(job, parts, 1, 1);
+    await expect(anyone.expose(job, 2, 0)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringMatching(/has until \d{4}-/),
+    });
+    await market.pass(settings.responseSec + 1);
+    await expect(anyone.respond(job, parts, 2, 0, open(2, 0))).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringMatching(/ended at \d{4}-/),
+    });
+
+    const reward = settings.minBondWei / 10n;
+    const [mine, ashes] = [await balance(buyer.address), await balance(burnt)];
+    const receipt = await anyone.expose(job, 2, 0);
+    expect((await balance(buyer.address)) - mine).toBe(amountWei + settings.challengeFeeWei + reward);
+    expect((await balance(burnt)) - ashes).toBe(settings.minBondWei - reward);
+    expect(await anyone.jobState(job)).toBe("Refunded");
+    expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
+      { type: "OperatorExposed", job, operator: members[1], point: 2, chunk: 0 },
+      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+      {
+        ...{ type: "OperatorSlashed", operator: members[1], beneficiary: buyer.address },
+        ...{ bondWei: settings.minBondWei, rewardWei: reward },
+      },
+    ]);
+    expect(await anyone.operator(members[1])).toMatchObject({ status: "Slashed", bondWei: 0n });
+    await expect(of(owners[1]).requestUnbond()).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(of(owners[1]).withdrawBond()).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(of(owners[1]).resume()).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(market.fund([offer])).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining(members[1]),
+    });
+
+    // The other one that owes an answer pays as well, but the price comes back only once.
+    const after = await balance(buyer.address);
+    await anyone.expose(job, 1, 1);
+    expect((await balance(buyer.address)) - after).toBe(settings.challengeFeeWei + reward);
+    expect(await anyone.operator(members[0])).toMatchObject({ status: "Slashed" });
+    expect(await balance(deployment.disputes)).toBe(0n);
+  });
+});
+
+describe("a key that signed two results of one job", () => {
+  const job = bytes32("a job that need not even be there");
+  const one = { job, resultRoot: bytes32("one"), payoutRoot: bytes32("payouts"), budgetSpent: 0n };
+  const other = { ...one, resultRoot: bytes32("other") };
+
+  test("costs its operator the bond, of which a tenth goes to whoever shows it", async () => {
+    const { of, stranger, signers, members, deployment } = market;
+    const sign = (message: typeof one, signer: { signTypedData: Wallet["signTypedData"] } = signers[2]) =>
+      signAttestation(signer as Wallet, deployment, message);
+    const anyone = of(stranger);
+    const none = { code: "STATE_INVALID" };
+    const signed = await sign(one);
+    const cases: [typeof one, string][] = [
+      [one, signed],
+      [{ ...other, job: bytes32("another job") }, await sign({ ...other, job: bytes32("another job") })],
+      [other, await sign(other, signers[1])],
+      [other, await sign(other, Wallet.createRandom())],
+    ];
+    for (const [message, signature] of cases) {
+      await expect(anyone.convict([one, message], [signed, signature])).rejects.toMatchObject({
+        message: expect.not.stringMatching(/bond|no operator/),
+      });
+    }
+    const nobody = Wallet.createRandom();
+    await expect(
+      anyone.convict([one, other], [await sign(one, nobody), await sign(other, nobody)]),
+    ).rejects.toMatchObject({ ...none, message: expect.stringContaining("belongs to no operator") });
+
+    const [before, ashes] = [await balance(stranger.address), await balance(burnt)];
+    const receipt = await anyone.convict([one, other], [signed, await sign(other)]);
+    const reward = settings.minBondWei / 10n;
+    const gas = receipt.gasUsed * receipt.gasPrice;
+    expect((await balance(stranger.address)) - before + gas).toBe(reward);
+    expect((await balance(burnt)) - ashes).toBe(settings.minBondWei - reward);
+    expect(await anyone.operator(members[2])).toMatchObject({ status: "Slashed", bondWei: 0n });
+    const [convicted] = await anyone.events(receipt.blockNumber, receipt.blockNumber);
+    expect(convicted).toMatchObject({ type: "OperatorConvicted", job, operator: members[2] });
+    expect((convicted as { digests: string[] }).digests).not.toContain(ZeroHash);
+    await expect(anyone.convict([one, other], [signed, await sign(other)])).rejects.toMatchObject({
+      ...none,
+      message: `operator ${members[2]} has no bond any more`,
+    });
+  });
+});
