@@ -69,13 +69,13 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     isNeeded: (hash) => database.namesBlob(hash),
   });
 
-  const challengeWindowSec = once(() => chain.challengeWindowSec());
+  const times = once(() => chain.times());
   const desk = new JobDesk({
     chain,
     deployment,
     database,
     blobs,
-    challengeWindowSec,
+    times,
     logger,
     onTransaction: (action, { outcome }) => metrics.transactions.inc({ kind: action.kind, outcome }),
     ...(options.retryBackOffMs === undefined ? {} : { retryBackOffMs: options.retryBackOffMs }),
@@ -140,7 +140,7 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     database,
     blobs,
     listener: () => listener.status,
-    stuckJobs: async () => desk.stuckJobs(await challengeWindowSec()),
+    stuckJobs: async () => desk.stuckJobs(await times()),
     subscribers: () => events.subscribers,
     computations: () => relay?.computations ?? 0,
     meshLinks: () => meshRelay?.links ?? 0,
@@ -205,8 +205,9 @@ export async function buildBridge(options: BridgeOptions): Promise<BridgeApp> {
     chainId: deployment.chainId,
     operatorRegistry: deployment.operatorRegistry,
     jobEscrow: deployment.jobEscrow,
+    disputes: deployment.disputes,
     blockNumber: deployment.blockNumber,
-    challengeWindowSec: await challengeWindowSec(),
+    ...(await times()),
     confirmations: config.confirmations,
     relayPath,
     eventsPath,

@@ -31,6 +31,7 @@ import {
   type ProgressPost,
   type SetView,
   setViewSchema,
+  type UnopenedPost,
 } from "./schemas.ts";
 
 export type {
@@ -43,9 +44,11 @@ export type {
   JobView,
   JoinPost,
   OfferView,
+  OpenChallenge,
   OperatorView,
   ProgressPost,
   SetView,
+  UnopenedPost,
 } from "./schemas.ts";
 export { meshRelayPath, pointSchema, reasonSchema, signatureSchema } from "./schemas.ts";
 
@@ -68,7 +71,9 @@ export interface JobQuery {
   state?: JobView["state"];
   operatorSet?: string;
   buyer?: string;
-  after?: string;
+  /** Only jobs whose ids begin with it: 0x and at least 6 hexadecimal digits. */
+  prefix?: string;
+  after?: number;
   limit?: number;
 }
 
@@ -110,9 +115,9 @@ export class BridgeClient {
     return this.#get(`/v1/offers/${encodeURIComponent(id)}`, offerViewSchema, options);
   }
 
-  /** All offers that fit, in the order of their ids. */
+  /** All offers that fit, in the order of their publication. */
   offers(
-    query: { operatorSet?: string; active?: boolean } = {},
+    query: { operatorSet?: string; active?: boolean; prefix?: string } = {},
     options?: CallOptions,
   ): Promise<OfferView[]> {
     const page = z.object({ offers: z.array(offerViewSchema), next: nextSchema });
@@ -129,7 +134,7 @@ export class BridgeClient {
     return this.#get(`/v1/jobs/${encodeURIComponent(id)}`, jobViewSchema, options);
   }
 
-  /** All jobs that fit, in the order of their ids. */
+  /** All jobs that fit, in the order of their funding. */
   jobs(query: Omit<JobQuery, "limit"> = {}, options?: CallOptions): Promise<JobSummary[]> {
     const page = z.object({ jobs: z.array(jobSummarySchema), next: nextSchema });
     return this.#pages("/v1/jobs", query, async (path) => {
@@ -153,6 +158,10 @@ export class BridgeClient {
 
   postFailure(id: string, post: FailurePost, options?: CallOptions): Promise<JobView> {
     return this.#post(id, "failures", post, options);
+  }
+
+  postUnopened(id: string, post: UnopenedPost, options?: CallOptions): Promise<JobView> {
+    return this.#post(id, "unopened", post, options);
   }
 
   postProgress(id: string, post: ProgressPost, options?: CallOptions): Promise<JobView> {
@@ -241,7 +250,7 @@ export class BridgeClient {
     query: { operatorSet?: string } = {},
     onTrouble: (error: SymbolonError) => void = () => {},
   ): Watch {
-    const open: JobView["state"][] = ["Funded", "Joined", "Attested", "Failed"];
+    const open: JobView["state"][] = ["Funded", "Joined", "Attested", "Disputed", "Failed"];
     const list = async (): Promise<JobSummary[]> => {
       const lists = await Promise.all(open.map((state) => this.jobs({ ...query, state })));
       return lists.flat();
@@ -356,7 +365,7 @@ export class BridgeClient {
   async #pages<Entry>(
     path: string,
     query: object,
-    page: (path: string) => Promise<{ entries: Entry[]; next: string | null }>,
+    page: (path: string) => Promise<{ entries: Entry[]; next: number | null }>,
   ): Promise<Entry[]> {
     const all: Entry[] = [];
     const search = new URLSearchParams({ limit: "500" });
@@ -366,7 +375,7 @@ export class BridgeClient {
       const { entries, next } = await page(`${path}?${search}`);
       all.push(...entries);
       if (next === null) return all;
-      search.set("after", next);
+      search.set("after", String(next));
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * Live job events over socket.io. A client sends "subscribe" with `{ job: "12" }` or `{ jobs: true }` and gets
+ * Live job events over socket.io. A client sends "subscribe" with `{ job: "0x…" }` or `{ jobs: true }` and gets
  * "job" messages, each a whole job view without its specification; the acknowledgement of a subscription to
  * one job carries its present view, so nothing falls between asking and listening. Clients can send nothing
  * else.
@@ -11,12 +11,12 @@ import { WebSocketServer } from "ws";
 import { z } from "zod";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type JobDesk, summaryOf } from "./jobs/desk.ts";
-import { idSchema, type JobSummary } from "./schemas.ts";
+import { hash32Schema, type JobSummary } from "./schemas.ts";
 
 export const eventsPath = "/v1/events";
 
 export const subscriptionSchema = z.union([
-  z.strictObject({ job: idSchema }),
+  z.strictObject({ job: hash32Schema }),
   z.strictObject({ jobs: z.literal(true) }),
 ]);
 export type Subscription = z.infer<typeof subscriptionSchema>;

@@ -2,13 +2,14 @@
  * The shapes of everything that crosses the bridge's HTTP interface, in and out. The OpenAPI document, the
  * validation of requests, the typed client and the types of the projections all derive from this file.
  *
- * Conventions: byte strings are lower-case hexadecimal with 0x; addresses are checksummed by the chain's
- * rules; ids and amounts are decimal strings, because they may exceed what a JSON number holds; times are
- * seconds of the chain's clock and say so in their names.
+ * Conventions: byte strings are lower-case hexadecimal with 0x, and so are ids, which are hashes: of a job's terms,
+ * of an offer's shares; addresses are checksummed by the chain's rules; amounts are decimal strings, because they
+ * may exceed what a JSON number holds; times are seconds of the chain's clock and say so in their names.
  */
 import { getAddress } from "ethers";
 import { z } from "zod";
 import { jobStates } from "../contracts/job-states.ts";
+import { operatorStatuses } from "../contracts/market-views.ts";
 
 /** Refuses hexadecimal of any other length than `bytes`; the value comes out in lower case. */
 function hexOfBytes(bytes: number, what: string) {
@@ -45,8 +46,11 @@ export const uintSchema = z
   .string()
   .regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number without sign or leading zeros");
 
-/** An id that a contract counts from 1. */
-export const idSchema = z.string().regex(/^[1-9][0-9]{0,14}$/, "expected an id: a decimal number from 1");
+/** The first digits of an id, enough of them that few ids begin alike. */
+export const prefixSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{6,64}$/, "expected the beginning of an id: 0x and at least 6 hexadecimal digits")
+  .toLowerCase();
 
 export const pointSchema = z.union([z.literal(1), z.literal(2), z.literal(3)]);
 export type Point = z.infer<typeof pointSchema>;
@@ -62,9 +66,7 @@ export const reasonSchema = z
 
 /** The digest that three parties sign about a finished run; the EIP-712 struct of the same name. */
 export const attestationSchema = z.strictObject({
-  job: idSchema,
-  algorithm: hash32Schema,
-  inputRoot: hash32Schema,
+  job: hash32Schema,
   resultRoot: hash32Schema,
   payoutRoot: hash32Schema,
   budgetSpent: uintSchema,
@@ -83,6 +85,9 @@ export const attestationPostSchema = z.strictObject({
   resultShareRoot: hash32Schema,
   signature: signatureSchema,
 });
+
+/** Of a job that ended: the operator says that none of its data was opened. */
+export const unopenedPostSchema = z.strictObject({ operator: addressSchema, signature: signatureSchema });
 
 export const failurePostSchema = z.strictObject({
   operator: addressSchema,
@@ -106,6 +111,7 @@ export const progressPostSchema = z.strictObject({
 export type JoinPost = z.infer<typeof joinPostSchema>;
 export type AttestationPost = z.infer<typeof attestationPostSchema>;
 export type FailurePost = z.infer<typeof failurePostSchema>;
+export type UnopenedPost = z.infer<typeof unopenedPostSchema>;
 export type ProgressPost = z.infer<typeof progressPostSchema>;
 
 // ---- what the bridge shows ---------------------------------------------------------------------
@@ -122,20 +128,38 @@ export type ReceiptKind = keyof z.infer<typeof receiptsSchema>;
 
 export const progressSchema = z.object({ phase: z.string(), done: countSchema, total: countSchema });
 
+/** A chunk of its share of the result that an operator was asked to post, and has not. */
+export const openChallengeSchema = z.object({
+  operator: addressSchema,
+  point: pointSchema,
+  chunk: z.int().nonnegative(),
+  /** Last second in which it can. */
+  dueSec: secondsSchema,
+});
+export type OpenChallenge = z.infer<typeof openChallengeSchema>;
+
 const jobFields = {
-  id: idSchema,
+  /** The hash of its terms. */
+  id: hash32Schema,
   state: jobStateSchema,
   /** Number of the last event that changed this view; later views have higher numbers. */
   version: z.int().nonnegative(),
   buyer: addressSchema,
   algorithm: hash32Schema,
   operatorSet: hash32Schema,
-  offers: z.array(idSchema),
+  /** In the order in which they are computed on. */
+  offers: z.array(hash32Schema),
   deadlineSec: secondsSchema,
+  /** What the result spends of each offer's privacy budget; 2^64 - 1 for an exact result. */
+  microRho: uintSchema,
+  /** Hash of the declared purpose, or the zero hash. */
+  purpose: hash32Schema,
+  /** What is paid in; the zero address is ETH. */
+  token: addressSchema,
+  /** In the smallest unit of the token. */
   amountWei: uintSchema,
   resultKey: hash32Schema,
   specHash: hash32Schema,
-  inputRoot: hash32Schema,
   /** The accounts that sign for the three operators, by point, fixed when the job was funded. */
   signers: z.tuple([addressSchema, addressSchema, addressSchema]),
   joins: z.array(pointSchema),
@@ -153,6 +177,12 @@ const jobFields = {
   /** Set when the parties signed different digests: nothing is submitted until three agree. */
   attestationConflict: z.boolean(),
   failures: z.array(z.object({ point: pointSchema, operator: addressSchema, reason: z.string() })),
+  /** Who said after its end that none of the data was opened. */
+  unopened: z.array(pointSchema),
+  /** Whether what it reserved of privacy budgets was given back. */
+  budgetReturned: z.boolean(),
+  /** In the order in which they were opened. */
+  openChallenges: z.array(openChallengeSchema),
   progress: progressSchema.nullable(),
   receipts: receiptsSchema,
   /** The last transaction of the bridge for this job that the chain or the node refused. */
@@ -179,8 +209,31 @@ export const jobEventSchema = z.object({
 });
 export type JobEventView = z.infer<typeof jobEventSchema>;
 
+/** What most offers have no need of: see `Rules` of contracts/use-terms.ts. */
+export const rulesViewSchema = z.object({
+  token: addressSchema,
+  issuer: addressSchema,
+  discountBps: z.int().nonnegative(),
+  hook: addressSchema,
+  algorithms: hash32Schema,
+  buyers: hash32Schema,
+  purposes: hash32Schema,
+  document: hash32Schema,
+});
+
+export const termsViewSchema = z.object({
+  priceWei: uintSchema,
+  rhoPriceWei: uintSchema,
+  maxMicroRho: uintSchema,
+  expirySec: z.int().nonnegative(),
+  minSellers: z.int().nonnegative(),
+  rules: rulesViewSchema.nullable(),
+});
+export type TermsView = z.infer<typeof termsViewSchema>;
+
 export const offerViewSchema = z.object({
-  id: idSchema,
+  /** The data root. */
+  id: hash32Schema,
   seller: addressSchema,
   operatorSet: hash32Schema,
   schemaHash: hash32Schema,
@@ -191,19 +244,10 @@ export const offerViewSchema = z.object({
   /** Micro-rho for all jobs together, for ever. */
   budgetMicroRho: uintSchema,
   /** As they are now. */
-  terms: z.object({
-    priceWei: uintSchema,
-    rhoPriceWei: uintSchema,
-    maxMicroRho: uintSchema,
-    expirySec: z.int().nonnegative(),
-    minSellers: z.int().nonnegative(),
-    algorithms: hash32Schema,
-    buyers: hash32Schema,
-    purposes: hash32Schema,
-    document: hash32Schema,
-  }),
-  dataRoot: hash32Schema,
+  terms: termsViewSchema,
   active: z.boolean(),
+  /** The offer of the same data with other operators that took this one's place. */
+  replacedBy: hash32Schema.nullable(),
   publishedAtSec: secondsSchema,
   txHash: hash32Schema,
 });
@@ -217,8 +261,12 @@ export const operatorViewSchema = z.object({
   jiffKey: hash32Schema,
   endpoint: z.string(),
   feeWei: uintSchema,
-  active: z.boolean(),
-  approvals: z.array(hash32Schema),
+  /** Only an active one takes new jobs; None is one that left and has its bond back. */
+  status: z.enum(operatorStatuses),
+  /** The algorithms that it runs, set by set. */
+  approvals: z.array(z.object({ operatorSet: hash32Schema, algorithm: hash32Schema })),
+  /** ERC-20 tokens that it is paid in, and its fee in each. */
+  tokens: z.array(z.object({ token: addressSchema, fee: uintSchema })),
   registeredAtSec: secondsSchema,
 });
 export type OperatorView = z.infer<typeof operatorViewSchema>;
@@ -239,8 +287,10 @@ export const deploymentViewSchema = z.object({
   chainId: z.int().positive(),
   operatorRegistry: addressSchema,
   jobEscrow: addressSchema,
+  disputes: addressSchema,
   blockNumber: z.int().nonnegative(),
   challengeWindowSec: secondsSchema,
+  graceSec: secondsSchema,
   confirmations: z.int().nonnegative(),
   relayPath: z.string(),
   eventsPath: z.string(),
@@ -260,9 +310,12 @@ export const problemSchema = z.object({
 });
 export type Problem = z.infer<typeof problemSchema>;
 
-/** A page of a list: pass `next` as `after` to go on; null at the end. */
+/**
+ * A page of a list, which has the order of the chain: pass `next` as `after` to go on; null at the end. The place of
+ * an entry is a number of the bridge's own log, so that another bridge has others.
+ */
 export const pageQuerySchema = {
-  after: idSchema.optional().describe("id of the last entry of the page before"),
+  after: z.coerce.number().int().nonnegative().default(0).describe("`next` of the page before"),
   limit: z.coerce.number().int().min(1).max(500).default(100),
 };
-export const nextSchema = idSchema.nullable();
+export const nextSchema = z.int().positive().nullable();

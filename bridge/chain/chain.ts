@@ -3,7 +3,7 @@
  * listener, the sender and the job desk know only this.
  */
 import type { JobState } from "../../contracts/job-states.ts";
-import type { Action } from "../jobs/duties.ts";
+import type { Action, MarketTimes } from "../jobs/duties.ts";
 import type { NewFact } from "../store/database.ts";
 
 export interface BlockHead {
@@ -18,14 +18,16 @@ export interface MarketChain {
   /** Block of the deployment: nothing happened before. */
   readonly firstBlock: number;
 
-  /** Length of the challenge window, fixed at deployment. */
-  challengeWindowSec(): Promise<number>;
+  /** What was fixed at deployment. */
+  times(): Promise<MarketTimes>;
   head(): Promise<BlockHead>;
   /** Hash of a block of the chain as it is now, null when there is no such block. */
   blockHash(number: number): Promise<string | null>;
   /** The market's facts in these blocks (both included), in the chain's order. */
   facts(fromBlock: number, toBlock: number): Promise<NewFact[]>;
   jobState(jobId: string): Promise<JobState>;
+  /** Whether a job's reserved privacy budget was given back: now, or as of a block that is not long past. */
+  budgetReturned(jobId: string, blockNumber?: number): Promise<boolean>;
   /** Sends the transaction and waits until it is mined. @throws CONTRACT_REVERTED, FUNDS_MISSING, CHAIN_UNREACHABLE */
   send(action: Action): Promise<{ txHash: string }>;
   close(): Promise<void>;

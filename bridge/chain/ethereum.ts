@@ -1,12 +1,13 @@
 /** The market on a JSON-RPC endpoint: reads, and the transactions of the bridge's own account. */
-import { Wallet } from "ethers";
+import { Contract, Wallet } from "ethers";
+import { artifact } from "../../contracts/artifacts.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
 import type { JobState } from "../../contracts/job-states.ts";
 import { Market } from "../../contracts/market.ts";
 import { chainIdOf, openProvider } from "../../contracts/provider.ts";
 import { toChainError } from "../../contracts/revert-reasons.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import type { Action } from "../jobs/duties.ts";
+import type { Action, MarketTimes } from "../jobs/duties.ts";
 import type { NewFact } from "../store/database.ts";
 import type { BlockHead, MarketChain } from "./chain.ts";
 import { factOf } from "./facts.ts";
@@ -23,6 +24,7 @@ export class EthereumChain implements MarketChain {
   readonly jobEscrow: string;
   readonly firstBlock: number;
   readonly #market: Market;
+  readonly #escrow: Contract;
   readonly #provider: ReturnType<typeof openProvider>;
   readonly #rpcUrl: string;
   #rightChain = false;
@@ -34,11 +36,13 @@ export class EthereumChain implements MarketChain {
     this.firstBlock = deployment.blockNumber;
     this.#rpcUrl = rpcUrl;
     this.#provider = openProvider(rpcUrl, deployment.chainId);
+    this.#escrow = new Contract(deployment.jobEscrow, artifact("JobEscrow").abi, this.#provider);
     this.#market = new Market(deployment, new Wallet(privateKey, this.#provider));
   }
 
-  async challengeWindowSec(): Promise<number> {
-    return (await this.#market.settings()).challengeWindowSec;
+  async times(): Promise<MarketTimes> {
+    const { challengeWindowSec, graceSec } = await this.#market.settings();
+    return { challengeWindowSec, graceSec };
   }
 
   /** @throws CONFIG_INVALID when the endpoint serves another chain; CHAIN_UNREACHABLE */
@@ -67,7 +71,14 @@ export class EthereumChain implements MarketChain {
   }
 
   jobState(jobId: string): Promise<JobState> {
-    return this.#market.jobState(BigInt(jobId));
+    return this.#market.jobState(jobId);
+  }
+
+  async budgetReturned(jobId: string, blockNumber?: number): Promise<boolean> {
+    const jobOf = this.#escrow.getFunction("jobOf");
+    const at = blockNumber === undefined ? {} : { blockTag: blockNumber };
+    const { budgetReturned } = (await this.#ask(() => jobOf(jobId, at))) as { budgetReturned: boolean };
+    return budgetReturned;
   }
 
   async send(action: Action): Promise<{ txHash: string }> {
@@ -79,13 +90,13 @@ export class EthereumChain implements MarketChain {
   }
 
   #transact(action: Action) {
-    const id = BigInt(action.jobId);
+    const id = action.jobId;
     switch (action.kind) {
       case "join":
         return this.#market.join(id, action.signatures);
       case "attest": {
         const budgetSpent = BigInt(action.attestation.budgetSpent);
-        return this.#market.attest({ ...action.attestation, job: id, budgetSpent }, action.signatures);
+        return this.#market.attest({ ...action.attestation, budgetSpent }, action.signatures);
       }
       case "fail": {
         const [first, second] = action.notices;
@@ -95,6 +106,10 @@ export class EthereumChain implements MarketChain {
         return this.#market.refund(id);
       case "settle":
         return this.#market.settle(id);
+      case "returnBudget":
+        return this.#market.returnBudget(id);
+      case "returnUnopened":
+        return this.#market.returnUnopened(id, action.signatures);
     }
   }
 

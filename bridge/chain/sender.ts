@@ -8,19 +8,21 @@
  */
 import pRetry, { AbortError } from "p-retry";
 import type { Logger } from "pino";
-import { type JobState, jobTransitions } from "../../contracts/job-states.ts";
+import type { JobState } from "../../contracts/job-states.ts";
 import { type SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { Action } from "../jobs/duties.ts";
 import type { ActionKind } from "../jobs/events.ts";
 import type { MarketChain } from "./chain.ts";
 
-/** The state that a transaction leads to. */
-export const stateAfter: Readonly<Record<ActionKind, JobState>> = {
-  join: "Joined",
-  attest: "Attested",
-  fail: "Failed",
-  refund: "Refunded",
-  settle: "Settled",
+/** The states in which a transaction has an effect. What comes back of a budget has a mark of its own on chain. */
+export const statesOf: Readonly<Record<ActionKind, readonly JobState[]>> = {
+  join: ["Funded"],
+  attest: ["Joined"],
+  fail: ["Funded", "Joined"],
+  refund: ["Funded", "Joined", "Failed"],
+  settle: ["Attested", "Disputed"],
+  returnBudget: ["Funded", "Failed", "Refunded"],
+  returnUnopened: ["Joined", "Failed", "Refunded"],
 };
 
 export type SendOutcome =
@@ -92,7 +94,9 @@ export class TransactionSender {
       return await pRetry(
         async () => {
           const state = await chain.jobState(action.jobId);
-          if (!jobTransitions[state].includes(stateAfter[action.kind]))
+          const returns = action.kind === "returnBudget" || action.kind === "returnUnopened";
+          const isDone = returns && (await chain.budgetReturned(action.jobId));
+          if (isDone || !statesOf[action.kind].includes(state))
             return { outcome: "unneeded", state } as const;
           const { txHash } = await chain.send(action).catch(abortUnlessUnreachable);
           return { outcome: "mined", txHash } as const;

@@ -11,7 +11,7 @@ export interface Computation {
   attempt: number;
 }
 
-const pattern = /^([1-9][0-9]{0,14})-(0x[0-9a-f]{40})-([1-9][0-9]{0,14})-([1-9][0-9]{0,3})$/;
+const pattern = /^([1-9][0-9]{0,14})-(0x[0-9a-f]{40})-(0x[0-9a-f]{64})-([1-9][0-9]{0,3})$/;
 
 /** The computation that `id` names, or null when it is not of the one form that is allowed. */
 export function parseComputationId(id: string): Computation | null {

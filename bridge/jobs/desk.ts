@@ -16,16 +16,30 @@ import type {
   JobView,
   JoinPost,
   ProgressPost,
+  UnopenedPost,
 } from "../schemas.ts";
 import type { BlobStore } from "../store/blobs.ts";
-import type { AppendResult, BridgeDatabase, JobFilter, StoredJob } from "../store/database.ts";
-import { type Action, type Clock, dueAction, isStuck } from "./duties.ts";
+import type { AppendResult, BridgeDatabase, StoredJob } from "../store/database.ts";
+import type { JobFilter, Page } from "../store/pages.ts";
+import { BudgetReturns } from "./budget-returns.ts";
+import {
+  type Action,
+  type Clock,
+  dueActions,
+  hasEnded,
+  isStuck,
+  lastSecOf,
+  type MarketTimes,
+  reservedBudget,
+  wasJoined,
+} from "./duties.ts";
 import type { OperatorEvent } from "./events.ts";
 import {
   acceptAttestation,
   acceptFailure,
   acceptJoin,
   acceptProgress,
+  acceptUnopened,
   type PostContext,
 } from "./operator-posts.ts";
 import { ProgressBoard } from "./progress-board.ts";
@@ -36,7 +50,7 @@ export interface JobDeskOptions {
   deployment: Deployment;
   database: BridgeDatabase;
   blobs: BlobStore;
-  challengeWindowSec: () => Promise<number>;
+  times: () => Promise<MarketTimes>;
   logger: Logger;
   onTransaction?: (action: Action, outcome: SendOutcome) => void;
   retryBackOffMs?: number;
@@ -51,11 +65,13 @@ export class JobDesk {
   readonly #sender: TransactionSender;
   readonly #progress = new ProgressBoard();
   readonly #watchers = new EventEmitter<DeskEvents>();
+  readonly #returns: BudgetReturns;
   #chainSec = 0;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
     this.#watchers.setMaxListeners(0);
+    this.#returns = new BudgetReturns(options);
     this.#sender = new TransactionSender({
       chain: options.chain,
       logger: options.logger,
@@ -71,15 +87,15 @@ export class JobDesk {
     return this.#view(this.#stored(id));
   }
 
-  list(filter: JobFilter): JobSummary[] {
-    return this.#options.database.jobs(filter).map((stored) => summaryOf(this.#view(stored)));
+  list(filter: JobFilter): Page<JobSummary> {
+    const { entries, next } = this.#options.database.jobs(filter);
+    return { entries: entries.map((stored) => summaryOf(this.#view(stored))), next };
   }
 
   /** Jobs past their time that have not ended. */
-  stuckJobs(challengeWindowSec: number): number {
+  stuckJobs(times: MarketTimes): number {
     const clock = this.#clock();
-    const waiting = this.#waitingJobs(challengeWindowSec);
-    return waiting.filter(({ job }) => isStuck(job, clock, challengeWindowSec)).length;
+    return this.#waitingJobs(times).filter(({ job }) => isStuck(job, clock, times)).length;
   }
 
   /** Calls `listener` with each job view that changes. Returns how to stop. */
@@ -90,10 +106,10 @@ export class JobDesk {
 
   // ---- operators' posts --------------------------------------------------------------------------
 
-  /** @throws NOT_FOUND, NOT_AUTHORISED, STATE_INVALID; so do the next two */
+  /** @throws NOT_FOUND, NOT_AUTHORISED, STATE_INVALID; so do the next three */
   async postJoin(id: string, post: JoinPost): Promise<JobView> {
     const event = acceptJoin(this.#context(id), post);
-    return this.#record(id, `join:${id}:${event.specHash}:${event.point}`, event);
+    return this.#record(id, `join:${id}:${event.point}`, event);
   }
 
   async postAttestation(id: string, post: AttestationPost): Promise<JobView> {
@@ -104,6 +120,11 @@ export class JobDesk {
   async postFailure(id: string, post: FailurePost): Promise<JobView> {
     const event = acceptFailure(this.#context(id), post);
     return this.#record(id, `failure:${id}:${event.point}`, event);
+  }
+
+  async postUnopened(id: string, post: UnopenedPost): Promise<JobView> {
+    const event = acceptUnopened(this.#context(id), post);
+    return this.#record(id, `unopened:${id}:${event.point}`, event);
   }
 
   async postProgress(id: string, post: ProgressPost): Promise<JobView> {
@@ -137,12 +158,14 @@ export class JobDesk {
   async takeHead(head: BlockHead): Promise<void> {
     this.#chainSec = head.timestampSec;
     await this.reviewJobs();
+    const result = await this.#returns.confirm(head.timestampSec);
+    if (result !== null) this.takeFacts(result);
   }
 
   /** Hands every due transaction to the sender. */
   async reviewJobs(): Promise<void> {
-    const window = await this.#options.challengeWindowSec();
-    for (const { job } of this.#waitingJobs(window)) this.#review(job, window);
+    const times = await this.#options.times();
+    for (const { job } of this.#waitingJobs(times)) this.#review(job, times);
   }
 
   async close(): Promise<void> {
@@ -150,17 +173,17 @@ export class JobDesk {
     await this.#sender.close();
   }
 
-  #review(job: StoredJob["job"], challengeWindowSec: number): void {
+  #review(job: StoredJob["job"], times: MarketTimes): void {
     // Before the first look at the chain its time is unknown, and so is what is due.
     if (this.#chainSec === 0) return;
-    const action = dueAction(job, this.#clock(), challengeWindowSec);
-    if (action !== null) this.#sender.offer(action);
+    for (const action of dueActions(job, this.#clock(), times)) this.#sender.offer(action);
   }
 
   #sent(action: Action, outcome: SendOutcome): void {
     const { logger, database, onTransaction } = this.#options;
     const about = { job: action.jobId, kind: action.kind };
     onTransaction?.(action, outcome);
+    this.#returns.sent(action, outcome);
     if (outcome.outcome === "mined") logger.info({ ...about, txHash: outcome.txHash }, "transaction mined");
     if (outcome.outcome === "unneeded")
       logger.debug({ ...about, state: outcome.state }, "transaction unneeded");
@@ -179,16 +202,12 @@ export class JobDesk {
 
   async #record(id: string, key: string, event: OperatorEvent): Promise<JobView> {
     const { database, logger } = this.#options;
-    const { job } = this.#stored(id);
-    const outcome = transition(job, id, event);
-    if (outcome.outcome === "refused") throw outcome.error;
-    if (outcome.outcome === "known") return this.view(id);
-    if (event.type !== "FailurePosted" && this.#chainSec > job.deadlineSec) {
-      throw new SymbolonError("STATE_INVALID", `the deadline of job ${id} has passed`, {
-        hint: "it is refunded",
-      });
-    }
-    const conflict = newConflict(outcome.job);
+    if (this.#after(id, event) === null) return this.view(id);
+    await this.#requireTimely(this.#stored(id).job, event);
+    // Something may have happened meanwhile; from here on to the log nothing can.
+    const next = this.#after(id, event);
+    if (next === null) return this.view(id);
+    const conflict = newConflict(next);
     if (conflict !== null) logger.error({ job: id }, "operators signed different results");
     const result = database.append([
       { key, jobId: id, event },
@@ -196,11 +215,46 @@ export class JobDesk {
     ]);
     this.takeFacts(result);
     // The post is stored; what is due because of it will also be found at the next look at the chain.
-    await this.#options.challengeWindowSec().then(
-      (windowSec) => this.#review(this.#stored(id).job, windowSec),
+    await this.#options.times().then(
+      (times) => this.#review(this.#stored(id).job, times),
       (error) => logger.warn({ job: id, err: error }, "duties could not be reviewed"),
     );
     return this.view(id);
+  }
+
+  /** The job after a post; null when that is what is known already. */
+  #after(id: string, event: OperatorEvent): StoredJob["job"] | null {
+    const outcome = transition(this.#stored(id).job, id, event);
+    if (outcome.outcome === "refused") throw outcome.error;
+    return outcome.outcome === "known" ? null : outcome.job;
+  }
+
+  /** What comes too late for the contract, or too early, is not taken. */
+  async #requireTimely(job: StoredJob["job"], event: OperatorEvent): Promise<void> {
+    if (event.type === "FailurePosted") return;
+    if (event.type === "UnopenedPosted") {
+      if (!wasJoined(job) || !reservedBudget(job)) {
+        throw new SymbolonError(
+          "STATE_INVALID",
+          `job ${job.id} has no budget that operators could give back`,
+        );
+      }
+      if (!hasEnded(job, { chainSec: this.#chainSec, wallSec: 0 }, await this.#options.times())) {
+        throw new SymbolonError("STATE_INVALID", `job ${job.id} is ${job.state}; it has not ended`);
+      }
+      return;
+    }
+    // By the time an attestation comes the bridge may not have seen the join, with which the grace begins.
+    const state = event.type === "AttestationPosted" ? "Joined" : job.state;
+    const lastSec =
+      this.#chainSec <= job.deadlineSec
+        ? job.deadlineSec
+        : lastSecOf({ ...job, state }, await this.#options.times());
+    if (this.#chainSec > lastSec) {
+      throw new SymbolonError("STATE_INVALID", `the deadline of job ${job.id} has passed`, {
+        hint: "it is refunded",
+      });
+    }
   }
 
   #context(id: string): PostContext {
@@ -220,9 +274,9 @@ export class JobDesk {
     return stored;
   }
 
-  #waitingJobs(challengeWindowSec: number): StoredJob[] {
+  #waitingJobs(times: MarketTimes): StoredJob[] {
     const { chainSec, wallSec } = this.#clock();
-    return this.#options.database.waitingJobs(Math.max(chainSec, wallSec), challengeWindowSec);
+    return this.#options.database.waitingJobs(Math.max(chainSec, wallSec), times);
   }
 
   #clock(): Clock {
@@ -230,7 +284,7 @@ export class JobDesk {
   }
 
   #view({ job, version }: StoredJob): JobView {
-    const { anomalies: _anomalies, joins, failures, ...shown } = job;
+    const { anomalies: _anomalies, joins, failures, unopened, ...shown } = job;
     if (job.state === "None") throw new SymbolonError("INTERNAL", "a job without funding has no view");
     return {
       ...shown,
@@ -238,6 +292,7 @@ export class JobDesk {
       version,
       joins: joins.map(({ point }) => point),
       failures: failures.map(({ point, operator, reason }) => ({ point, operator, reason })),
+      unopened: unopened.map(({ point }) => point),
       progress: this.#progress.get(job.id),
     };
   }

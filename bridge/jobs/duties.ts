@@ -3,7 +3,7 @@
  * again (after each event and on a timer) and depends on the state alone, so that a restart, a lost
  * transaction or someone else's transaction need no special case.
  */
-
+import { exactMicroRho } from "../../contracts/use-terms.ts";
 import type { AttestationBody, Point } from "../schemas.ts";
 import { agreedAttestations, type Job } from "./transitions.ts";
 
@@ -12,7 +12,9 @@ export type Action =
   | { kind: "attest"; jobId: string; attestation: AttestationBody; signatures: [string, string, string] }
   | { kind: "fail"; jobId: string; notices: [Notice, Notice] }
   | { kind: "refund"; jobId: string }
-  | { kind: "settle"; jobId: string };
+  | { kind: "settle"; jobId: string }
+  | { kind: "returnBudget"; jobId: string }
+  | { kind: "returnUnopened"; jobId: string; signatures: [string, string, string] };
 
 /** One operator's word that the job failed. */
 export interface Notice {
@@ -28,55 +30,149 @@ export interface Clock {
   wallSec: number;
 }
 
+/** What the deployment fixed for all its jobs. */
+export interface MarketTimes {
+  challengeWindowSec: number;
+  /** How long after its deadline a joined job's result is still taken. */
+  graceSec: number;
+}
+
+const latestOf = ({ chainSec, wallSec }: Clock): number => Math.max(chainSec, wallSec);
+
 /**
- * The transaction that is due for `job`, or null. A finished result goes before failure notices: when all
- * three signed it, the buyer has what was paid for.
+ * The transactions that are due for `job`, none of which waits for another. What comes back of privacy budgets has
+ * nothing to do with the refund: a buyer that refuses its money must not keep the sellers from their budget.
  */
-export function dueAction(job: Job, clock: Clock, challengeWindowSec: number): Action | null {
-  const latestSec = Math.max(clock.chainSec, clock.wallSec);
+export function dueActions(job: Job, clock: Clock, times: MarketTimes): Action[] {
+  return [stepDue(job, clock, times), returnDue(job, clock, times)].filter((action) => action !== null);
+}
+
+/**
+ * The next step in the job's life. A finished result goes before failure notices: when all three signed it, the
+ * buyer has what was paid for.
+ */
+function stepDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
   const jobId = job.id;
+  const latestSec = latestOf(clock);
   if (job.state === "Failed") return { kind: "refund", jobId };
-  if (job.state === "Attested") {
-    const openUntilSec = (job.attestedAtSec ?? latestSec) + challengeWindowSec;
-    return latestSec > openUntilSec ? { kind: "settle", jobId } : null;
+  if (job.state === "Attested" || job.state === "Disputed") {
+    const openUntilSec = (job.attestedAtSec ?? latestSec) + times.challengeWindowSec;
+    return latestSec > openUntilSec && job.openChallenges.length === 0 ? { kind: "settle", jobId } : null;
   }
   if (job.state !== "Funded" && job.state !== "Joined") return null;
+  const lastSec = lastSecOf(job, times);
   const agreed = agreedAttestations(job);
-  if (job.state === "Joined" && agreed !== null && clock.chainSec < job.deadlineSec) {
+  if (job.state === "Joined" && agreed !== null && clock.chainSec < lastSec) {
     return { kind: "attest", jobId, attestation: agreed.attestation, signatures: agreed.signatures };
   }
   const [first, second] = job.failures;
   if (first !== undefined && second !== undefined) {
     return { kind: "fail", jobId, notices: [noticeOf(first), noticeOf(second)] };
   }
-  if (latestSec > job.deadlineSec) return { kind: "refund", jobId };
-  const [one, two, three] = job.joins;
-  if (job.state === "Funded" && one !== undefined && two !== undefined && three !== undefined) {
-    return { kind: "join", jobId, signatures: [one.signature, two.signature, three.signature] };
-  }
-  return null;
+  if (latestSec > lastSec) return { kind: "refund", jobId };
+  const signatures = allThree(job.joins);
+  return job.state === "Funded" && signatures !== null ? { kind: "join", jobId, signatures } : null;
+}
+
+/** What the job reserved of privacy budgets, where it ended without having spent it. */
+function returnDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
+  const jobId = job.id;
+  if (job.budgetReturned || !hasEnded(job, clock, times) || !reservedBudget(job)) return null;
+  if (!wasJoined(job)) return { kind: "returnBudget", jobId };
+  const signatures = allThree(job.unopened);
+  return signatures === null ? null : { kind: "returnUnopened", jobId, signatures };
+}
+
+/** An exact result is none of a budget's business. What was attested is spent, whatever became of it. */
+export function reservedBudget(job: Job): boolean {
+  return BigInt(job.microRho) !== exactMicroRho && job.attestedAtSec === null;
+}
+
+export function wasJoined(job: Job): boolean {
+  return job.receipts.join !== null;
+}
+
+/** Whether the job can go nowhere but back to its buyer. */
+export function hasEnded(job: Job, clock: Clock, times: MarketTimes): boolean {
+  if (job.state === "Funded" || job.state === "Joined") return latestOf(clock) > lastSecOf(job, times);
+  return job.state === "Failed" || job.state === "Refunded";
+}
+
+/** Last second in which the job can get on. */
+export function lastSecOf(job: Pick<Job, "state" | "deadlineSec">, { graceSec }: MarketTimes): number {
+  return job.deadlineSec + (job.state === "Joined" ? graceSec : 0);
+}
+
+/** A moment of which a part is what the deployment fixed, so that it can be stored before that is known. */
+export interface Moment {
+  sec: number;
+  /** What comes on top of `sec`. */
+  plus: keyof MarketTimes | null;
 }
 
 /**
- * From which second on `dueAction` may find something to do, so that jobs that only wait need not be looked
- * at: 0 for what is due at any time, null for never. For an attested job it is the second of its attestation,
- * to which the challenge window is added by whoever knows it.
+ * From which moment on `dueActions` may find something to do, so that jobs that only wait need not be looked at:
+ * second 0 for what is due at any time, null for never.
  */
-export function waitsUntilSec(job: Job): number | null {
-  if (job.state === "Attested") return job.attestedAtSec ?? 0;
-  if (job.state !== "Funded" && job.state !== "Joined") return job.state === "Failed" ? 0 : null;
-  return dueAction(job, { chainSec: 0, wallSec: 0 }, 0) === null ? job.deadlineSec : 0;
+export function waitsUntil(job: Job): Moment | null {
+  const now: Moment = { sec: 0, plus: null };
+  switch (job.state) {
+    case "Attested":
+      return { sec: job.attestedAtSec ?? 0, plus: "challengeWindowSec" };
+    case "Disputed": {
+      // Whoever answers or exposes an open challenge makes an event. One that is overdue makes the job stuck.
+      const dueSec = Math.max(...job.openChallenges.map((challenge) => challenge.dueSec));
+      if (job.openChallenges.length > 0) return { sec: dueSec, plus: null };
+      return { sec: job.attestedAtSec ?? 0, plus: "challengeWindowSec" };
+    }
+    case "Funded":
+    case "Joined": {
+      const start = { chainSec: 0, wallSec: 0 };
+      const plus = job.state === "Joined" ? "graceSec" : null;
+      const isDue = stepDue(job, start, { challengeWindowSec: 0, graceSec: 0 }) !== null;
+      return isDue ? now : { sec: job.deadlineSec, plus };
+    }
+    case "Failed":
+      return now;
+    case "Refunded": {
+      const canReturn = reservedBudget(job) && (!wasJoined(job) || allThree(job.unopened) !== null);
+      return canReturn && !job.budgetReturned ? now : null;
+    }
+    default:
+      return null;
+  }
+}
+
+/** True when the job should have ended by now and has not: what an operator of the bridge must look at. */
+export function isStuck(job: Job, clock: Clock, times: MarketTimes): boolean {
+  const latestSec = latestOf(clock);
+  const windowEndSec = (job.attestedAtSec ?? 0) + times.challengeWindowSec;
+  switch (job.state) {
+    case "Funded":
+    case "Joined":
+      return latestSec > lastSecOf(job, times);
+    case "Failed":
+      return latestSec > job.deadlineSec;
+    case "Attested":
+      return latestSec > Math.max(job.deadlineSec, windowEndSec);
+    case "Disputed": {
+      const dueSecs = job.openChallenges.map(({ dueSec }) => dueSec);
+      return (
+        latestSec > (dueSecs.length > 0 ? Math.max(...dueSecs) : Math.max(job.deadlineSec, windowEndSec))
+      );
+    }
+    default:
+      return false;
+  }
 }
 
 function noticeOf({ point, reason, signature }: Notice): Notice {
   return { point, reason, signature };
 }
 
-/** True when the job should have ended by now and has not: what an operator of the bridge must look at. */
-export function isStuck(job: Job, clock: Clock, challengeWindowSec: number): boolean {
-  const latestSec = Math.max(clock.chainSec, clock.wallSec);
-  if (job.state === "Attested") {
-    return latestSec > Math.max(job.deadlineSec, (job.attestedAtSec ?? 0) + challengeWindowSec);
-  }
-  return ["Funded", "Joined", "Failed"].includes(job.state) && latestSec > job.deadlineSec;
+/** The signatures of the three points, which stand in their order; null while one is missing. */
+function allThree(posts: readonly { signature: string }[]): [string, string, string] | null {
+  const [one, two, three] = posts;
+  if (one === undefined || two === undefined || three === undefined) return null;
+  return [one.signature, two.signature, three.signature];
 }

@@ -20,12 +20,13 @@ export interface FundedEvent {
   algorithm: string;
   deadlineSec: number;
   resultKey: string;
+  microRho: string;
+  purpose: string;
   offers: string[];
   spec: string;
+  token: string;
   amountWei: string;
   specHash: string;
-  /** Hash over the data sets and the specification: what every attestation must name. */
-  inputRoot: string;
   /** The accounts that sign for the three operators, by point, as they were when the job was funded. */
   signers: [string, string, string];
 }
@@ -38,18 +39,39 @@ interface OnChain<Type extends string> {
 export type JobChainEvent =
   | FundedEvent
   | OnChain<"Joined">
-  | (OnChain<"Attested"> & { resultRoot: string; payoutRoot: string; inputRoot: string })
+  | (OnChain<"Attested"> & { resultRoot: string; payoutRoot: string; budgetSpent: string })
+  | OnChain<"Disputed">
+  | (OnChain<"ChunkChallenged"> & ChunkOfOperator & { dueSec: number })
+  // Without the elements, which are of a share: who needs them reads them from the chain.
+  | (OnChain<"ChunkPosted"> & ChunkOfOperator)
+  | (OnChain<"OperatorExposed"> & ChunkOfOperator)
+  | (OnChain<"Contested"> & { coordinate: string })
   | OnChain<"Settled">
   | (OnChain<"Failed"> & { reasons: string[] })
   | OnChain<"Refunded">
-  | (OnChain<"Claimed"> & { index: string; account: string; amountWei: string });
+  | (OnChain<"Claimed"> & { index: string; account: string; amountWei: string })
+  | BudgetReturned;
+
+/** A chunk of the share of a result that an operator was asked for. */
+interface ChunkOfOperator {
+  operator: string;
+  point: Point;
+  chunk: number;
+}
+
+/**
+ * What the job reserved was given back. No event of the chain says so of a job, so this one is what the escrow
+ * answered as of a final block; a reorganisation below that block voids it like the others.
+ */
+export interface BudgetReturned {
+  type: "BudgetReturned";
+  chain: Omit<ChainPosition, "txHash"> & { txHash: null };
+}
 
 export interface JoinPosted {
   type: "JoinPosted";
   point: Point;
   operator: string;
-  /** What was signed: a job that a reorganisation replaced has another one. */
-  specHash: string;
   signature: string;
 }
 
@@ -73,7 +95,14 @@ export interface FailurePosted {
   signature: string;
 }
 
-export type OperatorEvent = JoinPosted | AttestationPosted | FailurePosted;
+export interface UnopenedPosted {
+  type: "UnopenedPosted";
+  point: Point;
+  operator: string;
+  signature: string;
+}
+
+export type OperatorEvent = JoinPosted | AttestationPosted | FailurePosted | UnopenedPosted;
 
 /** The parties signed different digests; kept as evidence, since two digests of one key convict that key. */
 export interface AttestationConflict {
@@ -93,4 +122,4 @@ export type JobEvent = JobChainEvent | OperatorEvent | AttestationConflict | Tra
 export type JobEventType = JobEvent["type"];
 
 /** Transactions that the bridge sends of its own accord. None of them needs a right: anyone may send them. */
-export type ActionKind = "join" | "attest" | "fail" | "refund" | "settle";
+export type ActionKind = "join" | "attest" | "fail" | "refund" | "settle" | "returnBudget" | "returnUnopened";

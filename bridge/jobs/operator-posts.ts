@@ -11,10 +11,19 @@ import {
   recoverFailure,
   recoverJoin,
   recoverProgress,
+  recoverUnopened,
 } from "../../contracts/eip712.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import type { AttestationPost, FailurePost, JoinPost, Point, ProgressPost, SetView } from "../schemas.ts";
-import type { AttestationPosted, FailurePosted, JoinPosted } from "./events.ts";
+import type {
+  AttestationPost,
+  FailurePost,
+  JoinPost,
+  Point,
+  ProgressPost,
+  SetView,
+  UnopenedPost,
+} from "../schemas.ts";
+import type { AttestationPosted, FailurePosted, JoinPosted, UnopenedPosted } from "./events.ts";
 import type { Job } from "./transitions.ts";
 
 export interface PostContext {
@@ -26,18 +35,19 @@ export interface PostContext {
 
 export function acceptJoin(context: PostContext, post: JoinPost): JoinPosted {
   const point = pointOf(context, post.operator);
-  const { specHash } = context.job;
-  const signer = recover(() =>
-    recoverJoin(context.deployment, { job: BigInt(context.job.id), spec: specHash }, post.signature),
-  );
+  const signer = recover(() => recoverJoin(context.deployment, { job: context.job.id }, post.signature));
   requireSigner(context, point, signer);
-  return {
-    type: "JoinPosted",
-    point,
-    operator: getAddress(post.operator),
-    specHash,
-    signature: post.signature,
-  };
+  const { signature } = post;
+  return { type: "JoinPosted", point, operator: getAddress(post.operator), signature };
+}
+
+/** Whether the job has come so far is for the caller to check. */
+export function acceptUnopened(context: PostContext, post: UnopenedPost): UnopenedPosted {
+  const point = pointOf(context, post.operator);
+  const signer = recover(() => recoverUnopened(context.deployment, { job: context.job.id }, post.signature));
+  requireSigner(context, point, signer);
+  const { signature } = post;
+  return { type: "UnopenedPosted", point, operator: getAddress(post.operator), signature };
 }
 
 export function acceptAttestation(context: PostContext, post: AttestationPost): AttestationPosted {
@@ -46,11 +56,7 @@ export function acceptAttestation(context: PostContext, post: AttestationPost): 
   if (attestation.job !== context.job.id) {
     throw new SymbolonError("USAGE", `the attestation is for job ${attestation.job}, not ${context.job.id}`);
   }
-  const typed = {
-    ...attestation,
-    job: BigInt(attestation.job),
-    budgetSpent: BigInt(attestation.budgetSpent),
-  };
+  const typed = { ...attestation, budgetSpent: BigInt(attestation.budgetSpent) };
   const signer = recover(() => recoverAttestation(context.deployment, typed, post.signature));
   requireSigner(context, post.point, signer);
   return {
@@ -67,7 +73,7 @@ export function acceptAttestation(context: PostContext, post: AttestationPost): 
 
 export function acceptFailure(context: PostContext, post: FailurePost): FailurePosted {
   requirePoint(context, post.operator, post.point);
-  const notice = { job: BigInt(context.job.id), reason: post.reason };
+  const notice = { job: context.job.id, reason: post.reason };
   const signer = recover(() => recoverFailure(context.deployment, notice, post.signature));
   requireSigner(context, post.point, signer);
   const { point, reason, signature } = post;
@@ -79,7 +85,7 @@ export function acceptProgress(context: PostContext, post: ProgressPost): void {
   requirePoint(context, post.operator, post.point);
   if (post.done > post.total) throw new SymbolonError("USAGE", "progress beyond its total");
   const { phase, done, total } = post;
-  const message = { job: BigInt(context.job.id), phase, done: BigInt(done), total: BigInt(total) };
+  const message = { job: context.job.id, phase, done: BigInt(done), total: BigInt(total) };
   const signer = recover(() => recoverProgress(context.deployment, message, post.signature));
   requireSigner(context, post.point, signer);
 }

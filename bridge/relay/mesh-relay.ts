@@ -69,7 +69,7 @@ export interface MeshRelay {
 const party = z.union([z.literal(1), z.literal(2), z.literal(3)]);
 const claimSchema = z
   .strictObject({
-    computation: z.string().regex(/^[A-Za-z0-9:_.-]{1,128}$/),
+    computation: z.string().regex(/^[A-Za-z0-9:_.-]{1,160}$/),
     party,
     peer: party,
     proof: z.string().regex(/^[0-9a-f]{64}$/),

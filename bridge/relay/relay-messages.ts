@@ -15,7 +15,7 @@ const operation = z.string().min(1).max(1024);
 const initialization = z.object({
   computation_id: z
     .string()
-    .regex(/^[A-Za-z0-9:_.-]{1,128}$/)
+    .regex(/^[A-Za-z0-9:_.-]{1,160}$/)
     // JIFFServer keeps its tables in plain objects: "constructor" must not find anything there.
     .refine((id) => !(id in {})),
   party_id: party,

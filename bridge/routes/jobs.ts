@@ -5,7 +5,6 @@ import {
   attestationPostSchema,
   failurePostSchema,
   hash32Schema,
-  idSchema,
   jobEventSchema,
   jobStateSchema,
   jobSummarySchema,
@@ -13,11 +12,13 @@ import {
   joinPostSchema,
   nextSchema,
   pageQuerySchema,
+  prefixSchema,
   progressPostSchema,
+  unopenedPostSchema,
 } from "../schemas.ts";
 import { type BridgeApp, problems, type RouteContext } from "./context.ts";
 
-const params = z.object({ id: idSchema });
+const params = z.object({ id: hash32Schema.describe("the hash of the job's terms") });
 const tags = ["jobs"];
 const posted = { 200: jobViewSchema, ...problems(400, 403, 404, 415, 429, 503) };
 /** No post of an operator is longer. */
@@ -29,9 +30,10 @@ export function jobRoutes(app: BridgeApp, { desk, database }: RouteContext): voi
     {
       schema: {
         tags,
-        summary: "Jobs by id, without their specifications",
+        summary: "Jobs in the order of their funding, without their specifications",
         querystring: z.object({
           ...pageQuerySchema,
+          prefix: prefixSchema.optional().describe("only jobs whose ids begin with it"),
           state: jobStateSchema.optional(),
           operatorSet: hash32Schema.optional(),
           buyer: addressSchema.optional(),
@@ -40,8 +42,8 @@ export function jobRoutes(app: BridgeApp, { desk, database }: RouteContext): voi
       },
     },
     ({ query }) => {
-      const jobs = desk.list(query);
-      return { jobs, next: jobs.length < query.limit ? null : jobs.at(-1)!.id };
+      const { entries: jobs, next } = desk.list(query);
+      return { jobs, next };
     },
   );
 
@@ -126,6 +128,21 @@ export function jobRoutes(app: BridgeApp, { desk, database }: RouteContext): voi
       },
     },
     (request) => desk.postFailure(request.params.id, request.body),
+  );
+
+  app.post(
+    "/v1/jobs/:id/unopened",
+    {
+      bodyLimit,
+      schema: {
+        tags,
+        summary: "An operator says of a job that ended that none of its data was opened",
+        params,
+        body: unopenedPostSchema,
+        response: posted,
+      },
+    },
+    (request) => desk.postUnopened(request.params.id, request.body),
   );
 
   app.post(

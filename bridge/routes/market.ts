@@ -3,11 +3,11 @@ import { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import {
   hash32Schema,
-  idSchema,
   nextSchema,
   offerViewSchema,
   operatorViewSchema,
   pageQuerySchema,
+  prefixSchema,
   setViewSchema,
 } from "../schemas.ts";
 import { type BridgeApp, problems, type RouteContext } from "./context.ts";
@@ -44,9 +44,10 @@ export function marketRoutes(app: BridgeApp, { database }: RouteContext): void {
     {
       schema: {
         tags,
-        summary: "Data sets on offer, by id",
+        summary: "Data sets on offer, in the order of their publication",
         querystring: z.object({
           ...pageQuerySchema,
+          prefix: prefixSchema.optional().describe("only offers whose ids begin with it"),
           operatorSet: hash32Schema.optional(),
           active: z.stringbool().optional().describe("only offers that can (or cannot) be bought now"),
         }),
@@ -54,8 +55,8 @@ export function marketRoutes(app: BridgeApp, { database }: RouteContext): void {
       },
     },
     ({ query }) => {
-      const offers = database.offers(query);
-      return { offers, next: offers.length < query.limit ? null : offers.at(-1)!.id };
+      const { entries: offers, next } = database.offers(query);
+      return { offers, next };
     },
   );
 
@@ -65,7 +66,7 @@ export function marketRoutes(app: BridgeApp, { database }: RouteContext): void {
       schema: {
         tags,
         summary: "One offer",
-        params: z.object({ id: idSchema }),
+        params: z.object({ id: hash32Schema.describe("the data root") }),
         response: { 200: offerViewSchema, ...problems(400, 404) },
       },
     },

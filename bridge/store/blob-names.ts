@@ -1,5 +1,6 @@
 /** Which blobs a fact speaks of: what nobody names may go when the store is full. */
 import type { JobEvent } from "../jobs/events.ts";
+import type { TermsView } from "../schemas.ts";
 import type { MarketFact } from "./market-events.ts";
 
 const hashes = /0x[0-9a-f]{64}/g;
@@ -12,11 +13,11 @@ const hashes = /0x[0-9a-f]{64}/g;
 export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
   switch (fact.type) {
     case "OfferPublished":
-      return [fact.schemaHash, fact.terms.document, ...fact.ciphertextHashes].map((hash) =>
+      return [fact.schemaHash, ...documentOf(fact.terms), ...fact.ciphertextHashes].map((hash) =>
         hash.toLowerCase(),
       );
     case "OfferRelisted":
-      return [fact.terms.document.toLowerCase()];
+      return documentOf(fact.terms);
     case "AttestationPosted":
       return [fact.resultCiphertext];
     case "Funded":
@@ -24,4 +25,8 @@ export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
     default:
       return [];
   }
+}
+
+function documentOf({ rules }: TermsView): string[] {
+  return rules === null ? [] : [rules.document.toLowerCase()];
 }

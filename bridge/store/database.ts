@@ -8,16 +8,15 @@
  * A chain reorganisation does not edit the log. It appends a rewind, which voids the chain's facts above a
  * block; the views are then computed anew from what still stands.
  */
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { SymbolonError } from "../../mpc/errors.ts";
-import { waitsUntilSec } from "../jobs/duties.ts";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { type MarketTimes, waitsUntil } from "../jobs/duties.ts";
 import type { ChainPosition, JobEvent } from "../jobs/events.ts";
 import { type Job, jobEventRules, transition } from "../jobs/transitions.ts";
 import type { JobEventView, OfferView, OperatorView, SetView } from "../schemas.ts";
 import { blobsNamedBy } from "./blob-names.ts";
 import { type MarketFact, offerAfter, operatorAfter, setOf } from "./market-events.ts";
+import { type JobFilter, type OfferFilter, type Page, pageOf, pageQuery, type Row } from "./pages.ts";
+import { type MarketIdentity, openDatabase } from "./schema.ts";
 
 /** A fact to append. `key` names it for good: a second fact of the same key is ignored. */
 export type NewFact = { key: string } & (
@@ -45,53 +44,9 @@ export interface AppendResult {
   misfits: string[];
 }
 
-/** What the log belongs to; a database of another market is refused. */
-export interface MarketIdentity {
-  chainId: number;
-  jobEscrow: string;
-}
-
-export interface JobFilter {
-  state?: string | undefined;
-  operatorSet?: string | undefined;
-  buyer?: string | undefined;
-  /** Only jobs of higher ids. */
-  after?: string | undefined;
-  limit: number;
-}
-
-const schemaVersion = 2;
-
-const schema = `
-  CREATE TABLE identity (chain_id INTEGER NOT NULL, job_escrow TEXT NOT NULL);
-  CREATE TABLE facts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    epoch INTEGER NOT NULL, key TEXT NOT NULL, job INTEGER, type TEXT NOT NULL,
-    block INTEGER, at_ms INTEGER NOT NULL, data TEXT NOT NULL,
-    UNIQUE (epoch, key)
-  );
-  CREATE INDEX facts_of_job ON facts (job, sequence) WHERE job IS NOT NULL;
-  CREATE TABLE rewinds (epoch INTEGER PRIMARY KEY, to_block INTEGER NOT NULL, last_sequence INTEGER NOT NULL, at_ms INTEGER NOT NULL);
-  CREATE TRIGGER facts_stay BEFORE UPDATE ON facts BEGIN SELECT RAISE(ABORT, 'facts are never changed'); END;
-  CREATE TRIGGER facts_remain BEFORE DELETE ON facts BEGIN SELECT RAISE(ABORT, 'facts are never deleted'); END;
-  CREATE TABLE blocks (number INTEGER PRIMARY KEY, hash TEXT NOT NULL);
-  CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY, state TEXT NOT NULL, operator_set TEXT NOT NULL, buyer TEXT NOT NULL,
-    waits_until_sec INTEGER, version INTEGER NOT NULL, view TEXT NOT NULL
-  );
-  CREATE INDEX jobs_by_state ON jobs (state, id);
-  CREATE INDEX jobs_waiting ON jobs (waits_until_sec) WHERE waits_until_sec IS NOT NULL;
-  CREATE TABLE offers (id INTEGER PRIMARY KEY, operator_set TEXT NOT NULL, active INTEGER NOT NULL, view TEXT NOT NULL);
-  CREATE TABLE operators (address TEXT PRIMARY KEY, view TEXT NOT NULL);
-  CREATE TABLE sets (id TEXT PRIMARY KEY, view TEXT NOT NULL);
-  CREATE TABLE blob_names (hash TEXT PRIMARY KEY) WITHOUT ROWID;
-`;
-
 /** Facts that no rewind voids: those of operators and the bridge always, the chain's if not rewound. */
 const standing = `(f.block IS NULL OR NOT EXISTS (
   SELECT 1 FROM rewinds r WHERE f.block > r.to_block AND f.sequence <= r.last_sequence))`;
-
-type Row = Record<string, SQLInputValue>;
 
 export class BridgeDatabase {
   readonly #db: DatabaseSync;
@@ -102,35 +57,12 @@ export class BridgeDatabase {
   /**
    * Opens or creates the database. `:memory:` keeps nothing.
    * @param keptBlocks block hashes to remember, that is, how deep a reorganisation can be followed
-   * @throws CONFIG_INVALID when the file belongs to another market or a newer version
+   * @throws CONFIG_INVALID when the file belongs to another market or version
    */
   constructor(path: string, identity: MarketIdentity, keptBlocks = 256) {
-    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
-    this.#db = new DatabaseSync(path, { timeout: 5000 });
+    this.#db = openDatabase(path, identity);
     this.#keptBlocks = keptBlocks;
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    this.#prepare(path, identity);
     this.#epoch = Number(this.#row("SELECT count(*) AS n FROM rewinds")!.n);
-  }
-
-  #prepare(path: string, identity: MarketIdentity): void {
-    const version = Number(this.#row("PRAGMA user_version")!.user_version);
-    const escrow = identity.jobEscrow.toLowerCase();
-    if (version === 0) {
-      this.#transaction(() => {
-        this.#db.exec(schema);
-        this.#run("INSERT INTO identity VALUES (?, ?)", identity.chainId, escrow);
-        this.#db.exec(`PRAGMA user_version = ${schemaVersion}`);
-      });
-      return;
-    }
-    const known = this.#row("SELECT * FROM identity");
-    if (version !== schemaVersion || known?.chain_id !== identity.chainId || known.job_escrow !== escrow) {
-      this.#db.close();
-      throw new SymbolonError("CONFIG_INVALID", `the database ${path} belongs to another market or version`, {
-        hint: "give each market its own dataDir",
-      });
-    }
   }
 
   /** Appends facts, brings the views up to date and moves the cursor, all in one transaction. */
@@ -150,7 +82,7 @@ export class BridgeDatabase {
           "INSERT INTO facts (epoch, key, job, type, block, at_ms, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
           this.#epoch,
           fact.key,
-          fact.jobId === null ? null : Number(fact.jobId),
+          fact.jobId,
           fact.event.type,
           block,
           nowMs,
@@ -215,7 +147,7 @@ export class BridgeDatabase {
     sequence: number,
   ): StoredJob | "misfit" | null {
     if (jobId === null) {
-      this.#projectMarketFact(event as MarketFact);
+      this.#projectMarketFact(event as MarketFact, sequence);
       return null;
     }
     const jobEvent = event as JobEvent;
@@ -225,16 +157,19 @@ export class BridgeDatabase {
     let job = outcome.job;
     // After a reorganisation a job is funded again; what operators signed for it before still counts.
     if (jobEvent.type === "Funded") job = this.#reapplyPosts(job, sequence);
+    const waits = waitsUntil(job);
+    // A job's terms never change, so neither does what is searched by but its state.
     this.#run(
-      `INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state,
-       operator_set = excluded.operator_set, buyer = excluded.buyer, waits_until_sec = excluded.waits_until_sec,
+      `INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?2, ?8) ON CONFLICT (id) DO UPDATE SET
+       state = excluded.state, waits_until_sec = excluded.waits_until_sec, waits_plus = excluded.waits_plus,
        version = excluded.version, view = excluded.view`,
-      Number(job.id),
+      job.id,
+      sequence,
       job.state,
       job.operatorSet,
       job.buyer.toLowerCase(),
-      waitsUntilSec(job),
-      sequence,
+      waits?.sec ?? null,
+      waits?.plus ?? null,
       JSON.stringify(job),
     );
     return { job, version: sequence };
@@ -243,7 +178,7 @@ export class BridgeDatabase {
   #reapplyPosts(funded: Job, before: number): Job {
     const posts = this.#rows(
       "SELECT data FROM facts WHERE job = ? AND block IS NULL AND sequence < ? ORDER BY sequence",
-      Number(funded.id),
+      funded.id,
       before,
     );
     return posts.reduce((job, row) => {
@@ -254,14 +189,16 @@ export class BridgeDatabase {
     }, funded);
   }
 
-  #projectMarketFact(fact: MarketFact): void {
+  #projectMarketFact(fact: MarketFact, sequence: number): void {
     for (const hash of blobsNamedBy(fact)) this.#run("INSERT OR IGNORE INTO blob_names VALUES (?)", hash);
     if ("offer" in fact) {
       const offer = offerAfter(this.offer(fact.offer), fact);
       if (offer === null) return;
       this.#run(
-        "INSERT OR REPLACE INTO offers VALUES (?, ?, ?, ?)",
-        Number(offer.id),
+        `INSERT INTO offers VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET active = excluded.active, view = excluded.view`,
+        offer.id,
+        sequence,
         offer.operatorSet,
         offer.active ? 1 : 0,
         JSON.stringify(offer),
@@ -286,30 +223,24 @@ export class BridgeDatabase {
   }
 
   job(id: string): StoredJob | null {
-    const row = this.#row("SELECT version, view FROM jobs WHERE id = ?", Number(id));
+    const row = this.#row("SELECT version, view FROM jobs WHERE id = ?", id);
     return row === undefined ? null : storedJob(row);
   }
 
-  /** Jobs in ascending order of their ids. */
-  jobs(filter: JobFilter): StoredJob[] {
-    return this.#rows(
-      `SELECT version, view FROM jobs WHERE id > ?1 AND (?2 IS NULL OR state = ?2)
-       AND (?3 IS NULL OR operator_set = ?3) AND (?4 IS NULL OR buyer = ?4) ORDER BY id LIMIT ?5`,
-      Number(filter.after ?? 0),
-      filter.state ?? null,
-      filter.operatorSet ?? null,
-      filter.buyer?.toLowerCase() ?? null,
-      filter.limit,
-    ).map(storedJob);
+  /** Jobs in the order of their funding. */
+  jobs(filter: JobFilter): Page<StoredJob> {
+    const { sql, values } = pageQuery("jobs", filter);
+    return pageOf(this.#rows(sql, ...values), filter.limit, storedJob);
   }
 
   /** Jobs for which something may be due at `nowSec`: all of those, and few others. */
-  waitingJobs(nowSec: number, challengeWindowSec: number): StoredJob[] {
+  waitingJobs(nowSec: number, { challengeWindowSec, graceSec }: MarketTimes): StoredJob[] {
     return this.#rows(
-      `SELECT version, view FROM jobs WHERE waits_until_sec < ?1 AND (state <> 'Attested' OR waits_until_sec < ?1 - ?2)
-       ORDER BY id`,
+      `SELECT version, view FROM jobs WHERE waits_until_sec < ?1 AND waits_until_sec < ?1 - CASE waits_plus
+       WHEN 'challengeWindowSec' THEN ?2 WHEN 'graceSec' THEN ?3 ELSE 0 END ORDER BY position`,
       nowSec,
       challengeWindowSec,
+      graceSec,
     ).map(storedJob);
   }
 
@@ -325,7 +256,7 @@ export class BridgeDatabase {
     return this.#rows(
       `SELECT sequence, type, at_ms, data FROM facts f WHERE job = ? AND sequence > ? AND ${standing}
        ORDER BY sequence LIMIT ?`,
-      Number(id),
+      id,
       after,
       limit,
     ).map((row) => {
@@ -346,23 +277,13 @@ export class BridgeDatabase {
   }
 
   offer(id: string): OfferView | null {
-    return this.#view("SELECT view FROM offers WHERE id = ?", Number(id));
+    return this.#view("SELECT view FROM offers WHERE id = ?", id);
   }
 
-  offers(filter: {
-    operatorSet?: string | undefined;
-    active?: boolean | undefined;
-    after?: string | undefined;
-    limit: number;
-  }): OfferView[] {
-    return this.#rows(
-      `SELECT view FROM offers WHERE id > ?1 AND (?2 IS NULL OR operator_set = ?2)
-       AND (?3 IS NULL OR active = ?3) ORDER BY id LIMIT ?4`,
-      Number(filter.after ?? 0),
-      filter.operatorSet ?? null,
-      filter.active === undefined ? null : filter.active ? 1 : 0,
-      filter.limit,
-    ).map((row) => JSON.parse(String(row.view)) as OfferView);
+  /** Offers in the order of their publication. */
+  offers(filter: OfferFilter): Page<OfferView> {
+    const { sql, values } = pageQuery("offers", filter);
+    return pageOf(this.#rows(sql, ...values), filter.limit, (row) => JSON.parse(String(row.view)));
   }
 
   operator(address: string): OperatorView | null {

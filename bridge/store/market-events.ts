@@ -3,7 +3,7 @@
  * the bridge shows. Jobs have their own file (jobs/transitions.ts), since they alone have a life.
  */
 import type { ChainPosition } from "../jobs/events.ts";
-import type { OfferView, OperatorView, SetView } from "../schemas.ts";
+import type { OfferView, OperatorView, SetView, TermsView } from "../schemas.ts";
 
 interface OperatorDetails {
   operator: string;
@@ -15,60 +15,77 @@ interface OperatorDetails {
   feeWei: string;
 }
 
-export type MarketFact = { chain: ChainPosition } & (
+type OperatorFact =
   | ({ type: "OperatorRegistered" } & OperatorDetails)
   | ({ type: "OperatorUpdated" } & OperatorDetails)
-  /** Takes no new jobs: it asked for its bond back, or has it. */
-  | { type: "OperatorRetired"; operator: string }
-  | { type: "AlgorithmApproved"; operator: string; algorithm: string }
-  | { type: "AlgorithmRevoked"; operator: string; algorithm: string }
-  | { type: "SetCreated"; set: string; members: [string, string, string] }
+  | { type: keyof typeof statusAfter; operator: string }
+  | { type: "TokenAccepted"; operator: string; token: string; fee: string }
+  | { type: "TokenRefused"; operator: string; token: string }
+  | { type: "AlgorithmApproved"; operator: string; operatorSet: string; algorithm: string }
+  | { type: "AlgorithmRevoked"; operator: string; operatorSet: string; algorithm: string }
+  | { type: "OperatorConvicted"; operator: string; job: string; digests: [string, string] };
+
+type OfferFact =
   | ({ type: "OfferPublished"; offer: string } & Omit<
       OfferView,
-      "id" | "active" | "publishedAtSec" | "txHash"
+      "id" | "active" | "replacedBy" | "publishedAtSec" | "txHash"
     >)
-  | { type: "OfferRelisted"; offer: string; terms: OfferView["terms"] }
+  | { type: "OfferRelisted"; offer: string; terms: TermsView }
+  | { type: "OfferReplaced"; offer: string; replacement: string }
+  | { type: "OfferVouched"; offer: string; job: string }
   | { type: "BudgetReturned"; offer: string; microRho: string }
-  | { type: "OfferWithdrawn"; offer: string }
+  | { type: "OfferWithdrawn"; offer: string };
+
+export type MarketFact = { chain: ChainPosition } & (
+  | OperatorFact
+  | OfferFact
+  | { type: "SetCreated"; set: string; members: [string, string, string] }
 );
 
-export const marketFactTypes: ReadonlySet<string> = new Set<MarketFact["type"]>([
-  "OperatorRegistered",
-  "OperatorUpdated",
-  "OperatorRetired",
-  "AlgorithmApproved",
-  "AlgorithmRevoked",
-  "SetCreated",
-  "OfferPublished",
-  "OfferRelisted",
-  "BudgetReturned",
-  "OfferWithdrawn",
-]);
+const statusAfter = {
+  OperatorRetired: "Leaving",
+  BondWithdrawn: "None",
+  OperatorPaused: "Paused",
+  OperatorResumed: "Active",
+  OperatorSlashed: "Slashed",
+} as const satisfies Record<string, OperatorView["status"]>;
 
 /** The operator's view after `fact`; null where the fact is about something else or came too early. */
 export function operatorAfter(before: OperatorView | null, fact: MarketFact): OperatorView | null {
+  if (fact.type === "OperatorRegistered" || fact.type === "OperatorUpdated") {
+    const { operator, type, chain, ...keys } = fact;
+    // The registry keeps approvals and tokens of one that left and comes back.
+    return {
+      address: operator,
+      ...keys,
+      status: type === "OperatorRegistered" ? "Active" : (before?.status ?? "Active"),
+      approvals: before?.approvals ?? [],
+      tokens: before?.tokens ?? [],
+      registeredAtSec: before?.registeredAtSec ?? chain.timestampSec,
+    };
+  }
+  if (before === null) return null;
   switch (fact.type) {
-    case "OperatorRegistered":
-    case "OperatorUpdated": {
-      const { operator, type: _type, chain, ...keys } = fact;
-      return {
-        address: operator,
-        ...keys,
-        active: fact.type === "OperatorRegistered" || (before?.active ?? true),
-        approvals: before?.approvals ?? [],
-        registeredAtSec: before?.registeredAtSec ?? chain.timestampSec,
-      };
-    }
     case "OperatorRetired":
-      return before === null ? null : { ...before, active: false };
-    case "AlgorithmApproved": {
-      if (before === null) return null;
-      const others = before.approvals.filter((algorithm) => algorithm !== fact.algorithm);
-      return { ...before, approvals: [...others, fact.algorithm] };
-    }
+    case "BondWithdrawn":
+    case "OperatorPaused":
+    case "OperatorResumed":
+    case "OperatorSlashed":
+      return { ...before, status: statusAfter[fact.type] };
+    case "AlgorithmApproved":
     case "AlgorithmRevoked": {
-      if (before === null) return null;
-      return { ...before, approvals: before.approvals.filter((algorithm) => algorithm !== fact.algorithm) };
+      const { operatorSet, algorithm } = fact;
+      const others = before.approvals.filter(
+        (approval) => approval.operatorSet !== operatorSet || approval.algorithm !== algorithm,
+      );
+      const revoked = fact.type === "AlgorithmRevoked";
+      return { ...before, approvals: revoked ? others : [...others, { operatorSet, algorithm }] };
+    }
+    case "TokenAccepted":
+    case "TokenRefused": {
+      const others = before.tokens.filter(({ token }) => token !== fact.token);
+      const refused = fact.type === "TokenRefused";
+      return { ...before, tokens: refused ? others : [...others, { token: fact.token, fee: fact.fee }] };
     }
     default:
       return before;
@@ -84,12 +101,15 @@ export function offerAfter(before: OfferView | null, fact: MarketFact): OfferVie
         id: offer,
         ...published,
         active: true,
+        replacedBy: null,
         publishedAtSec: chain.timestampSec,
         txHash: chain.txHash,
       };
     }
     case "OfferRelisted":
       return before === null ? null : { ...before, terms: fact.terms, active: true };
+    case "OfferReplaced":
+      return before === null ? null : { ...before, active: false, replacedBy: fact.replacement };
     case "OfferWithdrawn":
       return before === null ? null : { ...before, active: false };
     default:

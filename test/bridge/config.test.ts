@@ -10,6 +10,7 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: addressOf("operators"),
   jobEscrow: addressOf("escrow"),
+  disputes: addressOf("disputes"),
   blockNumber: 3,
 };
 let folder: string;

@@ -8,28 +8,24 @@ import { buildBridge } from "../../bridge/app.ts";
 import { type BridgeConfigInput, parseBridgeConfig } from "../../bridge/config.ts";
 import type { BridgeApp } from "../../bridge/routes/context.ts";
 import type { AttestationBody, Point } from "../../bridge/schemas.ts";
-import { addressOf, funded, hashOf, MemoryChain } from "./memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf, MemoryChain } from "./memory-chain.ts";
 
 /** The EIP-712 types, written out once more: the bridge must agree with what operators sign. */
 const types = {
-  Join: [
-    { name: "job", type: "uint256" },
-    { name: "spec", type: "bytes32" },
-  ],
+  Join: [{ name: "job", type: "bytes32" }],
+  Unopened: [{ name: "job", type: "bytes32" }],
   Attestation: [
-    { name: "job", type: "uint256" },
-    { name: "algorithm", type: "bytes32" },
-    { name: "inputRoot", type: "bytes32" },
+    { name: "job", type: "bytes32" },
     { name: "resultRoot", type: "bytes32" },
     { name: "payoutRoot", type: "bytes32" },
     { name: "budgetSpent", type: "uint256" },
   ],
   Failure: [
-    { name: "job", type: "uint256" },
+    { name: "job", type: "bytes32" },
     { name: "reason", type: "bytes32" },
   ],
   Progress: [
-    { name: "job", type: "uint256" },
+    { name: "job", type: "bytes32" },
     { name: "phase", type: "string" },
     { name: "done", type: "uint64" },
     { name: "total", type: "uint64" },
@@ -49,6 +45,7 @@ export class TestMarket {
     chainId: 31337,
     operatorRegistry: addressOf("operator registry"),
     jobEscrow: this.chain.jobEscrow,
+    disputes: addressOf("disputes"),
     blockNumber: 1,
   };
   /** Every line that the bridge logged. */
@@ -145,17 +142,21 @@ export class TestMarket {
     throw new Error(`job ${jobId} did not get there`);
   }
 
-  async join(point: Point, jobId = "1", spec = hashOf("spec"), by = point) {
+  async join(point: Point, jobId = jobOf(1), by = point) {
     const { address } = this.operators[point - 1]!;
-    const signature = await this.#sign(by, { Join: types.Join }, { job: jobId, spec });
+    const signature = await this.#sign(by, { Join: types.Join }, { job: jobId });
+    return { operator: address, signature };
+  }
+
+  async unopened(point: Point, jobId = jobOf(1), by = point) {
+    const { address } = this.operators[point - 1]!;
+    const signature = await this.#sign(by, { Unopened: types.Unopened }, { job: jobId });
     return { operator: address, signature };
   }
 
   attestation(overrides: Partial<AttestationBody> = {}): AttestationBody {
     return {
-      job: "1",
-      algorithm: hashOf("algorithm"),
-      inputRoot: hashOf("input"),
+      job: jobOf(1),
       resultRoot: hashOf("result"),
       payoutRoot: hashOf("payout"),
       budgetSpent: "0",
@@ -175,7 +176,7 @@ export class TestMarket {
     };
   }
 
-  async fail(point: Point, reason = "PEER_LOST", jobId = "1") {
+  async fail(point: Point, reason = "PEER_LOST", jobId = jobOf(1)) {
     const signature = await this.#sign(
       point,
       { Failure: types.Failure },
@@ -184,7 +185,7 @@ export class TestMarket {
     return { operator: this.operators[point - 1]!.address, point, reason, signature };
   }
 
-  async progress(point: Point, phase: string, done: number, total: number, jobId = "1") {
+  async progress(point: Point, phase: string, done: number, total: number, jobId = jobOf(1)) {
     const signature = await this.#sign(
       point,
       { Progress: types.Progress },

@@ -2,16 +2,20 @@
  * A chain in memory for tests of the bridge alone: blocks are made by hand, may be taken back, and the
  * endpoint can be switched off. It keeps no escrow; the tests with the real contracts are in market.slow.test.ts.
  */
-import { getAddress, keccak256, toUtf8Bytes } from "ethers";
+import { getAddress, keccak256, toUtf8Bytes, ZeroAddress, ZeroHash } from "ethers";
 import type { BlockHead, MarketChain } from "../../bridge/chain/chain.ts";
-import type { Action } from "../../bridge/jobs/duties.ts";
+import type { Action, MarketTimes } from "../../bridge/jobs/duties.ts";
 import type { ChainPosition, JobChainEvent } from "../../bridge/jobs/events.ts";
 import type { NewFact } from "../../bridge/store/database.ts";
 import type { MarketFact } from "../../bridge/store/market-events.ts";
 import type { JobState } from "../../contracts/job-states.ts";
+import { exactMicroRho } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 export const hashOf = (text: string): string => keccak256(toUtf8Bytes(text));
+/** Names as the contracts give them; a test calls its jobs and offers by a number or a word. */
+export const jobOf = (label: string | number): string => hashOf(`job ${label}`);
+export const offerOf = (label: string | number): string => hashOf(`offer ${label}`);
 export const addressOf = (text: string): string => getAddress(`0x${hashOf(text).slice(2, 42)}`);
 
 type WithoutPosition<Event> = Event extends { chain: ChainPosition } ? Omit<Event, "chain"> : never;
@@ -26,6 +30,8 @@ export class MemoryChain implements MarketChain {
   readonly firstBlock = 1;
   readonly blocks: { hash: string; timestampSec: number; facts: NewFact[] }[] = [];
   readonly states = new Map<string, JobState>();
+  /** By job, the block from which on its budget is back. */
+  readonly returned = new Map<string, number>();
   readonly sent: Action[] = [];
   unreachable = false;
   /** What `send` does after it was noted. */
@@ -49,8 +55,8 @@ export class MemoryChain implements MarketChain {
     this.#forks += 1;
   }
 
-  async challengeWindowSec(): Promise<number> {
-    return 60;
+  async times(): Promise<MarketTimes> {
+    return { challengeWindowSec: 60, graceSec: 30 };
   }
 
   async head(): Promise<BlockHead> {
@@ -78,6 +84,11 @@ export class MemoryChain implements MarketChain {
     return this.states.get(jobId) ?? "None";
   }
 
+  async budgetReturned(jobId: string, blockNumber = this.blocks.length): Promise<boolean> {
+    this.#answer();
+    return blockNumber >= (this.returned.get(jobId) ?? Number.POSITIVE_INFINITY);
+  }
+
   async send(action: Action): Promise<{ txHash: string }> {
     this.#answer();
     this.sent.push(action);
@@ -102,11 +113,13 @@ export function funded(
     algorithm: hashOf("algorithm"),
     deadlineSec: 4_000_000_000,
     resultKey: hashOf("result key"),
-    offers: ["1", "2"],
+    microRho: String(exactMicroRho),
+    purpose: ZeroHash,
+    offers: [offerOf(1), offerOf(2)],
     spec: "0x7b7d",
+    token: ZeroAddress,
     amountWei: "1000000000000000000",
     specHash: hashOf("spec"),
-    inputRoot: hashOf("input"),
     signers: [1, 2, 3].map((point) => addressOf(`signer ${point}`)) as [string, string, string],
     ...overrides,
   };

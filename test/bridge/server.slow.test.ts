@@ -52,6 +52,7 @@ const config = () => ({
     chainId: 31337,
     operatorRegistry: addressOf("operators"),
     jobEscrow: addressOf("escrow"),
+    disputes: addressOf("disputes"),
     blockNumber: 1,
   },
   pollMs: 50,

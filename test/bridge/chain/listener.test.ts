@@ -2,7 +2,7 @@ import pino from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChainListener } from "../../../bridge/chain/listener.ts";
 import { type AppendResult, BridgeDatabase } from "../../../bridge/store/database.ts";
-import { funded, MemoryChain } from "../memory-chain.ts";
+import { funded, jobOf, MemoryChain } from "../memory-chain.ts";
 
 let chain: MemoryChain;
 let database: BridgeDatabase;
@@ -31,23 +31,25 @@ function listen(confirmations = 0, batchBlocks = 3): ChainListener {
   });
 }
 
-const fund = (jobId: string) => ({ jobId, event: funded() });
-const join = (jobId: string) => ({ jobId, event: { type: "Joined" as const } });
-const states = () => database.jobs({ limit: 100 }).map(({ job }) => `${job.id} ${job.state}`);
+const fund = (label: number) => ({ jobId: jobOf(label), event: funded() });
+const join = (label: number) => ({ jobId: jobOf(label), event: { type: "Joined" as const } });
+const labels = new Map(Array.from({ length: 10 }, (_, i) => [jobOf(i + 1), i + 1]));
+const states = () =>
+  database.jobs({ limit: 100 }).entries.map(({ job }) => `${labels.get(job.id)} ${job.state}`);
 
 describe("following the chain", () => {
   test("reads all blocks in batches, in order", async () => {
-    for (let id = 1; id <= 10; id++) chain.mine([fund(String(id))]);
-    chain.mine([join("3")]);
+    for (let id = 1; id <= 10; id++) chain.mine([fund(id)]);
+    chain.mine([join(3)]);
     await listen().poll();
     expect(states()).toHaveLength(10);
-    expect(database.job("3")?.job.state).toBe("Joined");
+    expect(database.job(jobOf(3))?.job.state).toBe("Joined");
     expect(database.cursor()?.blockNumber).toBe(11);
   });
 
   test("waits for the confirmations", async () => {
     const listener = listen(2);
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listener.poll();
     chain.mine();
     await listener.poll();
@@ -58,20 +60,20 @@ describe("following the chain", () => {
   });
 
   test("goes on where the log ends after a restart, with nothing lost or doubled", async () => {
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listen().poll();
-    chain.mine([fund("2"), join("1")]);
-    chain.mine([join("2")]);
+    chain.mine([fund(2), join(1)]);
+    chain.mine([join(2)]);
     await listen().poll();
     await listen().poll();
     expect(states()).toEqual(["1 Joined", "2 Joined"]);
-    expect(database.jobEvents("1", 0, 10)).toHaveLength(2);
+    expect(database.jobEvents(jobOf(1), 0, 10)).toHaveLength(2);
     expect(reported.map(({ appended }) => appended)).toEqual([1, 3]);
   });
 
   test("an endpoint that does not answer moves nothing; the next look catches up", async () => {
     const listener = listen();
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     chain.unreachable = true;
     await expect(listener.poll()).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
     expect(database.cursor()).toBeNull();
@@ -86,10 +88,10 @@ describe("following the chain", () => {
     listener.start();
     await expect.poll(() => listener.status.lastSuccessMs).toBeNull();
     chain.unreachable = false;
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await expect.poll(states).toEqual(["1 Funded"]);
     await listener.close();
-    chain.mine([fund("2")]);
+    chain.mine([fund(2)]);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(states()).toEqual(["1 Funded"]);
   });
@@ -98,13 +100,13 @@ describe("following the chain", () => {
 describe("a reorganisation", () => {
   test("replaces the facts of the blocks that are gone", async () => {
     const listener = listen();
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listener.poll();
-    chain.mine([fund("2"), join("1")]);
+    chain.mine([fund(2), join(1)]);
     await listener.poll();
     chain.reorganise(1);
-    chain.mine([fund("2")]);
-    chain.mine([fund("3")]);
+    chain.mine([fund(2)]);
+    chain.mine([fund(3)]);
     await listener.poll();
     expect(states()).toEqual(["1 Funded", "2 Funded", "3 Funded"]);
     expect(rewinds).toEqual([1]);
@@ -112,9 +114,9 @@ describe("a reorganisation", () => {
 
   test("to a shorter chain is followed too", async () => {
     const listener = listen();
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listener.poll();
-    chain.mine([join("1")]);
+    chain.mine([join(1)]);
     await listener.poll();
     chain.reorganise(1);
     await listener.poll();
@@ -123,8 +125,8 @@ describe("a reorganisation", () => {
 
   test("below the confirmations is never seen", async () => {
     const listener = listen(1);
-    chain.mine([fund("1")]);
-    chain.mine([join("1")]);
+    chain.mine([fund(1)]);
+    chain.mine([join(1)]);
     await listener.poll();
     chain.reorganise(1);
     chain.mine();
@@ -136,9 +138,9 @@ describe("a reorganisation", () => {
 
   test("between the two looks of one step stores nothing of the old chain", async () => {
     const listener = listen();
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listener.poll();
-    chain.mine([join("1")]);
+    chain.mine([join(1)]);
     const facts = chain.facts.bind(chain);
     chain.facts = async (from, to) => {
       const old = await facts(from, to);
@@ -156,7 +158,7 @@ describe("a reorganisation", () => {
 
   test("deeper than the memory stops the listener rather than guess", async () => {
     const listener = listen();
-    chain.mine([fund("1")]);
+    chain.mine([fund(1)]);
     await listener.poll();
     chain.reorganise(1);
     chain.mine();

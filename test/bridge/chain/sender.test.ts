@@ -3,16 +3,16 @@ import { beforeEach, expect, test } from "vitest";
 import { type SendOutcome, TransactionSender } from "../../../bridge/chain/sender.ts";
 import type { Action } from "../../../bridge/jobs/duties.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import { hashOf, MemoryChain } from "../memory-chain.ts";
+import { hashOf, jobOf, MemoryChain } from "../memory-chain.ts";
 
-const refund: Action = { kind: "refund", jobId: "1" };
+const refund: Action = { kind: "refund", jobId: jobOf(1) };
 
 let chain: MemoryChain;
 let outcomes: SendOutcome[];
 
 beforeEach(() => {
   chain = new MemoryChain();
-  chain.states.set("1", "Failed");
+  chain.states.set(jobOf(1), "Failed");
   outcomes = [];
 });
 
@@ -33,7 +33,7 @@ test("sends what is due and reports the transaction", async () => {
 });
 
 test("sends nothing when the chain is past it", async () => {
-  chain.states.set("1", "Refunded");
+  chain.states.set(jobOf(1), "Refunded");
   sender().offer(refund);
   await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Refunded" }]);
   expect(chain.sent).toEqual([]);
@@ -60,14 +60,14 @@ test("bounds what is on its way; the rest goes when it is offered again", async 
     onOutcome: (_action, outcome) => outcomes.push(outcome),
     maxInFlight: 2,
   });
-  const actions = ["1", "2", "3"].map((jobId): Action => ({ kind: "refund", jobId }));
+  const actions = [1, 2, 3].map(jobOf).map((jobId): Action => ({ kind: "refund", jobId }));
   for (const { jobId } of actions) chain.states.set(jobId, "Failed");
   for (const action of actions) sending.offer(action);
   await expect.poll(() => waiting.length).toBe(2);
   for (const finish of waiting) finish();
   await expect.poll(() => outcomes.length).toBe(2);
   for (const action of actions) sending.offer(action);
-  await expect.poll(() => chain.sent.map(({ jobId }) => jobId)).toEqual(["1", "2", "3"]);
+  await expect.poll(() => chain.sent.map(({ jobId }) => jobId)).toEqual([1, 2, 3].map(jobOf));
 });
 
 test("tries again through an outage, and looks at the chain again before it", async () => {
@@ -75,7 +75,7 @@ test("tries again through an outage, and looks at the chain again before it", as
   chain.onSend = async () => {
     if (outages-- > 0) {
       // The transaction went through, only the answer was lost.
-      chain.states.set("1", "Refunded");
+      chain.states.set(jobOf(1), "Refunded");
       throw new SymbolonError("CHAIN_UNREACHABLE", "lost");
     }
     return { txHash: "0x1" };
@@ -111,7 +111,7 @@ test("a changed job is tried at once again", async () => {
   const sending = sender(1_000_000);
   sending.offer(refund);
   await expect.poll(() => outcomes.length).toBe(1);
-  sending.forget("1");
+  sending.forget(jobOf(1));
   sending.offer(refund);
   await expect.poll(() => chain.sent.length).toBe(2);
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { admittedKey, parseComputationId } from "../../../bridge/jobs/admission.ts";
 import { BridgeDatabase } from "../../../bridge/store/database.ts";
-import { addressOf, funded, hashOf } from "../memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf } from "../memory-chain.ts";
 
 const market = { chainId: 31337, jobEscrow: addressOf("escrow") };
 const escrow = market.jobEscrow.toLowerCase();
@@ -28,9 +28,9 @@ beforeEach(() => {
       },
     })),
     { key: "set", jobId: null, event: { type: "SetCreated", chain, set: hashOf("set"), members } },
-    { key: "1", jobId: "1", event: { ...funded(), chain } },
-    { key: "2", jobId: "2", event: { ...funded(), chain } },
-    { key: "3", jobId: "1", event: { type: "Joined", chain } },
+    { key: "1", jobId: jobOf(1), event: { ...funded(), chain } },
+    { key: "2", jobId: jobOf(2), event: { ...funded(), chain } },
+    { key: "3", jobId: jobOf(1), event: { type: "Joined", chain } },
   ]);
 });
 afterEach(() => database.close());
@@ -38,10 +38,10 @@ afterEach(() => database.close());
 const key = (id: string, party = 1) => admittedKey({ market, database, maxAttempts: 3 }, id, party);
 
 test("names are read back", () => {
-  expect(parseComputationId(`31337-${escrow}-12-3`)).toEqual({
+  expect(parseComputationId(`31337-${escrow}-${jobOf(12)}-3`)).toEqual({
     chainId: 31337,
     jobEscrow: escrow,
-    jobId: "12",
+    jobId: jobOf(12),
     attempt: 3,
   });
 });
@@ -50,7 +50,7 @@ test("each party of a joined job of this market is asked for its own registered 
   for (const party of [1, 2, 3]) {
     for (const attempt of [1, 2, 3]) {
       const expected = Buffer.from(hashOf(`jiff ${party}`).slice(2), "hex");
-      expect(key(`31337-${escrow}-1-${attempt}`, party)).toEqual(expected);
+      expect(key(`31337-${escrow}-${jobOf(1)}-${attempt}`, party)).toEqual(expected);
     }
   }
 });
@@ -60,31 +60,33 @@ test("an operator that changed its key is asked for the new one", () => {
   const before = database.operator(addressOf("operator 2"))!;
   const {
     address: operator,
-    active: _active,
+    status: _status,
     approvals: _approvals,
+    tokens: _tokens,
     registeredAtSec: _since,
     ...keys
   } = before;
   const event = { type: "OperatorUpdated" as const, chain, operator, ...keys, jiffKey: hashOf("new key") };
   database.append([{ key: "update", jobId: null, event }]);
-  expect(key(`31337-${escrow}-1-1`, 2)).toEqual(Buffer.from(hashOf("new key").slice(2), "hex"));
+  expect(key(`31337-${escrow}-${jobOf(1)}-1`, 2)).toEqual(Buffer.from(hashOf("new key").slice(2), "hex"));
 });
 
 test.each([
-  ["too many attempts", `31337-${escrow}-1-4`],
-  ["a job that is not joined", `31337-${escrow}-2-1`],
-  ["an unknown job", `31337-${escrow}-3-1`],
-  ["another chain", `1-${escrow}-1-1`],
-  ["another escrow", `31337-${addressOf("other").toLowerCase()}-1-1`],
-  ["attempt 0", `31337-${escrow}-1-0`],
-  ["a second spelling of the escrow", `31337-${market.jobEscrow}-1-1`],
-  ["a second spelling of a number", `31337-${escrow}-01-1`],
-  ["something behind it", `31337-${escrow}-1-1 `],
+  ["too many attempts", `31337-${escrow}-${jobOf(1)}-4`],
+  ["a job that is not joined", `31337-${escrow}-${jobOf(2)}-1`],
+  ["an unknown job", `31337-${escrow}-${jobOf(3)}-1`],
+  ["another chain", `1-${escrow}-${jobOf(1)}-1`],
+  ["another escrow", `31337-${addressOf("other").toLowerCase()}-${jobOf(1)}-1`],
+  ["attempt 0", `31337-${escrow}-${jobOf(1)}-0`],
+  ["a second spelling of the escrow", `31337-${market.jobEscrow}-${jobOf(1)}-1`],
+  ["a second spelling of the job", `31337-${escrow}-${jobOf(1).toUpperCase()}-1`],
+  ["something behind it", `31337-${escrow}-${jobOf(1)}-1 `],
   ["nothing", ""],
 ])("%s is refused", (_what, id) => {
   expect(key(id)).toBe(false);
 });
 
 test("there are three parties", () => {
-  for (const party of [0, 4, 1.5, Number.NaN]) expect(key(`31337-${escrow}-1-1`, party)).toBe(false);
+  for (const party of [0, 4, 1.5, Number.NaN])
+    expect(key(`31337-${escrow}-${jobOf(1)}-1`, party)).toBe(false);
 });
