@@ -1,7 +1,9 @@
 import pino from "pino";
 import { beforeEach, expect, test } from "vitest";
-import { type SendOutcome, TransactionSender } from "../../../bridge/chain/sender.ts";
+import { type SendOutcome, statesOf, TransactionSender } from "../../../bridge/chain/sender.ts";
 import type { Action } from "../../../bridge/jobs/duties.ts";
+import type { ActionKind } from "../../../bridge/jobs/events.ts";
+import { jobTransitions } from "../../../contracts/job-states.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { hashOf, jobOf, MemoryChain } from "../memory-chain.ts";
 
@@ -39,6 +41,32 @@ test("sends nothing when the chain is past it", async () => {
   expect(chain.sent).toEqual([]);
 });
 
+test("sends nothing in a state from which the contract has no arrow", () => {
+  const arrows = {
+    ...{ join: "Joined", attest: "Attested", fail: "Failed", refund: "Refunded", settle: "Settled" },
+  } as const satisfies Partial<Record<ActionKind, string>>;
+  for (const [kind, to] of Object.entries(arrows)) {
+    for (const from of statesOf[kind as ActionKind]) expect(jobTransitions[from]).toContain(to);
+  }
+});
+
+test("refunds no attested job, whose arrow back is for disputes alone", async () => {
+  chain.states.set(jobOf(1), "Attested");
+  sender().offer(refund);
+  await expect.poll(() => outcomes).toEqual([{ outcome: "unneeded", state: "Attested" }]);
+});
+
+test("gives back a budget once: who did it before shows on chain", async () => {
+  const giveBack: Action = { kind: "returnBudget", jobId: jobOf(1) };
+  chain.states.set(jobOf(1), "Refunded");
+  sender().offer(giveBack);
+  await expect.poll(() => chain.sent).toEqual([giveBack]);
+  chain.returned.set(jobOf(1), 0);
+  sender().offer(giveBack);
+  await expect.poll(() => outcomes.at(-1)).toEqual({ outcome: "unneeded", state: "Refunded" });
+  expect(chain.sent).toHaveLength(1);
+});
+
 test("has one transaction of a kind under way, however often it is offered", async () => {
   const { promise, resolve } = Promise.withResolvers<{ txHash: string }>();
   chain.onSend = () => promise;
@@ -60,7 +88,7 @@ test("bounds what is on its way; the rest goes when it is offered again", async 
     onOutcome: (_action, outcome) => outcomes.push(outcome),
     maxInFlight: 2,
   });
-  const actions = [1, 2, 3].map(jobOf).map((jobId): Action => ({ kind: "refund", jobId }));
+  const actions = [1, 2, 3].map((label): Action => ({ kind: "refund", jobId: jobOf(label) }));
   for (const { jobId } of actions) chain.states.set(jobId, "Failed");
   for (const action of actions) sending.offer(action);
   await expect.poll(() => waiting.length).toBe(2);

@@ -11,15 +11,13 @@ import {
 } from "../../../bridge/jobs/transitions.ts";
 import type { Point } from "../../../bridge/schemas.ts";
 import { type JobState, jobStates, jobTransitions } from "../../../contracts/job-states.ts";
-import { addressOf, funded, hashOf } from "../memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf } from "../memory-chain.ts";
 
 const chain = { blockNumber: 7, timestampSec: 5000, txHash: hashOf("transaction") };
 const signature = `0x${"ab".repeat(65)}`;
 
 const attestation = {
-  job: "1",
-  algorithm: hashOf("algorithm"),
-  inputRoot: hashOf("input"),
+  job: jobOf(1),
   resultRoot: hashOf("result"),
   payoutRoot: hashOf("payout"),
   budgetSpent: "0",
@@ -36,6 +34,11 @@ const attested = (point: Point, digest = "digest"): JobEvent => ({
   signature,
 });
 
+/** A chunk that an operator is asked for. */
+function asked(point: Point, chunk: number) {
+  return { operator: addressOf(`operator ${point}`), point, chunk };
+}
+
 const examples: Record<JobEventType, JobEvent> = {
   Funded: { ...funded(), chain },
   Joined: { type: "Joined", chain },
@@ -44,19 +47,20 @@ const examples: Record<JobEventType, JobEvent> = {
     chain,
     resultRoot: hashOf("r"),
     payoutRoot: hashOf("p"),
-    inputRoot: hashOf("i"),
+    budgetSpent: "0",
   },
+  Disputed: { type: "Disputed", chain },
+  ChunkChallenged: { type: "ChunkChallenged", chain, ...asked(2, 3), dueSec: 9000 },
+  ChunkPosted: { type: "ChunkPosted", chain, ...asked(2, 3) },
+  OperatorExposed: { type: "OperatorExposed", chain, ...asked(2, 3) },
+  Contested: { type: "Contested", chain, coordinate: "5" },
   Settled: { type: "Settled", chain },
   Failed: { type: "Failed", chain, reasons: ["PEER_LOST", "PEER_LOST"] },
   Refunded: { type: "Refunded", chain },
   Claimed: { type: "Claimed", chain, index: "0", account: addressOf("seller"), amountWei: "1" },
-  JoinPosted: {
-    type: "JoinPosted",
-    point: 1,
-    operator: addressOf("operator 1"),
-    specHash: hashOf("spec"),
-    signature,
-  },
+  BudgetReturned: { type: "BudgetReturned", chain: { ...chain, txHash: null } },
+  JoinPosted: { type: "JoinPosted", point: 1, operator: addressOf("operator 1"), signature },
+  UnopenedPosted: { type: "UnopenedPosted", point: 1, operator: addressOf("operator 1"), signature },
   AttestationPosted: attested(1),
   FailurePosted: {
     type: "FailurePosted",
@@ -71,7 +75,7 @@ const examples: Record<JobEventType, JobEvent> = {
 
 function apply(job: Job | null, ...events: JobEvent[]): Job {
   for (const event of events) {
-    const next = transition(job, "1", event);
+    const next = transition(job, jobOf(1), event);
     if (next.outcome === "refused") throw next.error;
     job = next.job;
   }
@@ -113,7 +117,7 @@ describe("every state with every event", () => {
       test(`${type} in ${state}`, () => {
         const before = jobIn(state);
         const frozen = JSON.stringify(before);
-        const next = transition(before, "1", event);
+        const next = transition(before, jobOf(1), event);
         expect(JSON.stringify(before)).toBe(frozen);
         if (rule.source === "chain") {
           if (before === null && type !== "Funded") {
@@ -142,21 +146,15 @@ describe("what operators post", () => {
     const join = (point: Point): JobEvent => ({ ...(examples.JoinPosted as object), point }) as JobEvent;
     const job = apply(fundedJob, join(3), join(1));
     expect(job.joins.map(({ point }) => point)).toEqual([1, 3]);
-    expect(transition(job, "1", join(3))).toMatchObject({ outcome: "known" });
-    expect(transition({ ...job, state: "Settled" }, "1", join(3))).toMatchObject({ outcome: "known" });
+    expect(transition(job, jobOf(1), join(3))).toMatchObject({ outcome: "known" });
+    expect(transition({ ...job, state: "Settled" }, jobOf(1), join(3))).toMatchObject({ outcome: "known" });
   });
 
-  test("is refused when it was signed for another job", () => {
-    const other = { ...examples.JoinPosted, specHash: hashOf("another") } as JobEvent;
-    expect(transition(fundedJob, "1", other)).toMatchObject({
-      outcome: "refused",
-      error: { code: "NOT_AUTHORISED" },
-    });
-    const foreign = {
-      ...attested(1),
-      attestation: { ...attestation, algorithm: hashOf("other") },
-    } as JobEvent;
-    expect(transition(fundedJob, "1", foreign)).toMatchObject({ error: { code: "NOT_AUTHORISED" } });
+  test("of data that was not opened is collected like joins", () => {
+    const word = (point: Point): JobEvent => ({ ...(examples.UnopenedPosted as object), point }) as JobEvent;
+    const job = apply({ ...fundedJob, state: "Refunded" }, word(2), word(1));
+    expect(job.unopened.map(({ point }) => point)).toEqual([1, 2]);
+    expect(transition(job, jobOf(1), word(2))).toMatchObject({ outcome: "known" });
   });
 
   test("agrees only when three operators signed one digest", () => {
@@ -186,7 +184,7 @@ describe("what operators post", () => {
   test("takes no more digests of one operator than evidence needs", () => {
     let job = apply(fundedJob, examples.Joined);
     for (let i = 0; i < maxDigestsEach; i++) job = apply(job, attested(2, `digest ${i}`));
-    expect(transition(job, "1", attested(2, "one more"))).toMatchObject({
+    expect(transition(job, jobOf(1), attested(2, "one more"))).toMatchObject({
       error: { code: "LIMIT_EXCEEDED" },
     });
   });
@@ -210,4 +208,52 @@ test("receipts hold the transaction of each step", () => {
     refund: null,
   });
   expect(job.attestedAtSec).toBe(5000);
+});
+
+describe("a dispute", () => {
+  const challenge = (point: Point, chunk: number, dueSec: number): JobEvent => ({
+    type: "ChunkChallenged",
+    ...{ chain, ...asked(point, chunk), dueSec },
+  });
+  const disputed = apply(
+    fundedJob,
+    examples.Joined,
+    examples.Attested,
+    challenge(2, 3, 9000),
+    examples.Disputed,
+    challenge(1, 3, 9001),
+  );
+
+  test("shows the challenges that are open, in the order in which they came", () => {
+    expect(disputed).toMatchObject({ state: "Disputed", anomalies: 0 });
+    expect(disputed.openChallenges).toEqual([
+      { ...asked(2, 3), dueSec: 9000 },
+      { ...asked(1, 3), dueSec: 9001 },
+    ]);
+  });
+
+  test("goes on without one that was answered or exposed, also after it was decided", () => {
+    const answered = apply(disputed, examples.ChunkPosted);
+    expect(answered.openChallenges).toEqual([{ ...asked(1, 3), dueSec: 9001 }]);
+    const exposed = apply(answered, { type: "OperatorExposed", chain, ...asked(1, 3) });
+    expect(exposed).toMatchObject({ state: "Disputed", openChallenges: [] });
+    const refunded = apply(disputed, examples.OperatorExposed, examples.Refunded);
+    expect(refunded.openChallenges).toHaveLength(1);
+    expect(apply(refunded, { type: "ChunkPosted", chain, ...asked(1, 3) })).toMatchObject({
+      state: "Refunded",
+      openChallenges: [],
+      anomalies: 0,
+    });
+  });
+
+  test("about one chunk can be opened again once it was answered", () => {
+    const again = apply(disputed, examples.ChunkPosted, challenge(2, 3, 9500));
+    expect(again.openChallenges.map(({ dueSec }) => dueSec)).toEqual([9001, 9500]);
+  });
+});
+
+test("what came back of a budget stays back", () => {
+  const job = apply(fundedJob, examples.Refunded);
+  expect(job.budgetReturned).toBe(false);
+  expect(apply(job, examples.BudgetReturned)).toMatchObject({ budgetReturned: true, state: "Refunded" });
 });
