@@ -60,12 +60,14 @@ interface Request {
   microRho?: bigint;
 }
 
+let jobs = 0;
 async function fund(request: Request = {}): Promise<Job> {
   const given = request.spec ?? spec();
   const { job } = await market.createJob({
     algorithm: request.algorithm ?? (await identify(findAlgorithm("statistics").manifest)).hash,
     operatorSet: world.operatorSet,
-    deadlineSec: Math.floor(Date.now() / 1000) + 3600,
+    // Two jobs with the same terms would have the same name.
+    deadlineSec: Math.floor(Date.now() / 1000) + 3600 + jobs++,
     resultKey: request.resultKey ?? world.resultKey.publicKey,
     offers: request.offers ?? offers,
     ...(request.microRho !== undefined && { microRho: request.microRho }),
