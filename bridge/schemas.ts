@@ -179,7 +179,10 @@ const jobFields = {
   failures: z.array(z.object({ point: pointSchema, operator: addressSchema, reason: z.string() })),
   /** Who said after its end that none of the data was opened. */
   unopened: z.array(pointSchema),
-  /** Whether what it reserved of privacy budgets was given back. */
+  /**
+   * Whether what it reserved of privacy budgets was given back, as far as this bridge looked: it looks after what it
+   * owes, so of a joined job it knows only when the operators' words came to it.
+   */
   budgetReturned: z.boolean(),
   /** In the order in which they were opened. */
   openChallenges: z.array(openChallengeSchema),

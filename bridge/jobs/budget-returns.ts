@@ -35,7 +35,7 @@ export class BudgetReturns {
   }
 
   /** Asks for the jobs that are open; null when nothing new is known. */
-  async confirm(chainSec: number): Promise<AppendResult | null> {
+  async confirm(): Promise<AppendResult | null> {
     const { database } = this.#options;
     const cursor = database.cursor();
     if (cursor === null || this.#open.size === 0 || this.#confirming) return null;
@@ -45,7 +45,7 @@ export class BudgetReturns {
       // Meanwhile the chain may have been reorganised, and the answer be of a block that is gone.
       const stands = database.rememberedBlocks().some(({ blockHash }) => blockHash === cursor.blockHash);
       if (!stands || done.length === 0) return null;
-      const chain = { blockNumber: cursor.blockNumber, timestampSec: chainSec, txHash: null };
+      const chain = { blockNumber: cursor.blockNumber };
       const facts = done.map((jobId): NewFact => {
         const key = `returned:${jobId}:${cursor.blockHash}`;
         return { key, jobId, event: { type: "BudgetReturned", chain } };

@@ -158,7 +158,7 @@ export class JobDesk {
   async takeHead(head: BlockHead): Promise<void> {
     this.#chainSec = head.timestampSec;
     await this.reviewJobs();
-    const result = await this.#returns.confirm(head.timestampSec);
+    const result = await this.#returns.confirm();
     if (result !== null) this.takeFacts(result);
   }
 

@@ -61,11 +61,12 @@ interface ChunkOfOperator {
 
 /**
  * What the job reserved was given back. No event of the chain says so of a job, so this one is what the escrow
- * answered as of a final block; a reorganisation below that block voids it like the others.
+ * answered as of a final block, which may be later than the moment; a reorganisation below that block voids it like
+ * the others.
  */
 export interface BudgetReturned {
   type: "BudgetReturned";
-  chain: Omit<ChainPosition, "txHash"> & { txHash: null };
+  chain: { blockNumber: number };
 }
 
 export interface JoinPosted {

@@ -11,6 +11,7 @@ import type { AttestationBody, JobSummary, OpenChallenge, Point, ReceiptKind } f
 import type {
   AttestationConflict,
   AttestationPosted,
+  ChainPosition,
   FailurePosted,
   JobChainEvent,
   JobEvent,
@@ -172,16 +173,17 @@ export function transition(job: Job | null, id: string, event: JobEvent): Transi
 
 function afterChainEvent(base: Job, event: JobChainEvent, expected: boolean): Job {
   const receipt = receiptOf[event.type];
+  const { txHash, timestampSec = base.updatedAtSec }: Partial<ChainPosition> = event.chain;
   return {
     ...base,
     // The chain's word stands even where the table did not expect it; the count makes it visible.
     state: jobEventRules[event.type].to ?? base.state,
-    receipts: receipt === undefined ? base.receipts : { ...base.receipts, [receipt]: event.chain.txHash },
-    attestedAtSec: event.type === "Attested" ? event.chain.timestampSec : base.attestedAtSec,
+    receipts: receipt === undefined ? base.receipts : { ...base.receipts, [receipt]: txHash ?? null },
+    attestedAtSec: event.type === "Attested" ? timestampSec : base.attestedAtSec,
     budgetReturned: base.budgetReturned || event.type === "BudgetReturned",
     openChallenges: challengesAfter(base.openChallenges, event),
     lastRefusal: null,
-    updatedAtSec: event.chain.timestampSec,
+    updatedAtSec: timestampSec,
     anomalies: base.anomalies + (expected ? 0 : 1),
   };
 }

@@ -6,7 +6,7 @@ import type { BridgeApp } from "../../bridge/routes/context.ts";
 import { errorCodes } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { TestMarket } from "./market-in-memory.ts";
-import { addressOf, hashOf } from "./memory-chain.ts";
+import { addressOf, hashOf, jobOf, offerOf } from "./memory-chain.ts";
 
 let market: TestMarket;
 let app: BridgeApp;
@@ -52,6 +52,7 @@ describe("health", () => {
     expect((await get("/v1/deployment")).json()).toEqual({
       ...market.deployment,
       challengeWindowSec: 60,
+      graceSec: 30,
       confirmations: 0,
       relayPath: "/v1/relay",
       eventsPath: "/v1/events",
@@ -59,8 +60,8 @@ describe("health", () => {
   });
 
   test("metrics count jobs, stuck jobs, blobs and refusals by code", async () => {
-    await market.fund(app, "1");
-    await market.fund(app, "2", { deadlineSec: 1 });
+    await market.fund(app, jobOf(1));
+    await market.fund(app, jobOf(2), { deadlineSec: 1 });
     await upload(randomBytes(10));
     await get("/v1/jobs/x");
     const text = (await get("/metrics")).body;
@@ -100,6 +101,7 @@ describe("the OpenAPI document", () => {
       "post /v1/jobs/{id}/failures",
       "post /v1/jobs/{id}/joins",
       "post /v1/jobs/{id}/progress",
+      "post /v1/jobs/{id}/unopened",
       "put /v1/blobs",
     ]);
     for (const { operation } of described) {
@@ -185,9 +187,14 @@ describe("blobs", () => {
 
 describe("bad requests", () => {
   test("malformed JSON, wrong type, wrong fields, too long", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const raw = (payload: string, type = "application/json") =>
-      app.inject({ method: "POST", url: "/v1/jobs/1/joins", payload, headers: { "content-type": type } });
+      app.inject({
+        method: "POST",
+        url: `/v1/jobs/${jobOf(1)}/joins`,
+        payload,
+        headers: { "content-type": type },
+      });
     expectProblem(await raw("{bad"), 400, "USAGE");
     expectProblem(await raw(""), 400, "USAGE");
     expectProblem(await raw("{}", "text/plain"), 415, "USAGE");
@@ -195,25 +202,33 @@ describe("bad requests", () => {
     expectProblem(await raw("[]"), 400, "USAGE");
     expectProblem(await raw(`{"__proto__": {"x": 1}}`), 400, "USAGE");
     expectProblem(await raw(JSON.stringify({ operator: "x".repeat(9000) })), 413, "LIMIT_EXCEEDED");
-    const wrong = await post("1/joins", { ...(await market.join(1)), extra: 1 });
+    const wrong = await post(`${jobOf(1)}/joins`, { ...(await market.join(1)), extra: 1 });
     expectProblem(wrong, 400, "USAGE");
     expect(wrong.json().errors).toHaveLength(1);
   });
 
   test("unknown paths, ids and filters", async () => {
     expectProblem(await get("/v2"), 404, "NOT_FOUND");
-    expectProblem(await get("/v1/jobs/12"), 404, "NOT_FOUND");
-    expectProblem(await get("/v1/jobs/12/events"), 404, "NOT_FOUND");
-    for (const id of ["0", "-1", "01", "1e3", "x", "9".repeat(30)])
+    expectProblem(await get(`/v1/jobs/${jobOf(12)}`), 404, "NOT_FOUND");
+    expectProblem(await get(`/v1/jobs/${jobOf(12)}/events`), 404, "NOT_FOUND");
+    for (const id of ["1", "0x", "x", jobOf(1).slice(2), jobOf(1).slice(0, 12), `${jobOf(1)}0`])
       expectProblem(await get(`/v1/jobs/${id}`), 400, "USAGE");
     expectProblem(await get("/v1/jobs?state=Lost"), 400, "USAGE");
-    expectProblem(await get("/v1/jobs?limit=0"), 400, "USAGE");
-    expectProblem(await get("/v1/offers/3"), 404, "NOT_FOUND");
-    expectProblem(await post("12/joins", await market.join(1, "12")), 404, "NOT_FOUND");
+    for (const filter of [
+      "limit=0",
+      "after=-1",
+      `after=${jobOf(1)}`,
+      "prefix=0x12345",
+      "prefix=123456",
+      `prefix=${jobOf(1)}0`,
+    ])
+      expectProblem(await get(`/v1/jobs?${filter}`), 400, "USAGE");
+    expectProblem(await get(`/v1/offers/${offerOf(3)}`), 404, "NOT_FOUND");
+    expectProblem(await post(`${jobOf(12)}/joins`, await market.join(1, jobOf(12))), 404, "NOT_FOUND");
   });
 
   test("an unforeseen error says nothing about its cause", async () => {
-    market.chain.challengeWindowSec = async () => {
+    market.chain.times = async () => {
       throw new Error("secret address http://key@rpc.example");
     };
     const response = await get("/v1/deployment");
@@ -225,14 +240,14 @@ describe("bad requests", () => {
 
 describe("operators' posts", () => {
   test("three joins make one transaction", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     for (const point of [2, 1, 2, 3] as const) {
-      const response = await post("1/joins", await market.join(point));
+      const response = await post(`${jobOf(1)}/joins`, await market.join(point));
       expect(response.statusCode).toBe(200);
     }
     await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["join"]);
-    expect((await get("/v1/jobs/1")).json().joins).toEqual([1, 2, 3]);
-    const events = (await get("/v1/jobs/1/events")).json().events;
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().joins).toEqual([1, 2, 3]);
+    const events = (await get(`/v1/jobs/${jobOf(1)}/events`)).json().events;
     expect(events.map(({ type }: { type: string }) => type)).toEqual([
       "Funded",
       "JoinPosted",
@@ -242,53 +257,60 @@ describe("operators' posts", () => {
   });
 
   test("of others are refused", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const good = await market.join(1);
-    expectProblem(await post("1/joins", await market.join(1, "1", hashOf("spec"), 2)), 403, "NOT_AUTHORISED");
-    expectProblem(await post("1/joins", await market.join(1, "2")), 403, "NOT_AUTHORISED");
+    expectProblem(await post(`${jobOf(1)}/joins`, await market.join(1, jobOf(1), 2)), 403, "NOT_AUTHORISED");
+    expectProblem(await post(`${jobOf(1)}/joins`, await market.join(1, jobOf(2))), 403, "NOT_AUTHORISED");
     expectProblem(
-      await post("1/joins", await market.join(1, "1", hashOf("other spec"))),
+      await post(`${jobOf(1)}/joins`, { ...good, operator: addressOf("stranger") }),
       403,
       "NOT_AUTHORISED",
     );
-    expectProblem(await post("1/joins", { ...good, operator: addressOf("stranger") }), 403, "NOT_AUTHORISED");
     expectProblem(
-      await post("1/joins", { ...good, signature: `0x${"00".repeat(65)}` }),
+      await post(`${jobOf(1)}/joins`, { ...good, signature: `0x${"00".repeat(65)}` }),
       403,
       "NOT_AUTHORISED",
     );
     const failure = await market.fail(1);
-    expectProblem(await post("1/failures", { ...failure, point: 2 }), 403, "NOT_AUTHORISED");
-    expectProblem(await post("1/failures", { ...failure, reason: "PEER_TIMEOUT" }), 403, "NOT_AUTHORISED");
-    expect((await get("/v1/jobs/1")).json()).toMatchObject({ joins: [], failures: [] });
+    expectProblem(await post(`${jobOf(1)}/failures`, { ...failure, point: 2 }), 403, "NOT_AUTHORISED");
+    expectProblem(
+      await post(`${jobOf(1)}/failures`, { ...failure, reason: "PEER_TIMEOUT" }),
+      403,
+      "NOT_AUTHORISED",
+    );
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json()).toMatchObject({ joins: [], failures: [] });
   });
 
   test("need the right job, and not the ciphertext: parties deliver it when the chain has the attestation", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const hash = hashOf("not delivered yet");
-    expectProblem(await post("1/attestations", await market.attest(1, hash, { job: "2" })), 400, "USAGE");
-    const foreign = await market.attest(1, hash, { algorithm: hashOf("another") });
-    expectProblem(await post("1/attestations", foreign), 403, "NOT_AUTHORISED");
-    const others = await market.attest(1, hash, { inputRoot: hashOf("other inputs") });
-    expectProblem(await post("1/attestations", others), 403, "NOT_AUTHORISED");
-    expect((await post("1/attestations", await market.attest(1, hash))).statusCode).toBe(200);
+    expectProblem(
+      await post(`${jobOf(1)}/attestations`, await market.attest(1, hash, { job: jobOf(2) })),
+      400,
+      "USAGE",
+    );
+    expect((await post(`${jobOf(1)}/attestations`, await market.attest(1, hash))).statusCode).toBe(200);
   });
 
   test("attest once three agree; a conflict is kept, shown and sends nothing", async () => {
-    await market.fund(app, "1");
-    market.chain.mine([{ jobId: "1", event: { type: "Joined" } }]);
-    market.chain.states.set("1", "Joined");
-    await market.until(app, "1", (job) => job.state === "Joined");
+    await market.fund(app, jobOf(1));
+    market.chain.mine([{ jobId: jobOf(1), event: { type: "Joined" } }]);
+    market.chain.states.set(jobOf(1), "Joined");
+    await market.until(app, jobOf(1), (job) => job.state === "Joined");
     const { hash } = (await upload(randomBytes(40))).json();
-    for (const point of [1, 2] as const) await post("1/attestations", await market.attest(point, hash));
-    const odd = await post("1/attestations", await market.attest(3, hash, { resultRoot: hashOf("other") }));
+    for (const point of [1, 2] as const)
+      await post(`${jobOf(1)}/attestations`, await market.attest(point, hash));
+    const odd = await post(
+      `${jobOf(1)}/attestations`,
+      await market.attest(3, hash, { resultRoot: hashOf("other") }),
+    );
     expect(odd.json()).toMatchObject({ attestationConflict: true });
-    const events = (await get("/v1/jobs/1/events")).json().events;
+    const events = (await get(`/v1/jobs/${jobOf(1)}/events`)).json().events;
     expect(events.at(-1)).toMatchObject({ type: "AttestationConflict", data: { digests: { length: 3 } } });
     expect(market.chain.sent).toEqual([]);
-    await post("1/attestations", await market.attest(3, hash));
+    await post(`${jobOf(1)}/attestations`, await market.attest(3, hash));
     await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["attest"]);
-    const view = (await get("/v1/jobs/1")).json();
+    const view = (await get(`/v1/jobs/${jobOf(1)}`)).json();
     expect(view.attestations).toHaveLength(4);
     expect(view.attestations[0]).toMatchObject({
       point: 1,
@@ -298,10 +320,10 @@ describe("operators' posts", () => {
   });
 
   test("two failures end the job", async () => {
-    await market.fund(app, "1");
-    await post("1/failures", await market.fail(3, "PEER_TIMEOUT"));
+    await market.fund(app, jobOf(1));
+    await post(`${jobOf(1)}/failures`, await market.fail(3, "PEER_TIMEOUT"));
     expect(market.chain.sent).toEqual([]);
-    await post("1/failures", await market.fail(1));
+    await post(`${jobOf(1)}/failures`, await market.fail(1));
     await expect
       .poll(() => market.chain.sent)
       .toMatchObject([
@@ -313,31 +335,41 @@ describe("operators' posts", () => {
           ],
         },
       ]);
-    expect((await get("/v1/jobs/1")).json().failures).toEqual([
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().failures).toEqual([
       { point: 1, operator: market.operators[0].address, reason: "PEER_LOST" },
       { point: 3, operator: market.operators[2].address, reason: "PEER_TIMEOUT" },
     ]);
   });
 
   test("after the deadline nothing is taken and the buyer is refunded", async () => {
-    await market.fund(app, "1", { deadlineSec: 1 });
-    expectProblem(await post("1/joins", await market.join(1)), 403, "STATE_INVALID");
+    await market.fund(app, jobOf(1), { deadlineSec: 1 });
+    expectProblem(await post(`${jobOf(1)}/joins`, await market.join(1)), 403, "STATE_INVALID");
     await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["refund"]);
   });
 
   test("progress is shown and never goes back within a phase", async () => {
-    await market.fund(app, "1");
-    await post("1/progress", await market.progress(1, "training", 5, 10));
-    expect((await post("1/progress", await market.progress(2, "training", 4, 10))).json().progress).toEqual({
+    await market.fund(app, jobOf(1));
+    await post(`${jobOf(1)}/progress`, await market.progress(1, "training", 5, 10));
+    expect(
+      (await post(`${jobOf(1)}/progress`, await market.progress(2, "training", 4, 10))).json().progress,
+    ).toEqual({
       phase: "training",
       done: 5,
       total: 10,
     });
-    await post("1/progress", await market.progress(2, "sealing", 0, 1));
-    expect((await get("/v1/jobs/1")).json().progress).toEqual({ phase: "sealing", done: 0, total: 1 });
-    expectProblem(await post("1/progress", await market.progress(2, "sealing", 2, 1)), 400, "USAGE");
+    await post(`${jobOf(1)}/progress`, await market.progress(2, "sealing", 0, 1));
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().progress).toEqual({
+      phase: "sealing",
+      done: 0,
+      total: 1,
+    });
+    expectProblem(
+      await post(`${jobOf(1)}/progress`, await market.progress(2, "sealing", 2, 1)),
+      400,
+      "USAGE",
+    );
     const forged = { ...(await market.progress(2, "sealing", 0, 1)), done: 1 };
-    expectProblem(await post("1/progress", forged), 403, "NOT_AUTHORISED");
+    expectProblem(await post(`${jobOf(1)}/progress`, forged), 403, "NOT_AUTHORISED");
   });
 
   test("a transaction that the contract refuses shows on the job", async () => {
@@ -345,17 +377,121 @@ describe("operators' posts", () => {
     market.chain.onSend = async () => {
       throw new SymbolonError("CONTRACT_REVERTED", "wrong state");
     };
-    await market.fund(app, "1", { deadlineSec: 1 });
-    await market.until(app, "1", (job) => job.lastRefusal !== null);
-    expect((await get("/v1/jobs/1")).json().lastRefusal).toEqual({
+    await market.fund(app, jobOf(1), { deadlineSec: 1 });
+    await market.until(app, jobOf(1), (job) => job.lastRefusal !== null);
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().lastRefusal).toEqual({
       kind: "refund",
       code: "CONTRACT_REVERTED",
       message: "wrong state",
     });
     await expect.poll(() => market.chain.sent.length).toBeGreaterThan(2);
-    const events = (await get("/v1/jobs/1/events")).json().events;
+    const events = (await get(`/v1/jobs/${jobOf(1)}/events`)).json().events;
     expect(events.filter(({ type }: { type: string }) => type === "TransactionRefused")).toHaveLength(1);
   });
+});
+
+describe("what came of a job's privacy budget", () => {
+  const kinds = () => market.chain.sent.map(({ kind }) => kind);
+
+  /** Mines an event of the job and takes its state over. */
+  function happen(...types: ("Joined" | "Refunded")[]): void {
+    market.chain.mine(types.map((type) => ({ jobId: jobOf(1), event: { type } })));
+    market.chain.states.set(jobOf(1), types.at(-1)!);
+  }
+
+  test("is given back once when it ended unjoined, and the view says so when that is final", async () => {
+    await app.close();
+    app = await market.bridge({ confirmations: 1 });
+    market.chain.onSend = async ({ jobId }) => {
+      market.chain.mine();
+      market.chain.returned.set(jobId, market.chain.blocks.length);
+      return { txHash: hashOf("tx") };
+    };
+    market.chain.mine([{ jobId: jobOf(1), event: market.funding({ microRho: "1000" }) }]);
+    happen("Refunded");
+    market.chain.mine();
+    await expect.poll(kinds).toEqual(["returnBudget"]);
+    await market.until(app, jobOf(1), (job) => job.state === "Refunded");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().budgetReturned).toBe(false);
+    market.chain.mine();
+    await market.until(app, jobOf(1), (job) => job.budgetReturned);
+    const { events } = (await get(`/v1/jobs/${jobOf(1)}/events`)).json();
+    expect(events.at(-1)).toMatchObject({ type: "BudgetReturned", txHash: null });
+    expect(kinds()).toEqual(["returnBudget"]);
+  });
+
+  test("that somebody else gave back is noted, with nothing sent", async () => {
+    market.chain.returned.set(jobOf(1), 1);
+    await market.fund(app, jobOf(1), { microRho: "1000" });
+    happen("Refunded");
+    await market.until(app, jobOf(1), (job) => job.budgetReturned);
+    expect(kinds()).toEqual([]);
+  });
+
+  test("of a joined job is given back when all three say that nothing was opened", async () => {
+    await market.fund(app, jobOf(1), { microRho: "1000" });
+    happen("Joined");
+    await market.until(app, jobOf(1), (job) => job.state === "Joined");
+    const early = await post(`${jobOf(1)}/unopened`, await market.unopened(1));
+    expectProblem(early, 403, "STATE_INVALID");
+    happen("Refunded");
+    await market.until(app, jobOf(1), (job) => job.state === "Refunded");
+    const forged = await market.unopened(1, jobOf(1), 2);
+    expectProblem(await post(`${jobOf(1)}/unopened`, forged), 403, "NOT_AUTHORISED");
+    const other = await market.unopened(1, jobOf(2));
+    expectProblem(await post(`${jobOf(1)}/unopened`, other), 403, "NOT_AUTHORISED");
+    const joins = { ...(await market.join(1)) };
+    expectProblem(await post(`${jobOf(1)}/unopened`, joins), 403, "NOT_AUTHORISED");
+    for (const point of [3, 1, 3] as const) {
+      const response = await post(`${jobOf(1)}/unopened`, await market.unopened(point));
+      expect(response.statusCode).toBe(200);
+    }
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().unopened).toEqual([1, 3]);
+    expect(kinds()).toEqual([]);
+    await post(`${jobOf(1)}/unopened`, await market.unopened(2));
+    const signatures = [1, 2, 3].map(async (point) => (await market.unopened(point as 1)).signature);
+    await expect
+      .poll(() => market.chain.sent)
+      .toEqual([{ kind: "returnUnopened", jobId: jobOf(1), signatures: await Promise.all(signatures) }]);
+  });
+
+  test.each([
+    ["was never joined", { microRho: "1000" }, ["Refunded"]],
+    ["is of an exact result", {}, ["Joined", "Refunded"]],
+  ] as const)("takes no word of operators for a job that %s", async (_what, terms, events) => {
+    market.chain.returned.set(jobOf(1), 1);
+    await market.fund(app, jobOf(1), terms);
+    happen(...events);
+    await market.until(app, jobOf(1), (job) => job.state === "Refunded");
+    const response = await post(`${jobOf(1)}/unopened`, await market.unopened(1));
+    expectProblem(response, 403, "STATE_INVALID");
+  });
+});
+
+test("a disputed job shows its open challenges, and is settled when there are none", async () => {
+  const chunk = { operator: market.operators[1].address, point: 2 as const, chunk: 7 };
+  await market.fund(app, jobOf(1));
+  const [jobId, timestampSec] = [jobOf(1), Math.floor(Date.now() / 1000) - 100];
+  const roots = { resultRoot: hashOf("r"), payoutRoot: hashOf("p"), budgetSpent: "0" };
+  const challenged = { type: "ChunkChallenged" as const, ...chunk, dueSec: 5000 };
+  market.chain.mine(
+    [
+      { jobId, event: { type: "Joined" } },
+      { jobId, event: { type: "Attested", ...roots } },
+      { jobId, event: challenged },
+      { jobId, event: { type: "Disputed" } },
+    ],
+    timestampSec,
+  );
+  market.chain.states.set(jobId, "Disputed");
+  await market.until(app, jobId, (job) => job.state === "Disputed");
+  expect((await get(`/v1/jobs/${jobId}`)).json().openChallenges).toEqual([{ ...chunk, dueSec: 5000 }]);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(market.chain.sent).toEqual([]);
+  market.chain.mine([{ jobId, event: { type: "ChunkPosted", ...chunk } }]);
+  await expect.poll(() => market.chain.sent).toEqual([{ kind: "settle", jobId }]);
+  expect((await get(`/v1/jobs/${jobId}`)).json().openChallenges).toEqual([]);
 });
 
 describe("lists", () => {
@@ -365,37 +501,47 @@ describe("lists", () => {
   });
 
   test("of jobs, page by page, without specifications", async () => {
-    for (const id of ["1", "2", "3"]) await market.fund(app, id);
+    for (const id of ["1", "2", "3"]) await market.fund(app, jobOf(id));
     const first = (await get("/v1/jobs?limit=2")).json();
-    expect(first.jobs.map(({ id }: { id: string }) => id)).toEqual(["1", "2"]);
+    expect(first.jobs.map(({ id }: { id: string }) => id)).toEqual([jobOf(1), jobOf(2)]);
     expect(first.jobs[0]).not.toHaveProperty("spec");
     const second = (await get(`/v1/jobs?limit=2&after=${first.next}`)).json();
     expect([second.jobs.length, second.next]).toEqual([1, null]);
-    expect((await get("/v1/jobs/3")).json().spec).toBe("0x7b7d");
+    expect((await get(`/v1/jobs/${jobOf(3)}`)).json().spec).toBe("0x7b7d");
+    const { jobs, next } = (await get("/v1/jobs?limit=3")).json();
+    expect([jobs.length, next]).toEqual([3, null]);
+  });
+
+  test("of jobs by the beginning of a name, in either case", async () => {
+    for (const id of ["1", "2"]) await market.fund(app, jobOf(id));
+    const prefix = jobOf(2).slice(0, 12).toUpperCase().replace("0X", "0x");
+    const { jobs } = (await get(`/v1/jobs?prefix=${prefix}`)).json();
+    expect(jobs.map(({ id }: { id: string }) => id)).toEqual([jobOf(2)]);
+    expect((await get("/v1/offers?prefix=0x123456")).json()).toEqual({ offers: [], next: null });
   });
 });
 
 test("a restarted bridge goes on with what it knew", async () => {
-  await market.fund(app, "1");
-  await post("1/joins", await market.join(1));
-  await post("1/joins", await market.join(2));
-  const before = (await get("/v1/jobs/1")).json();
+  await market.fund(app, jobOf(1));
+  await post(`${jobOf(1)}/joins`, await market.join(1));
+  await post(`${jobOf(1)}/joins`, await market.join(2));
+  const before = (await get(`/v1/jobs/${jobOf(1)}`)).json();
   await app.close();
   app = await market.bridge();
-  expect((await get("/v1/jobs/1")).json()).toEqual(before);
-  await post("1/joins", await market.join(3));
+  expect((await get(`/v1/jobs/${jobOf(1)}`)).json()).toEqual(before);
+  await post(`${jobOf(1)}/joins`, await market.join(3));
   await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["join"]);
 });
 
 test("the log holds neither bodies nor signatures", async () => {
-  await market.fund(app, "1");
+  await market.fund(app, jobOf(1));
   const join = await market.join(1);
   const bytes = Buffer.from("marked ciphertext bytes");
   await upload(bytes);
-  await post("1/joins", join);
-  await post("1/joins", { ...join, operator: "marked wrong operator" });
+  await post(`${jobOf(1)}/joins`, join);
+  await post(`${jobOf(1)}/joins`, { ...join, operator: "marked wrong operator" });
   const log = market.logged.join("");
-  expect(log).toContain("/v1/jobs/1/joins");
+  expect(log).toContain(`/v1/jobs/${jobOf(1)}/joins`);
   for (const secret of [join.signature.slice(2), "marked", bytes.toString("hex"), bytes.toString("base64")]) {
     expect(log).not.toContain(secret);
   }

@@ -11,7 +11,7 @@ import type { SubscriptionReply } from "../../bridge/events.ts";
 import type { BridgeApp } from "../../bridge/routes/context.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { TestMarket } from "./market-in-memory.ts";
-import { hashOf } from "./memory-chain.ts";
+import { hashOf, jobOf } from "./memory-chain.ts";
 
 let market: TestMarket;
 let app: BridgeApp;
@@ -47,37 +47,48 @@ describe("requests", () => {
     await expect.poll(() => client.sets()).toMatchObject([{ id: market.setId }]);
     expect(await client.operators()).toHaveLength(3);
     expect(await client.offers()).toEqual([]);
-    await market.fund(app, "1");
-    expect(await client.job("1")).toMatchObject({ state: "Funded", spec: "0x7b7d" });
+    await market.fund(app, jobOf(1));
+    expect(await client.job(jobOf(1))).toMatchObject({ state: "Funded", spec: "0x7b7d" });
     expect(await client.jobs({ state: "Funded" })).toHaveLength(1);
     expect(await client.jobs({ operatorSet: hashOf("other") })).toEqual([]);
-    expect((await client.jobEvents("1")).map(({ type }) => type)).toEqual(["Funded"]);
+    expect(await client.jobs({ prefix: jobOf(1).slice(0, 12) })).toHaveLength(1);
+    expect(await client.jobs({ prefix: jobOf(2).slice(0, 12) })).toEqual([]);
+    expect((await client.jobEvents(jobOf(1))).map(({ type }) => type)).toEqual(["Funded"]);
   });
 
   test("walk through all pages", async () => {
     for (let id = 1; id <= 3; id++) market.chain.mine([]);
     const { funded } = await import("./memory-chain.ts");
-    market.chain.mine(Array.from({ length: 501 }, (_, i) => ({ jobId: String(i + 1), event: funded() })));
-    await market.until(app, "501", () => true);
-    expect(await client.jobs()).toHaveLength(501);
+    market.chain.mine(Array.from({ length: 501 }, (_, i) => ({ jobId: jobOf(i + 1), event: funded() })));
+    await market.until(app, jobOf(501), () => true);
+    const jobs = await client.jobs();
+    expect(jobs.map(({ id }) => id)).toEqual(Array.from({ length: 501 }, (_, i) => jobOf(i + 1)));
   });
 
   test("post for operators", async () => {
-    await market.fund(app, "1");
-    expect((await client.postJoin("1", await market.join(2))).joins).toEqual([2]);
+    await market.fund(app, jobOf(1));
+    expect((await client.postJoin(jobOf(1), await market.join(2))).joins).toEqual([2]);
     const { hash } = await client.uploadBlob(randomBytes(20));
-    expect((await client.postAttestation("1", await market.attest(1, hash))).attestations).toHaveLength(1);
-    expect((await client.postProgress("1", await market.progress(1, "training", 1, 2))).progress?.done).toBe(
+    expect((await client.postAttestation(jobOf(1), await market.attest(1, hash))).attestations).toHaveLength(
       1,
     );
-    expect((await client.postFailure("1", await market.fail(1))).failures).toHaveLength(1);
+    expect(
+      (await client.postProgress(jobOf(1), await market.progress(1, "training", 1, 2))).progress?.done,
+    ).toBe(1);
+    expect((await client.postFailure(jobOf(1), await market.fail(1))).failures).toHaveLength(1);
+    await market.fund(app, jobOf(2), { microRho: "1000" });
+    const ended = (["Joined", "Refunded"] as const).map((type) => ({ jobId: jobOf(2), event: { type } }));
+    market.chain.mine(ended);
+    await market.until(app, jobOf(2), (job) => job.state === "Refunded");
+    const word = await market.unopened(2, jobOf(2));
+    expect((await client.postUnopened(jobOf(2), word)).unopened).toEqual([2]);
   });
 
   test("turn problems into errors of the same code", async () => {
-    await expect(client.job("5")).rejects.toMatchObject({ code: "NOT_FOUND", name: "SymbolonError" });
-    await market.fund(app, "1");
+    await expect(client.job(jobOf(5))).rejects.toMatchObject({ code: "NOT_FOUND", name: "SymbolonError" });
+    await market.fund(app, jobOf(1));
     const forged = { ...(await market.join(1)), signature: `0x${"01".repeat(65)}` };
-    await expect(client.postJoin("1", forged)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
+    await expect(client.postJoin(jobOf(1), forged)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
   });
 });
 
@@ -191,13 +202,13 @@ describe("a bridge that is down, slow or something else", () => {
 
 describe("watching", () => {
   test("a job shows each change once, in order", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const views: JobSummary[] = [];
-    const watch = client.watchJob("1", (view) => views.push(view));
+    const watch = client.watchJob(jobOf(1), (view) => views.push(view));
     await expect.poll(() => views.length).toBe(1);
-    for (const point of [1, 2, 3] as const) await client.postJoin("1", await market.join(point));
-    market.chain.mine([{ jobId: "1", event: { type: "Joined" } }]);
-    await client.postProgress("1", await market.progress(1, "training", 1, 2));
+    for (const point of [1, 2, 3] as const) await client.postJoin(jobOf(1), await market.join(point));
+    market.chain.mine([{ jobId: jobOf(1), event: { type: "Joined" } }]);
+    await client.postProgress(jobOf(1), await market.progress(1, "training", 1, 2));
     await expect.poll(() => views.at(-1)?.state).toBe("Joined");
     watch.close();
     const versions = views.map(({ version }) => version);
@@ -208,25 +219,25 @@ describe("watching", () => {
   });
 
   test("all jobs shows open ones first and new ones as they come", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const seen: string[] = [];
     const other: string[] = [];
     const watch = client.watchJobs((view) => seen.push(view.id), { operatorSet: market.setId });
     const otherWatch = client.watchJobs((view) => other.push(view.id), { operatorSet: hashOf("other set") });
-    await expect.poll(() => seen).toEqual(["1"]);
-    await market.fund(app, "2");
-    await expect.poll(() => seen).toEqual(["1", "2"]);
+    await expect.poll(() => seen).toEqual([jobOf(1)]);
+    await market.fund(app, jobOf(2));
+    await expect.poll(() => seen).toEqual([jobOf(1), jobOf(2)]);
     expect(other).toEqual([]);
     watch.close();
     otherWatch.close();
   });
 
   test("goes on through a restart of the bridge, and says that it was away", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const troubles: string[] = [];
     const views: JobSummary[] = [];
     const watch = client.watchJob(
-      "1",
+      jobOf(1),
       (view) => views.push(view),
       ({ code }) => troubles.push(code),
     );
@@ -235,20 +246,20 @@ describe("watching", () => {
     await expect.poll(() => troubles).toContain("BRIDGE_UNREACHABLE");
     app = await market.bridge();
     await app.listen({ host: "127.0.0.1", port: Number(new URL(url).port) });
-    await client.postJoin("1", await market.join(1));
+    await client.postJoin(jobOf(1), await market.join(1));
     await expect.poll(() => views.at(-1)?.joins).toEqual([1]);
     watch.close();
   });
 
   test("until a state is reached, or not in time", async () => {
-    await market.fund(app, "1");
-    const waiting = client.waitForJob("1", ({ state }) => state === "Joined", { timeoutMs: 5000 });
-    market.chain.mine([{ jobId: "1", event: { type: "Joined" } }]);
+    await market.fund(app, jobOf(1));
+    const waiting = client.waitForJob(jobOf(1), ({ state }) => state === "Joined", { timeoutMs: 5000 });
+    market.chain.mine([{ jobId: jobOf(1), event: { type: "Joined" } }]);
     expect((await waiting).state).toBe("Joined");
-    const never = client.waitForJob("1", ({ state }) => state === "Settled", { timeoutMs: 30 });
+    const never = client.waitForJob(jobOf(1), ({ state }) => state === "Settled", { timeoutMs: 30 });
     await expect(never).rejects.toMatchObject({ code: "BRIDGE_UNREACHABLE" });
     const controller = new AbortController();
-    const given = client.waitForJob("1", () => false, { timeoutMs: 5000, signal: controller.signal });
+    const given = client.waitForJob(jobOf(1), () => false, { timeoutMs: 5000, signal: controller.signal });
     controller.abort();
     await expect(given).rejects.toMatchObject({ code: "RUN_ABORTED" });
   });
@@ -259,16 +270,16 @@ describe("live events", () => {
     socket.timeout(2000).emitWithAck("subscribe", what);
 
   test("are pushed, not only polled", async () => {
-    await market.fund(app, "1");
+    await market.fund(app, jobOf(1));
     const patient = new BridgeClient({ url, pollMs: 1_000_000 });
     const views: JobSummary[] = [];
-    const watch = patient.watchJob("1", (view) => views.push(view));
+    const watch = patient.watchJob(jobOf(1), (view) => views.push(view));
     await expect
       .poll(async () => (await app.inject("/metrics")).body)
       .toContain("symbolon_bridge_subscribers 1");
     await expect
       .poll(async () => {
-        await client.postProgress("1", await market.progress(1, `phase ${views.length}`, 1, 2));
+        await client.postProgress(jobOf(1), await market.progress(1, `phase ${views.length}`, 1, 2));
         return views.length;
       })
       .toBeGreaterThan(2);
@@ -322,14 +333,14 @@ describe("live events", () => {
 
   test("answer bad subscriptions by name and bound their number", async () => {
     const socket = io(url, { path: "/v1/events", transports: ["polling"] });
-    expect(await ask(socket, { job: "0x1" })).toMatchObject({ ok: false, code: "USAGE" });
-    expect(await ask(socket, { job: "99" })).toMatchObject({ ok: false, code: "NOT_FOUND" });
+    expect(await ask(socket, { job: "1" })).toMatchObject({ ok: false, code: "USAGE" });
+    expect(await ask(socket, { job: jobOf(99) })).toMatchObject({ ok: false, code: "NOT_FOUND" });
     expect(await ask(socket, "everything")).toMatchObject({ ok: false, code: "USAGE" });
     const { funded } = await import("./memory-chain.ts");
-    market.chain.mine(Array.from({ length: 70 }, (_, i) => ({ jobId: String(i + 1), event: funded() })));
-    await market.until(app, "70", () => true);
+    market.chain.mine(Array.from({ length: 70 }, (_, i) => ({ jobId: jobOf(i + 1), event: funded() })));
+    await market.until(app, jobOf(70), () => true);
     const replies: SubscriptionReply[] = [];
-    for (let id = 1; id <= 70; id++) replies.push(await ask(socket, { job: String(id) }));
+    for (let id = 1; id <= 70; id++) replies.push(await ask(socket, { job: jobOf(id) }));
     expect(replies.filter(({ ok }) => ok)).toHaveLength(64);
     expect(replies.at(-1)).toMatchObject({ ok: false, code: "LIMIT_EXCEEDED" });
     socket.close();

@@ -115,15 +115,18 @@ export class TestMarket {
     return [first.signer.address, second.signer.address, third.signer.address];
   }
 
+  /** The funding of a job that the three operators can sign for. */
+  funding(overrides: Parameters<typeof funded>[0] = {}) {
+    return funded({ operatorSet: this.setId, signers: this.signers, ...overrides });
+  }
+
   get folder(): string {
     return this.#folder;
   }
 
   /** Funds job `id` and waits until the bridge shows it. */
   async fund(app: BridgeApp, jobId: string, overrides: Parameters<typeof funded>[0] = {}): Promise<void> {
-    this.chain.mine([
-      { jobId, event: funded({ operatorSet: this.setId, signers: this.signers, ...overrides }) },
-    ]);
+    this.chain.mine([{ jobId, event: this.funding(overrides) }]);
     this.chain.states.set(jobId, "Funded");
     await this.until(app, jobId, (job) => job.state === "Funded");
   }

@@ -8,24 +8,30 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { BridgeClient, type JobView } from "../../bridge/client.ts";
 import { parseBridgeConfig } from "../../bridge/config.ts";
 import { type RunningBridge, startBridge } from "../../bridge/server.ts";
-import { signAttestation, signFailure, signJoin, signProgress } from "../../contracts/eip712.ts";
-import { payoutTree } from "../../contracts/payouts.ts";
-import { openTerms } from "../../contracts/use-terms.ts";
-import { randomBytes } from "../../mpc/random.ts";
-import { algorithm, feeWei, type MarketFixture, priceWei, startMarket } from "../contracts/market-fixture.ts";
+import { signProgress } from "../../contracts/eip712.ts";
+import { exactMicroRho, membersOnly, openRules, openTerms } from "../../contracts/use-terms.ts";
+import {
+  algorithm,
+  feeWei,
+  type MarketOnChain,
+  OperatorsOnChain,
+  priceWei,
+  startMarket,
+} from "./market-on-chain.ts";
 
-type Point = 1 | 2 | 3;
-const points: Point[] = [1, 2, 3];
-
-let market: MarketFixture;
+let market: MarketOnChain;
+let operators: OperatorsOnChain;
 let folder: string;
 let bridge: RunningBridge;
 let client: BridgeClient;
 const purse = HDNodeWallet.createRandom();
 let offers = 0;
+/** Of the offers of jobs that spend of it. */
+const budgetMicroRho = 5_000n;
 
 beforeAll(async () => {
   market = await startMarket();
+  operators = new OperatorsOnChain(market, () => client);
   await (await market.deployer.sendTransaction({ to: purse.address, value: parseEther("10") })).wait();
 }, 120_000);
 afterAll(() => market.close());
@@ -58,70 +64,31 @@ async function open(confirmations = 0): Promise<void> {
   client = new BridgeClient({ url: bridge.url, pollMs: 50 });
 }
 
-async function fund(inSec = 600): Promise<string> {
-  const { offer } = await market.publish(`bridge test ${++offers}`);
-  const { job } = await market.fund([offer], inSec);
-  return String(job);
+/** Funds a job over an offer of its own. */
+async function fund(inSec = 600, microRho = exactMicroRho): Promise<string> {
+  const budget = microRho === exactMicroRho ? exactMicroRho : budgetMicroRho;
+  const { offer } = await market.publish(`bridge test ${++offers}`, budget);
+  return (await market.fund(offer, inSec, microRho)).job;
 }
 
 const reached = (id: string, state: JobView["state"]) =>
   client.waitForJob(id, (view) => view.state === state, { timeoutMs: 8000 });
-
-async function postJoins(id: string, who = points): Promise<void> {
-  const { specHash } = await client.job(id);
-  for (const point of who) {
-    const signature = await signJoin(market.signers[point - 1]!, market.deployment, {
-      job: BigInt(id),
-      spec: specHash,
-    });
-    await client.postJoin(id, { operator: market.members[point - 1]!, signature });
-  }
-}
-
-const payouts = payoutTree([{ account: keccakOf("payee").slice(0, 42), amountWei: priceWei }]);
-
-async function postAttestations(id: string, who = points): Promise<void> {
-  const { inputRoot } = await client.job(id);
-  const roots = { algorithm, inputRoot, resultRoot: keccakOf("result"), payoutRoot: payouts.root };
-  for (const point of who) {
-    const { hash } = await client.uploadBlob(randomBytes(64));
-    const typed = { ...roots, job: BigInt(id), budgetSpent: 0n };
-    await client.postAttestation(id, {
-      operator: market.members[point - 1]!,
-      point,
-      attestation: { ...roots, job: id, budgetSpent: "0" },
-      resultCiphertext: hash,
-      resultShareRoot: keccakOf(`share ${point}`),
-      signature: await signAttestation(market.signers[point - 1]!, market.deployment, typed),
-    });
-  }
-}
-
-async function postFailures(id: string, who: Point[]): Promise<void> {
-  for (const point of who) {
-    const reason = `PEER_LOST`;
-    const signature = await signFailure(market.signers[point - 1]!, market.deployment, {
-      job: BigInt(id),
-      reason,
-    });
-    await client.postFailure(id, { operator: market.members[point - 1]!, point, reason, signature });
-  }
-}
 
 describe("a job", () => {
   test("is joined, attested and settled, with a receipt of each step", async () => {
     const id = await fund();
     const seen = await reached(id, "Funded");
     expect(seen).toMatchObject({ buyer: market.buyer.address, operatorSet: market.set.id, algorithm });
+    expect(seen).toMatchObject({ microRho: String(exactMicroRho), purpose: keccakOf("research") });
     expect(BigInt(seen.amountWei)).toBe(priceWei + 3n * feeWei);
-    await postJoins(id);
+    await operators.join(id);
     await reached(id, "Joined");
-    const progress = { job: BigInt(id), phase: "training", done: 3n, total: 10n };
+    const progress = { job: id, phase: "training", done: 3n, total: 10n };
     const signature = await signProgress(market.signers[1]!, market.deployment, progress);
     const operator = market.members[1]!;
     await client.postProgress(id, { operator, point: 2, phase: "training", done: 3, total: 10, signature });
     expect((await client.job(id)).progress).toEqual({ phase: "training", done: 3, total: 10 });
-    await postAttestations(id);
+    await operators.attest(id);
     const attested = await reached(id, "Attested");
     expect(attested.attestations.map(({ point }) => point)).toEqual([1, 2, 3]);
     await market.pass(101);
@@ -132,7 +99,7 @@ describe("a job", () => {
       expect((await market.provider.getTransactionReceipt(hash!))?.status).toBe(1);
     }
     expect(new Set([funded, joined, attest, settle]).size).toBe(4);
-    expect(await market.of(market.stranger).jobState(BigInt(id))).toBe("Settled");
+    expect(await market.of(market.stranger).jobState(id)).toBe("Settled");
     expect((await client.jobEvents(id)).map(({ type }) => type)).toEqual([
       "Funded",
       ...Array(3).fill("JoinPosted"),
@@ -146,20 +113,20 @@ describe("a job", () => {
   test("accepted by its buyer settles at once", async () => {
     const id = await fund();
     await reached(id, "Funded");
-    await postJoins(id);
+    await operators.join(id);
     await reached(id, "Joined");
-    await postAttestations(id);
+    await operators.attest(id);
     await reached(id, "Attested");
-    await market.of(market.buyer).accept(BigInt(id));
+    await market.of(market.buyer).accept(id);
     expect((await reached(id, "Settled")).receipts.settle).not.toBeNull();
   }, 20_000);
 
   test("that two operators give up is refunded at once", async () => {
     const id = await fund();
     await reached(id, "Funded");
-    await postJoins(id);
+    await operators.join(id);
     await reached(id, "Joined");
-    await postFailures(id, [3, 1]);
+    await operators.fail(id, [3, 1]);
     const before = await market.provider.getBalance(market.buyer.address);
     const refunded = await reached(id, "Refunded");
     expect(refunded.failures.map(({ point }) => point)).toEqual([1, 3]);
@@ -179,7 +146,7 @@ describe("a job", () => {
   test("that nobody does is refunded after its deadline", async () => {
     const id = await fund(120);
     await reached(id, "Funded");
-    await postJoins(id, [1, 2]);
+    await operators.join(id, [1, 2]);
     const before = await market.provider.getBalance(market.buyer.address);
     await market.pass(121);
     await reached(id, "Refunded");
@@ -187,25 +154,95 @@ describe("a job", () => {
   }, 20_000);
 });
 
+describe("privacy budget that a job reserved", () => {
+  const left = async (id: string): Promise<bigint> => {
+    const {
+      offers: [offer],
+    } = await client.job(id);
+    return (await market.of(market.stranger).offer(offer!)).budgetLeftMicroRho;
+  };
+
+  test("comes back when it ended before it was joined", async () => {
+    const id = await fund(120, 1000n);
+    await reached(id, "Funded");
+    expect(await left(id)).toBe(budgetMicroRho - 1000n);
+    await market.pass(121);
+    await client.waitForJob(id, (view) => view.state === "Refunded" && view.budgetReturned, {
+      timeoutMs: 8000,
+    });
+    expect(await left(id)).toBe(budgetMicroRho);
+  }, 20_000);
+
+  test("comes back of a joined one by the word of all three, once, also after a restart", async () => {
+    const id = await fund(600, 1000n);
+    await reached(id, "Funded");
+    await operators.join(id);
+    await reached(id, "Joined");
+    await operators.fail(id, [1, 2]);
+    await reached(id, "Refunded");
+    await operators.unopened(id, [3, 2]);
+    expect(await client.job(id)).toMatchObject({ unopened: [2, 3], budgetReturned: false });
+    expect(await left(id)).toBe(budgetMicroRho - 1000n);
+    await bridge.close();
+    await open();
+    await operators.unopened(id, [1]);
+    await client.waitForJob(id, ({ budgetReturned }) => budgetReturned, { timeoutMs: 8000 });
+    expect(await left(id)).toBe(budgetMicroRho);
+    const sent = await market.provider.getTransactionCount(purse.address);
+    await bridge.close();
+    await rm(folder, { recursive: true });
+    await open();
+    await reached(id, "Refunded");
+    // It has forgotten what the operators said, and cannot send a second time.
+    await market.pass(1);
+    expect(await market.provider.getTransactionCount(purse.address)).toBe(sent);
+  }, 20_000);
+});
+
+/** A job whose challenge window is open. */
+async function attested(): Promise<string> {
+  const id = await fund();
+  await reached(id, "Funded");
+  await operators.join(id);
+  await reached(id, "Joined");
+  await operators.attest(id);
+  await reached(id, "Attested");
+  return id;
+}
+
+test("a dispute shows what is asked for, and settles after the window when it was answered", async () => {
+  const id = await attested();
+  await market.challenge(id, 2);
+  const disputed = await reached(id, "Disputed");
+  expect(disputed.openChallenges).toMatchObject([{ operator: market.members[1], point: 2, chunk: 0 }]);
+  await market.respond(id, 2);
+  await client.waitForJob(id, ({ openChallenges }) => openChallenges.length === 0, { timeoutMs: 8000 });
+  expect((await client.job(id)).state).toBe("Disputed");
+  const posted = (await client.jobEvents(id)).find(({ type }) => type === "ChunkPosted");
+  expect(Object.keys(posted!.data)).toEqual(["operator", "point", "chunk"]);
+  await market.pass(101);
+  await reached(id, "Settled");
+}, 20_000);
+
 describe("a bridge that restarts", () => {
   test("half-way goes on with nothing lost and nothing doubled", async () => {
     const id = await fund();
     await reached(id, "Funded");
-    await postJoins(id, [1, 2]);
+    await operators.join(id, [1, 2]);
     await bridge.close();
     await open();
     expect((await client.job(id)).joins).toEqual([1, 2]);
-    await postJoins(id);
+    await operators.join(id);
     await reached(id, "Joined");
-    await postAttestations(id, [2]);
+    await operators.attest(id, [2]);
     await bridge.close();
     const second = await fund();
     await open();
     await reached(second, "Funded");
-    await postAttestations(id, [1, 3]);
+    await operators.attest(id, [1, 3]);
     await reached(id, "Attested");
     const types = (await client.jobEvents(id)).map(({ type }) => type);
-    await market.of(market.buyer).accept(BigInt(id));
+    await market.of(market.buyer).accept(id);
     expect(types.filter((type) => type === "JoinPosted")).toHaveLength(3);
     expect(types.filter((type) => type === "AttestationPosted")).toHaveLength(3);
     expect(types.filter((type) => ["Funded", "Joined", "Attested"].includes(type))).toEqual([
@@ -221,7 +258,7 @@ describe("a bridge that restarts", () => {
     await reached(other, "Funded");
     await bridge.close();
     await market.pass(121);
-    await market.of(market.stranger).refund(BigInt(other));
+    await market.of(market.stranger).refund(other);
     const sentBefore = await market.provider.getTransactionCount(purse.address);
     await open();
     await Promise.all([reached(id, "Refunded"), reached(other, "Refunded")]);
@@ -237,7 +274,6 @@ describe("a bridge that restarts", () => {
     await rm(folder, { recursive: true });
     await open();
     await reached(id, "Funded");
-    const again = await client.jobs();
     const plain = (jobs: typeof known) =>
       jobs.map(({ version: _version, lastRefusal: _refusal, ...job }) => ({
         ...job,
@@ -245,7 +281,8 @@ describe("a bridge that restarts", () => {
         attestations: [],
         failures: [],
       }));
-    expect(plain(again)).toEqual(plain(known));
+    // What came back of budgets it asks the escrow once more.
+    await expect.poll(async () => plain(await client.jobs())).toEqual(plain(known));
   }, 20_000);
 });
 
@@ -263,20 +300,22 @@ test("confirmations hold a job back until blocks stand on it", async () => {
 test("the market is listed as the chain has it", async () => {
   const { offer } = await market.publish(`listed ${++offers}`);
   await expect
-    .poll(() => client.offer(String(offer)).catch(() => null))
+    .poll(() => client.offer(offer).catch(() => null))
     .toMatchObject({ terms: { priceWei: String(priceWei) }, active: true });
-  await market.of(market.seller).relist(offer, openTerms(77n));
-  await expect.poll(async () => (await client.offer(String(offer))).terms.priceWei).toBe("77");
+  const rules = { ...openRules, issuer: market.stranger.address, discountBps: 500, buyers: membersOnly };
+  await market.of(market.seller).relist(offer, { ...openTerms(77n), rules });
+  await expect.poll(async () => (await client.offer(offer)).terms).toMatchObject({ priceWei: "77", rules });
+  expect(await client.offers({ prefix: offer.slice(0, 12) })).toMatchObject([{ id: offer }]);
   await market.of(market.seller).withdrawOffer(offer);
-  await expect.poll(async () => (await client.offer(String(offer))).active).toBe(false);
+  await expect.poll(async () => (await client.offer(offer)).active).toBe(false);
   const active = await client.offers({ operatorSet: market.set.id, active: true });
-  expect(active.map(({ id }) => id)).not.toContain(String(offer));
+  expect(active.map(({ id }) => id)).not.toContain(offer);
   const [operator] = (await client.operators()).filter(({ address }) => address === market.members[0]);
   expect(operator).toMatchObject({
     signer: market.signers[0]!.address,
     feeWei: String(feeWei),
-    approvals: [algorithm],
-    active: true,
+    approvals: [{ operatorSet: market.set.id, algorithm }],
+    status: "Active",
   });
   expect(await client.sets()).toEqual([{ id: market.set.id, members: market.members }]);
 });
@@ -304,4 +343,18 @@ test("the chain's refusals are words on the job", async () => {
   const view = await client.waitForJob(id, ({ lastRefusal }) => lastRefusal !== null, { timeoutMs: 8000 });
   expect(view.lastRefusal?.kind).toBe("refund");
   expect(["FUNDS_MISSING", "CHAIN_UNREACHABLE"]).toContain(view.lastRefusal?.code);
+}, 20_000);
+
+/** The last one: afterwards an operator of the market has no bond. */
+test("a dispute that is not answered ends with the buyer's refund and the operator's bond", async () => {
+  const id = await attested();
+  await market.challenge(id, 3);
+  await reached(id, "Disputed");
+  await market.pass(101);
+  expect((await client.job(id)).state).toBe("Disputed");
+  await market.expose(id, 3);
+  expect(await reached(id, "Refunded")).toMatchObject({ openChallenges: [], lastRefusal: null });
+  await expect
+    .poll(async () => (await client.operators()).find(({ address }) => address === market.members[2])?.status)
+    .toBe("Slashed");
 }, 20_000);
