@@ -74,7 +74,7 @@ function report(what: string, line: string): void {
 }
 
 /** Shares the file by the command of a seller, in a process of its own. */
-async function offer(market: LocalMarket, data: string): Promise<bigint> {
+async function offer(market: LocalMarket, data: string): Promise<string> {
   const keys = createKeys("seller");
   const keysFile = join(market.folder, "seller.keys.json");
   await saveKeys(keys, keysFile);
@@ -105,10 +105,10 @@ async function offer(market: LocalMarket, data: string): Promise<bigint> {
     `${seconds(started)}, peak ${peak} MB, ${Math.round(published.preview.sealedBytes / 2 ** 20)} MB sealed, ` +
       `bridge peak ${peakMb(market.bridgeProcess.pid)} MB`,
   );
-  return BigInt(published.offer);
+  return published.offer;
 }
 
-async function job(market: LocalMarket, offered: bigint, id: string, parameters: Record<string, unknown>) {
+async function job(market: LocalMarket, offered: string, id: string, parameters: Record<string, unknown>) {
   const keys = createKeys("buyer");
   const buyer = new BuyerClient({
     bridge: market.bridge,

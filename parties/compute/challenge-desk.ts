@@ -18,7 +18,7 @@ export interface ChallengeDeskOptions {
   logger: Logger;
 }
 
-/** States in which nobody can ask for a chunk any more. */
+/** States in which nobody can ask for another chunk. */
 const over = ["Settled", "Failed", "Refunded"];
 const retryMs = 5000;
 
@@ -26,6 +26,8 @@ export class ChallengeDesk {
   readonly #options: ChallengeDeskOptions;
   readonly #answering = new Map<string, Promise<void>>();
   readonly #notBefore = new Map<string, number>();
+  /** Those whose answer was mined, in blocks that may not be final yet. */
+  readonly #answered = new Set<string>();
   #dropping: Promise<void> | undefined;
   #closed = false;
 
@@ -40,7 +42,7 @@ export class ChallengeDesk {
     for (const [key, challenge] of ledger.challenges) {
       if (challenge.operator.toLowerCase() !== own || nowSec > challenge.dueSec) continue;
       if (this.#answering.has(key) || Date.now() < (this.#notBefore.get(key) ?? 0)) continue;
-      const answer = this.#answer(challenge).finally(() => {
+      const answer = this.#answer(key, challenge).finally(() => {
         this.#answering.delete(key);
         this.#notBefore.set(key, Date.now() + retryMs);
       });
@@ -56,7 +58,7 @@ export class ChallengeDesk {
     await Promise.all([...this.#answering.values(), this.#dropping]);
   }
 
-  async #answer({ job, point, chunk, dueSec }: Challenge): Promise<void> {
+  async #answer(key: string, { job, point, chunk, dueSec }: Challenge): Promise<void> {
     const { evidence, market, logger } = this.#options;
     const about = { job, chunk, dueSec };
     try {
@@ -67,12 +69,13 @@ export class ChallengeDesk {
       }
       const opening = openChunk(kept.origin, kept.salt, kept.share, chunk);
       const { hash } = await market.respond(job, kept.parts, point, chunk, opening);
+      this.#answered.add(key);
       logger.info({ ...about, tx: hash }, "challenge answered");
     } catch (thrown) {
-      logger.error(
-        { ...about, err: toSymbolonError(thrown) },
-        "the challenge is not answered yet: the bond is at stake",
-      );
+      const error = toSymbolonError(thrown);
+      // The chain waits for nothing more; should a reorganisation take the answer back, it is sent again.
+      if (error.code === "NOT_FOUND" && this.#answered.has(key)) return;
+      logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
     }
   }
 
@@ -81,7 +84,9 @@ export class ChallengeDesk {
     try {
       for (const job of await evidence.jobs()) {
         const state = ledger.jobs.get(job)?.state;
-        if (state !== undefined && over.includes(state)) await evidence.drop(job);
+        // The money may be back for another party's sake: who does not answer is slashed all the same.
+        const asked = [...ledger.challenges.values()].some((challenge) => challenge.job === job);
+        if (state !== undefined && over.includes(state) && !asked) await evidence.drop(job);
       }
     } catch (thrown) {
       logger.warn({ err: toSymbolonError(thrown) }, "old result shares are kept");

@@ -81,7 +81,7 @@ beforeAll(async () => {
     published.push({ seller: address, set, fieldBits: schema.fieldBits });
     return set.offer;
   };
-  const run = async (account: number, algorithm: string, offers: bigint[]) => {
+  const run = async (account: number, algorithm: string, offers: string[]) => {
     const { market, address } = world.account(account);
     const buyer = new BuyerClient({ bridge, market, buyer: address, resultKey: world.resultKey });
     const { job } = await buyer.fund(await buyer.propose({ algorithm, offers }), 600);

@@ -70,7 +70,7 @@ describe("key files", () => {
       kind: "result-share",
       chainId: 1,
       escrow: keys.account.address,
-      jobId: 1,
+      jobId: `0x${"01".repeat(32)}`,
       buyer: keys.account.address,
       operator: keys.account.address,
       point: 1,

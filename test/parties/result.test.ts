@@ -11,6 +11,7 @@ import {
   encodeResultPayload,
   partyResultRoot,
   partyResultTree,
+  type ResultParts,
   resultChunks,
   resultRoot,
   resultSalt,
@@ -36,9 +37,10 @@ const measurement = {
   seconds: 0.25,
   links: { 2: "direct" as const, 3: "relay" as const },
 };
-const origin = { jobId: 5n, attempt: 1, operator: `0x${"ab".repeat(20)}`, point: 2 as const };
-const salt = new Uint8Array(32).fill(9);
+const abi = AbiCoder.defaultAbiCoder();
 const hash = (byte: string) => `0x${byte.repeat(32)}`;
+const origin = { jobId: hash("05"), attempt: 1, operator: `0x${"ab".repeat(20)}`, point: 2 as const };
+const salt = new Uint8Array(32).fill(9);
 
 /** The bytes of an n x 1 share with these element values. */
 function shareOf(values: readonly bigint[], bits: FieldBits = 127): Uint8Array {
@@ -137,8 +139,8 @@ describe("the roots", () => {
   test("are those of the documented leaves", () => {
     const share = shareOf(values);
     const leaves = resultChunks(share).map((chunk, index) => [
-      `0x${Buffer.from(salt).toString("hex")}`,
-      5n,
+      keccak256(abi.encode(["bytes32", "uint256"], [`0x${Buffer.from(salt).toString("hex")}`, index])),
+      origin.jobId,
       1n,
       origin.operator,
       2,
@@ -146,7 +148,7 @@ describe("the roots", () => {
       130,
       keccak256(chunk),
     ]);
-    const types = ["bytes32", "uint256", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
+    const types = ["bytes32", "bytes32", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
     expect(partyResultRoot(origin, salt, share)).toBe(StandardMerkleTree.of(leaves, types).root);
     const tree = partyResultTree(origin, salt, share);
     expect(StandardMerkleTree.verify(tree.root, types, leaves[1]!, tree.getProof(1))).toBe(true);
@@ -156,7 +158,7 @@ describe("the roots", () => {
     const root = (o = origin, s = salt, v = values) => partyResultRoot(o, s, shareOf(v));
     const reference = root();
     const others = [
-      root({ ...origin, jobId: 6n }),
+      root({ ...origin, jobId: hash("06") }),
       root({ ...origin, attempt: 2 }),
       root({ ...origin, operator: `0x${"ac".repeat(20)}` }),
       root({ ...origin, point: 3 as never }),
@@ -168,11 +170,20 @@ describe("the roots", () => {
     expect(root()).toBe(reference);
   });
 
-  test("of the three parties are bound to their ciphertexts and places", () => {
+  test("of the three parties are bound to their ciphertexts, places, field and length", () => {
     const roots = [hash("01"), hash("02"), hash("03")] as const;
     const ciphertexts = [hash("0a"), hash("0b"), hash("0c")] as const;
-    const encoded = AbiCoder.defaultAbiCoder().encode(["bytes32[3]", "bytes32[3]"], [roots, ciphertexts]);
-    expect(resultRoot(roots, ciphertexts)).toBe(keccak256(encoded));
-    expect(resultRoot([roots[1], roots[0], roots[2]], ciphertexts)).not.toBe(keccak256(encoded));
+    const parts: ResultParts = { roots, ciphertextHashes: ciphertexts, fieldBits: 127, total: 130 };
+    const types = ["bytes32[3]", "bytes32[3]", "uint8", "uint32"];
+    const root = keccak256(abi.encode(types, [roots, ciphertexts, 127, 130]));
+    expect(resultRoot(parts)).toBe(root);
+    for (const other of [
+      { ...parts, roots: [roots[1], roots[0], roots[2]] as const },
+      { ...parts, ciphertextHashes: [ciphertexts[0], ciphertexts[2], ciphertexts[1]] as const },
+      { ...parts, fieldBits: 107 as const },
+      { ...parts, total: 129 },
+    ]) {
+      expect(resultRoot(other)).not.toBe(root);
+    }
   });
 });

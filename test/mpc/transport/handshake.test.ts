@@ -22,7 +22,8 @@ const thrown = (run: () => unknown): SymbolonError | undefined => {
   return undefined;
 };
 
-const context = attemptContext({ chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId: 7n, attempt: 0 });
+const jobId = `0x${"07".repeat(32)}`;
+const context = attemptContext({ chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId, attempt: 0 });
 const rfc7748 = {
   privateKey: "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
   publicKey: "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
@@ -116,7 +117,7 @@ describe("Noise KK handshake", () => {
     [
       "another attempt",
       handshakePrologue(
-        attemptContext({ chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId: 7n, attempt: 1 }),
+        attemptContext({ chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId, attempt: 1 }),
         1,
         2,
       ),
@@ -193,10 +194,17 @@ describe("Noise KK handshake", () => {
   });
 
   test("attempts have names of their own", () => {
-    const base = { chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId: 7n, attempt: 0 };
-    const changes = [{}, { chainId: 2 }, { escrow: `0x${"cd".repeat(20)}` }, { jobId: 8n }, { attempt: 1 }];
+    const base = { chainId: 1, escrow: `0x${"ab".repeat(20)}`, jobId, attempt: 0 };
+    const changes = [
+      {},
+      { chainId: 2 },
+      { escrow: `0x${"cd".repeat(20)}` },
+      { jobId: `0x${"08".repeat(32)}` },
+      { attempt: 1 },
+    ];
     expect(new Set(changes.map((change) => toHex(attemptContext({ ...base, ...change })))).size).toBe(5);
     expect(thrown(() => attemptContext({ ...base, escrow: "0x12" }))?.code).toBe("USAGE");
+    expect(thrown(() => attemptContext({ ...base, jobId: "0x07" }))?.code).toBe("USAGE");
     expect(thrown(() => attemptContext({ ...base, attempt: -1 }))?.code).toBe("USAGE");
   });
 });

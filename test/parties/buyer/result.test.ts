@@ -1,3 +1,4 @@
+import { id } from "ethers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { findAlgorithm } from "../../../algorithms/catalog.ts";
 import type { JobShape } from "../../../algorithms/manifest.ts";
@@ -16,6 +17,7 @@ import { createKeys } from "../../../parties/keys.ts";
 import { encodeResultPayload, partyResultRoot, resultSalt } from "../../../parties/result.ts";
 import { seal } from "../../../parties/sealing.ts";
 
+const job = id("job 3");
 const escrow = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0";
 const deployment = { chainId: 31337, jobEscrow: escrow };
 const shape: JobShape = {
@@ -67,7 +69,7 @@ function resultShares(raw: number[]): Three<Uint8Array> {
 async function finishedJob(of: Three<Uint8Array> = shares) {
   const salts = of.map(() => resultSalt());
   const origin = (i: number) => ({
-    jobId: 3n,
+    jobId: job,
     attempt: 1,
     operator: members[i]!,
     point: (i + 1) as 1 | 2 | 3,
@@ -82,7 +84,7 @@ async function finishedJob(of: Three<Uint8Array> = shares) {
     ),
   );
   const finished = {
-    job: { job: 3n, buyer: buyer.account.address, members },
+    job: { job, buyer: buyer.account.address, members },
     shareRoots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
     ciphertextHashes: ciphertexts.map(ciphertextHash),
     plan,

@@ -11,7 +11,7 @@ import { MarketWorld } from "./market-world.ts";
 
 let world: MarketWorld;
 /** An honest offer, which also stores the schema. */
-let honest: bigint;
+let honest: string;
 
 beforeAll(async () => {
   world = await MarketWorld.open();
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 /** Offers a matrix of two rows, after `spoil` had its way with the three shares. */
-async function offer(values: number[], spoil: (shares: Uint8Array[]) => void = () => {}): Promise<bigint> {
+async function offer(values: number[], spoil: (shares: Uint8Array[]) => void = () => {}): Promise<string> {
   const { market, address } = world.account(5);
   const kernel = await createKernel(world.schema.fieldBits);
   const shares = shareMatrix(kernel, Float64Array.from(values), 2, 2, world.schema.fracBits);
@@ -61,7 +61,7 @@ async function offer(values: number[], spoil: (shares: Uint8Array[]) => void = (
   return published.offer;
 }
 
-async function run(id: bigint) {
+async function run(id: string) {
   const { client, market, address } = world.buyer();
   const proposal = await client.propose({ algorithm: "statistics", offers: [honest, id] });
   const before = await world.provider.getBalance(address);

@@ -24,6 +24,9 @@ beforeAll(async () => {
   provider = openProvider(chain.url, 31337);
   deployment = await deployMarket(new Wallet(chain.accounts[0]!.privateKey, provider), {
     challengeWindowSec: 60,
+    graceSec: 60,
+    challengeFeeWei: 1n,
+    responseSec: 60,
     minBondWei: 1n,
     unbondingSec: 60,
   });

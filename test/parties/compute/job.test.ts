@@ -130,7 +130,7 @@ describe("a job", () => {
     for (const point of [1, 2] as const) await world.start(point);
     const { market, fund } = await fundJob(120);
     const job = await fund();
-    await expect.poll(async () => (await world.client.job(String(job))).joins).toEqual([1, 2]);
+    await expect.poll(async () => (await world.client.job(job)).joins).toEqual([1, 2]);
     await world.provider.send("evm_increaseTime", [121]);
     await world.provider.send("evm_mine", []);
     await expect.poll(() => market.jobState(job), { timeout: 30_000 }).toBe("Refunded");

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { id } from "ethers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Journal } from "../../../parties/compute/journal.ts";
 
@@ -11,9 +12,11 @@ const deployment = {
   jobEscrow: address("3"),
   gradientRounds: address("4"),
   reviewExchange: address("5"),
+  disputes: address("4"),
   blockNumber: 1,
 };
 const operator = address("a");
+const [one, two, three] = [id("job 1"), id("job 2"), id("job 3")];
 const refused = expect.objectContaining({ code: "STATE_INVALID" });
 
 let folder: string;
@@ -38,53 +41,57 @@ const joining = { kind: "join" as const, digest: "spec", post: { of: "join" } };
 
 describe("the journal", () => {
   test("takes one attestation digest a job, ever", () => {
-    journal.record(1n, attestation("first"));
-    expect(() => journal.record(1n, attestation("second"))).toThrow(refused);
+    journal.record(one, attestation("first"));
+    expect(() => journal.record(one, attestation("second"))).toThrow(refused);
     restart();
-    expect(() => journal.record(1n, attestation("second"))).toThrow(refused);
-    journal.end(1n);
-    expect(() => journal.record(1n, attestation("second"))).toThrow(refused);
-    expect(journal.word(1n, "attestation")?.digest).toBe("first");
-    journal.record(2n, attestation("second"));
+    expect(() => journal.record(one, attestation("second"))).toThrow(refused);
+    journal.end(one);
+    expect(() => journal.record(one, attestation("second"))).toThrow(refused);
+    expect(journal.word(one, "attestation")?.digest).toBe("first");
+    journal.record(two, attestation("second"));
   });
 
   test("keeps the first post of a word that is given again", () => {
-    journal.record(1n, attestation("same"));
-    journal.record(1n, { kind: "attestation", digest: "same", post: { other: true } });
-    expect(journal.word(1n, "attestation")?.post).toEqual({ digest: "same" });
+    journal.record(one, attestation("same"));
+    journal.record(one, { kind: "attestation", digest: "same", post: { other: true } });
+    expect(journal.word(one, "attestation")?.post).toEqual({ digest: "same" });
   });
 
   test("takes no attestation or join after a failure notice, and no notice after an attestation", () => {
-    journal.record(1n, failure("PEER_LOST"));
-    expect(() => journal.record(1n, attestation("a"))).toThrow(refused);
-    expect(() => journal.record(1n, joining)).toThrow(refused);
-    expect(() => journal.record(1n, failure("INTERNAL"))).toThrow(refused);
-    journal.record(2n, joining);
-    journal.record(2n, attestation("a"));
-    expect(() => journal.record(2n, failure("PEER_LOST"))).toThrow(refused);
-    journal.record(3n, joining);
-    journal.record(3n, failure("PEER_LOST"));
+    journal.record(one, failure("PEER_LOST"));
+    expect(() => journal.record(one, attestation("a"))).toThrow(refused);
+    expect(() => journal.record(one, joining)).toThrow(refused);
+    expect(() => journal.record(one, failure("INTERNAL"))).toThrow(refused);
+    journal.record(two, joining);
+    journal.record(two, attestation("a"));
+    expect(() => journal.record(two, failure("PEER_LOST"))).toThrow(refused);
+    journal.record(three, joining);
+    journal.record(three, failure("PEER_LOST"));
   });
 
   test("knows after a restart what the bridge does not have yet", () => {
-    journal.record(1n, joining);
-    journal.record(1n, attestation("a"));
-    journal.record(2n, joining);
-    journal.record(3n, joining);
-    journal.delivered(1n, "join");
-    journal.end(2n);
+    journal.record(one, joining);
+    journal.record(one, attestation("a"));
+    journal.record(two, joining);
+    journal.record(three, joining);
+    journal.delivered(one, "join");
+    journal.end(two);
     restart();
     expect(journal.undelivered().map(({ jobId, kind }) => [jobId, kind])).toEqual([
-      [1n, "attestation"],
-      [3n, "join"],
+      [one, "attestation"],
+      [three, "join"],
     ]);
     expect(journal.undelivered()[0]).toMatchObject({ digest: "a", post: { digest: "a" }, delivered: false });
   });
 
   test("begins an attempt once", () => {
-    expect([journal.begin(1n, 1), journal.begin(1n, 1), journal.begin(1n, 2)]).toEqual([true, false, true]);
+    expect([journal.begin(one, 1), journal.begin(one, 1), journal.begin(one, 2)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
     restart();
-    expect([journal.begin(1n, 1), journal.begin(2n, 1)]).toEqual([false, true]);
+    expect([journal.begin(one, 1), journal.begin(two, 1)]).toEqual([false, true]);
   });
 
   test("is of one operator in one market, and of one node at a time", () => {

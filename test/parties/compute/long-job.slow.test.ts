@@ -3,7 +3,7 @@ import { deriveSchema } from "../../../parties/data/schema.ts";
 import { MarketWorld, tableOf } from "./market-world.ts";
 
 let world: MarketWorld;
-let offers: bigint[];
+let offers: string[];
 
 beforeAll(async () => {
   world = await MarketWorld.open(["logistic-regression"]);
@@ -22,9 +22,9 @@ async function train(epochs: number) {
   return { client, job };
 }
 
-const training = (job: bigint) =>
+const training = (job: string) =>
   expect
-    .poll(async () => (await world.client.job(String(job))).progress?.phase, { timeout: 30_000 })
+    .poll(async () => (await world.client.job(job)).progress?.phase, { timeout: 30_000 })
     .toBe("training");
 
 describe("a long training", () => {

@@ -96,6 +96,9 @@ export class MarketWorld {
     const wallet = (index: number) => new Wallet(chain.accounts[index]!.privateKey, provider);
     const deployment = await deployMarket(wallet(0), {
       challengeWindowSec: 3600,
+      graceSec: 600,
+      challengeFeeWei: 1000n,
+      responseSec: 600,
       minBondWei: 1000n,
       unbondingSec: 3600,
     });
@@ -113,14 +116,19 @@ export class MarketWorld {
         endpoint: `127.0.0.1:${ports[i]}`,
         feeWei: 100n + BigInt(i),
       });
-      for (const id of algorithms) await market.approve((await identify(findAlgorithm(id).manifest)).hash);
       await saveKeys(keys, join(folder, `operator-${i + 1}.json`));
     }
     const members = operators.map(({ owner }) => owner.address) as [string, string, string];
     await new Market(deployment, wallet(1)).createSet(members);
+    const operatorSet = operatorSetId(members);
+    for (const i of [1, 2, 3]) {
+      const market = new Market(deployment, wallet(i));
+      for (const id of algorithms) {
+        await market.approve(operatorSet, (await identify(findAlgorithm(id).manifest)).hash);
+      }
+    }
     const bridge = await bridgeOf(folder, chain, deployment, 0);
     const client = new BridgeClient({ url: bridge.url, pollMs: 100 });
-    const operatorSet = operatorSetId(members);
     return new MarketWorld({
       ...{ folder, chain, provider, deployment, operators, bridge, client, operatorSet, ports },
     });
@@ -178,8 +186,8 @@ export class MarketWorld {
   async offers(
     which: readonly Table[] = tables,
     schema = this.schema,
-  ): Promise<{ id: bigint; seller: string; hashes: string[] }[]> {
-    const offers: { id: bigint; seller: string; hashes: string[] }[] = [];
+  ): Promise<{ id: string; seller: string; hashes: string[] }[]> {
+    const offers: { id: string; seller: string; hashes: string[] }[] = [];
     for (const [i, table] of which.entries()) {
       const { market, address } = this.account(5 + i);
       const published = await publishDataSet(

@@ -5,7 +5,7 @@ import { Journal } from "../../../parties/compute/journal.ts";
 import { MarketWorld } from "./market-world.ts";
 
 let world: MarketWorld;
-let offers: bigint[];
+let offers: string[];
 
 beforeAll(async () => {
   world = await MarketWorld.open();
@@ -23,8 +23,8 @@ async function fund() {
   return { job, client, market };
 }
 
-const joined = (job: bigint, points: number[]) =>
-  expect.poll(async () => (await world.client.job(String(job))).joins).toEqual(points);
+const joined = (job: string, points: number[]) =>
+  expect.poll(async () => (await world.client.job(job)).joins).toEqual(points);
 
 describe("a node that comes back", () => {
   test("goes on with a job that it had joined, and one that was funded meanwhile", async () => {
@@ -71,7 +71,7 @@ describe("a node that comes back", () => {
     await expect.poll(() => market.jobState(job)).toBe("Joined");
     await world.start(1);
     await expect(client.waitForResult(job)).rejects.toMatchObject({ code: "PEER_TIMEOUT" });
-    expect((await world.client.job(String(job))).failures.map(({ point }) => point)).toEqual([2, 3]);
+    expect((await world.client.job(job)).failures.map(({ point }) => point)).toEqual([2, 3]);
     expect(world.logged.join("")).toContain("not in the journal");
   });
 });

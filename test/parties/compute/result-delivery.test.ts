@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { id } from "ethers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { BridgeClient } from "../../../bridge/client.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
@@ -16,8 +17,10 @@ const deployment = {
   jobEscrow: address,
   gradientRounds: address,
   reviewExchange: address,
+  disputes: address,
   blockNumber: 0,
 };
+const job = id("job 1");
 const share = Buffer.from("sealed to the buyer");
 
 let folder: string;
@@ -58,51 +61,51 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const attest = async (job: bigint): Promise<void> => {
+const attest = async (name: string): Promise<void> => {
   const resultCiphertext = await delivery.keep(share);
-  journal.record(job, { kind: "attestation", digest: "0xd1", post: { resultCiphertext } as never });
+  journal.record(name, { kind: "attestation", digest: "0xd1", post: { resultCiphertext } as never });
 };
 
 describe("a share of a result", () => {
   it("stays on the disk until the chain has the attestation, and is delivered once", async () => {
-    await attest(1n);
+    await attest(job);
     expect(uploads).toEqual([]);
-    delivery.deliver(1n);
-    delivery.deliver(1n);
-    await expect.poll(() => journal.resultDelivered(1n)).toBe(true);
-    delivery.deliver(1n);
+    delivery.deliver(job);
+    delivery.deliver(job);
+    await expect.poll(() => journal.resultDelivered(job)).toBe(true);
+    delivery.deliver(job);
     expect(uploads).toEqual([share.toString()]);
   });
 
   it("is not delivered for a job that this node did not attest", () => {
-    delivery.deliver(2n);
+    delivery.deliver(id("job 2"));
     expect(uploads).toEqual([]);
-    expect(journal.resultDelivered(2n)).toBe(false);
+    expect(journal.resultDelivered(id("job 2"))).toBe(false);
   });
 
   it("is tried again while the bridge is away", async () => {
-    await attest(1n);
+    await attest(job);
     away = 1;
-    delivery.deliver(1n);
+    delivery.deliver(job);
     await expect.poll(() => uploads.length, { timeout: 10_000 }).toBe(1);
   });
 
   it("is not swept away while it is owed, however long the attestation is held up", async () => {
-    await attest(1n);
+    await attest(job);
     const sealed = await SealedStore.open(join(folder, "sealed"), {} as BridgeClient);
     const other = await sealed.keep(Buffer.from("an input"));
     expect(await sealed.sweep(-1, journal.undeliveredResults())).toBe(1);
     expect(await sealed.kept(other)).toBeUndefined();
-    delivery.deliver(1n);
+    delivery.deliver(job);
     await expect.poll(() => uploads).toEqual([share.toString()]);
     expect(journal.undeliveredResults()).toEqual([]);
   });
 
   it("outlives a restart between attestation and delivery", async () => {
-    await attest(1n);
+    await attest(job);
     await close();
     await open();
-    delivery.deliver(1n);
+    delivery.deliver(job);
     await expect.poll(() => uploads).toEqual([share.toString()]);
   });
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { id } from "ethers";
 import pino from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { AttestationPost, BridgeClient, FailurePost, JoinPost } from "../../../bridge/client.ts";
@@ -18,13 +19,14 @@ const deployment = {
   jobEscrow: address("3"),
   gradientRounds: address("4"),
   reviewExchange: address("5"),
+  disputes: address("4"),
   blockNumber: 1,
 };
 const keys = createKeys("operator");
+const job = id("job 7");
+const other = id("job 8");
 const attestation = {
-  job: 7n,
-  algorithm: hash("a"),
-  inputRoot: hash("b"),
+  job,
   resultRoot: hash("c"),
   payoutRoot: hash("d"),
   budgetSpent: 0n,
@@ -52,9 +54,9 @@ afterEach(async () => {
 
 function start(): void {
   journal = new Journal(folder, deployment, keys.owner.address);
-  const post = (what: "join" | "attestation" | "failure") => async (id: string, body: object) => {
+  const post = (what: "join" | "attestation" | "failure") => async (name: string, body: object) => {
     // Written ahead: nobody sees a word that a crash could make this node forget.
-    expect(journal.word(BigInt(id), what)?.post).toEqual(body);
+    expect(journal.word(name, what)?.post).toEqual(body);
     posted.push([what, body]);
     if (answer !== undefined) throw new SymbolonError(answer, "no");
   };
@@ -74,33 +76,33 @@ async function restart(): Promise<void> {
 
 describe("what an operator says", () => {
   test("is signed by its signing account", async () => {
-    await signatory.join(7n, hash("0"));
+    await signatory.join(job);
     await signatory.attest(2, attestation, own);
-    await signatory.fail(8n, 2, "PEER_LOST");
+    await signatory.fail(other, 2, "PEER_LOST");
     const [join, attested, failed] = posted.map(([, body]) => body) as [
       JoinPost,
       AttestationPost,
       FailurePost,
     ];
     const signer = keys.signer.address;
-    expect(recoverJoin(deployment, { job: 7n, spec: hash("0") }, join.signature)).toBe(signer);
+    expect(recoverJoin(deployment, { job }, join.signature)).toBe(signer);
     expect(recoverAttestation(deployment, attestation, attested.signature)).toBe(signer);
     expect(attested).toMatchObject({
       operator: keys.owner.address,
       point: 2,
       resultCiphertext: own.ciphertextHash,
       resultShareRoot: own.root,
-      attestation: { job: "7", budgetSpent: "0" },
+      attestation: { job, budgetSpent: "0" },
     });
-    expect(recoverFailure(deployment, { job: 8n, reason: "PEER_LOST" }, failed.signature)).toBe(signer);
+    expect(recoverFailure(deployment, { job: other, reason: "PEER_LOST" }, failed.signature)).toBe(signer);
   });
 
   test("never contradicts what it said, not even after a restart", async () => {
     await signatory.attest(2, attestation, own);
     await restart();
-    const other = { ...attestation, resultRoot: hash("9") };
-    await expect(signatory.attest(2, other, own)).rejects.toMatchObject({ code: "STATE_INVALID" });
-    await expect(signatory.fail(7n, 2, "PEER_LOST")).rejects.toMatchObject({ code: "STATE_INVALID" });
+    const contrary = { ...attestation, resultRoot: hash("9") };
+    await expect(signatory.attest(2, contrary, own)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(signatory.fail(job, 2, "PEER_LOST")).rejects.toMatchObject({ code: "STATE_INVALID" });
     expect(posted.length).toBe(1);
   });
 
@@ -123,12 +125,12 @@ describe("what an operator says", () => {
 
   test("is not repeated to a bridge that refuses it, or when the job is over", async () => {
     answer = "STATE_INVALID";
-    await signatory.join(7n, hash("0"));
+    await signatory.join(job);
     await new Promise((resolve) => setImmediate(resolve));
     answer = "BRIDGE_UNREACHABLE";
-    await signatory.join(8n, hash("0"));
+    await signatory.join(other);
     await new Promise((resolve) => setImmediate(resolve));
-    journal.end(8n);
+    journal.end(other);
     signatory.flush();
     await new Promise((resolve) => setImmediate(resolve));
     expect(posted.map(([what]) => what)).toEqual(["join", "join"]);

@@ -6,8 +6,15 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec, type JobSpec } from "../../../algorithms/job-spec.ts";
 import type { Market } from "../../../contracts/market.ts";
-import type { Job } from "../../../contracts/market-views.ts";
-import { accountValue, allowRoot, exactMicroRho, openTerms } from "../../../contracts/use-terms.ts";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
+import type { Job, Offer } from "../../../contracts/market-views.ts";
+import {
+  accountValue,
+  allowRoot,
+  exactMicroRho,
+  openRules,
+  openTerms,
+} from "../../../contracts/use-terms.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../../mpc/vector/index.ts";
@@ -25,11 +32,12 @@ const unknownAlgorithm = `0x${"77".repeat(32)}`;
 let world: MarketWorld;
 let market: Market;
 /** Offers of the two tables. */
-let offers: bigint[];
+let offers: string[];
 
 beforeAll(async () => {
   world = await MarketWorld.open();
-  for (const index of [1, 2, 3]) await world.account(index).market.approve(unknownAlgorithm);
+  for (const index of [1, 2, 3])
+    await world.account(index).market.approve(world.operatorSet, unknownAlgorithm);
   offers = (await world.offers()).map(({ id }) => id);
   ({ market } = world.account(12));
 });
@@ -46,18 +54,20 @@ const spec = (changes: Partial<JobSpec> = {}): JobSpec => ({
 
 interface Request {
   spec?: JobSpec | Uint8Array;
-  offers?: bigint[];
+  offers?: string[];
   algorithm?: string;
   resultKey?: string;
   microRho?: bigint;
 }
 
+let jobs = 0;
 async function fund(request: Request = {}): Promise<Job> {
   const given = request.spec ?? spec();
   const { job } = await market.createJob({
     algorithm: request.algorithm ?? (await identify(findAlgorithm("statistics").manifest)).hash,
     operatorSet: world.operatorSet,
-    deadlineSec: Math.floor(Date.now() / 1000) + 3600,
+    // Two jobs with the same terms would have the same name.
+    deadlineSec: Math.floor(Date.now() / 1000) + 3600 + jobs++,
     resultKey: request.resultKey ?? world.resultKey.publicKey,
     offers: request.offers ?? offers,
     ...(request.microRho !== undefined && { microRho: request.microRho }),
@@ -67,13 +77,28 @@ async function fund(request: Request = {}): Promise<Job> {
 }
 
 /** The verifier of party 1's node. */
-async function verifier(changes: Partial<NodeConfigInput> = {}, keys: OperatorKeys = world.operators[0]!) {
+async function verifier(
+  changes: Partial<NodeConfigInput> = {},
+  keys: OperatorKeys = world.operators[0]!,
+  reader: MarketReader = market,
+) {
   const point = Math.max(1, world.operators.indexOf(keys) + 1) as PartyIndex;
   const config = await parseNodeConfig({ ...world.config(point), ...changes });
   const folder = await mkdtemp(join(tmpdir(), "symbolon-sealed-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const sealed = await SealedStore.open(folder, world.client);
-  return new JobVerifier({ config, keys, market, bridge: world.client, sealed });
+  return new JobVerifier({ config, keys, market: reader, bridge: world.client, sealed });
+}
+
+/** The market as an endpoint tells it that says something else about every offer. */
+function told(change: Partial<Offer>): MarketReader {
+  return new Proxy<MarketReader>(market, {
+    get: (target, key) => {
+      if (key === "offer") return async (id: string) => ({ ...(await target.offer(id)), ...change });
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 async function verify(job: Job, changes: Partial<NodeConfigInput> = {}, keys?: OperatorKeys) {
@@ -123,7 +148,7 @@ describe("a job that is right", () => {
   test("is accepted, with what the run needs", async () => {
     const job = await fund();
     const verified = await verify(job);
-    expect(verified).toMatchObject({ point: 1, inputRoot: job.inputRoot });
+    expect(verified).toMatchObject({ point: 1, job: { job: job.job } });
     expect(verified.inputs.map(({ context }) => [context.rows, context.columns])).toEqual([
       [tables[0]!.rows, 2],
       [tables[1]!.rows, 2],
@@ -149,9 +174,9 @@ describe("a node refuses a job", () => {
   test("whose algorithm was approved, funded and then revoked", async () => {
     const { hash } = await identify(findAlgorithm("statistics").manifest);
     const job = await fund();
-    await world.account(1).market.revoke(hash);
+    await world.account(1).market.revoke(world.operatorSet, hash);
     await expect(verify(job)).rejects.toEqual(codeIs("ALGORITHM_NOT_APPROVED"));
-    await world.account(1).market.approve(hash);
+    await world.account(1).market.approve(world.operatorSet, hash);
     await verify(job);
   });
 
@@ -188,17 +213,16 @@ describe("a node refuses a job", () => {
     await node.verify(job, job.deadlineSec - 5);
   });
 
-  test("whose hashes are not those of its contents", async () => {
+  test("over an offer that does not fit its own name, or is shared to other operators", async () => {
     const job = await fund();
-    const other = await fund({ offers: [offers[0]!] });
-    for (const changed of [
-      { ...job, specHash: other.specHash },
-      { ...job, inputRoot: other.inputRoot },
-      { ...job, resultKey: hex32() },
-      { ...job, spec: `0x${Buffer.from(encodeJobSpec(spec({ weights: [1, 1] }))).toString("hex")}` },
-    ]) {
-      await expect(verify(changed)).rejects.toEqual(codeIs("COMMITMENT_MISMATCH"));
+    const telling = async (change: Partial<Offer>) =>
+      (await verifier({}, undefined, told(change))).verify(job, Math.floor(Date.now() / 1000));
+    const { address } = world.account(9);
+    for (const change of [{ nonce: hex32() }, { rows: 4 }, { seller: address }, { offer: hex32() }]) {
+      await expect(telling(change)).rejects.toEqual(codeIs("COMMITMENT_MISMATCH"));
     }
+    await expect(telling({ operatorSet: hex32() })).rejects.toEqual(codeIs("TERMS_REFUSED"));
+    await telling({});
   });
 
   test("over data sets of different schemas, or of a schema that nobody has", async () => {
@@ -249,7 +273,7 @@ describe("a node refuses a job", () => {
 
   test("whose sellers' terms nobody can read", async () => {
     const buyers = allowRoot([accountValue(world.account(12).address)]);
-    const terms = { ...openTerms(1n), buyers, document: hex32() };
+    const terms = { ...openTerms(1n), rules: { ...openRules, buyers, document: hex32() } };
     const nonce = hex32();
     const sealed = await sealedZeros(3, nonce);
     for (const bytes of sealed) await world.client.uploadBlob(bytes);

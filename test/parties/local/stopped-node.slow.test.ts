@@ -50,17 +50,17 @@ it("ends its job by name on every node, and no other", async () => {
       const { job } = await client.fund(proposal, 600);
       return { client, job };
     };
-    const training = (job: bigint) =>
+    const training = (job: string) =>
       expect
-        .poll(async () => (await bridge.job(String(job))).progress?.phase, { timeout: 60_000, interval: 50 })
+        .poll(async () => (await bridge.job(job)).progress?.phase, { timeout: 60_000, interval: 50 })
         .toBe("training");
     /** The codes with which a node's log says that the job failed. */
-    const failures = async (point: number, job: bigint): Promise<string[]> =>
+    const failures = async (point: number, job: string): Promise<string[]> =>
       (await readFile(join(market.folder, `node-${point}.log`), "utf8"))
         .split("\n")
         .filter((line) => line.includes(`"job":"${job}"`))
         .flatMap((line) => Array.from(line.matchAll(/PEER_TIMEOUT|PEER_LOST/g), ([code]) => code));
-    const failed = (point: number, job: bigint, code: string) =>
+    const failed = (point: number, job: string, code: string) =>
       expect.poll(() => failures(point, job), { timeout: 30_000 }).toContain(code);
     const pids = market.operators.map(({ node }) => node.pid);
 

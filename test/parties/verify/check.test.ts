@@ -9,12 +9,15 @@ beforeAll(async () => {
   good = await sampleBundle();
 });
 
-/** Names of the checks that an altered copy fails. */
+/** Names of the checks that an altered copy fails; offers by their place. */
 async function failures(alter: (bundle: Bundle) => void): Promise<string[]> {
   const copy = structuredClone(good);
   alter(copy);
   const { valid, checks } = await verifyBundle(copy);
-  const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  const place = new Map(copy.offers.map(({ offer }, i) => [`data set of offer ${offer}`, i + 1]));
+  const failed = checks
+    .filter(({ ok }) => !ok)
+    .map(({ name }) => (place.has(name) ? `data set of offer ${place.get(name)}` : name));
   expect(valid).toBe(failed.length === 0);
   return failed;
 }
@@ -34,27 +37,33 @@ describe("verifyBundle", () => {
     ["a member of the set", "operator set", (b) => (b.job.members[1] = otherAddress)],
     [
       "a sealed share of a data set",
-      "data set of offer 2",
+      "data set of offer 1",
       (b) => (b.offers[0]!.ciphertextHashes[2] = anyHash()),
     ],
-    ["the rows of a data set", "data set of offer 5", (b) => (b.offers[1]!.rows = 11)],
-    ["a data root", "input root", (b) => (b.offers[1]!.dataRoot = anyHash())],
-    ["the seller of a data set", "data set of offer 2", (b) => (b.offers[0]!.seller = otherAddress)],
-    ["the chain", "data set of offer 2", (b) => (b.deployment.chainId = 1)],
+    ["the rows of a data set", "data set of offer 2", (b) => (b.offers[1]!.rows = 11)],
+    ["the name of a data set", "data set of offer 2", (b) => (b.offers[1]!.offer = anyHash())],
+    ["a data set twice", "data sets", (b) => (b.offers[1] = structuredClone(b.offers[0]!))],
+    ["the seller of a data set", "data set of offer 1", (b) => (b.offers[0]!.seller = otherAddress)],
+    ["the chain", "data set of offer 1", (b) => (b.deployment.chainId = 1)],
     ["the escrow", "signature of party 1", (b) => (b.deployment.jobEscrow = otherAddress)],
-    ["the order of the data sets", "order of the data sets", (b) => b.offers.reverse()],
+    ["the order of the data sets", "name of the job", (b) => b.offers.reverse()],
     ["a bound of the schema", "schema", (b) => (b.schema.columns[0]!.max = 2)],
-    ["the input root", "input root", (b) => (b.job.inputRoot = anyHash())],
-    ["the deadline", "order of the job", (b) => (b.job.deadlineSec += 1)],
-    ["the result key", "order of the job", (b) => (b.job.resultKey = anyHash())],
-    ["the buyer", "order of the job", (b) => (b.job.buyer = otherAddress)],
-    ["the algorithm", "order of the job", (b) => (b.job.algorithm = anyHash())],
+    ["the deadline", "name of the job", (b) => (b.job.deadlineSec += 1)],
+    ["the result key", "name of the job", (b) => (b.job.resultKey = anyHash())],
+    ["the buyer", "name of the job", (b) => (b.job.buyer = otherAddress)],
+    ["the algorithm", "name of the job", (b) => (b.job.algorithm = anyHash())],
     ["the hash of a sealed result", "result root", (b) => (b.attestation.ciphertextHashes[0] = anyHash())],
+    ["the field of the result", "result root", (b) => (b.attestation.fieldBits = 107)],
+    ["the length of the result", "result root", (b) => (b.attestation.elements += 1)],
     ["a party's root", "result root", (b) => (b.attestation.shareRoots[1] = anyHash())],
     ["the attested result root", "signature of party 3", (b) => (b.attestation.resultRoot = anyHash())],
     ["the budget", "signature of party 2", (b) => (b.attestation.budgetSpent = "1")],
     ["a signer", "signature of party 2", (b) => (b.job.signers[1] = otherAddress)],
-    ["the number of the job", "signature of party 1", (b) => (b.job.id = "8")],
+    ["the name of the job", "signature of party 1", (b) => (b.job.id = anyHash())],
+    ["the token", "name of the job", (b) => (b.job.token = otherAddress)],
+    ["a signer, in the name", "name of the job", (b) => (b.job.signers[1] = otherAddress)],
+    ["the purpose", "name of the job", (b) => (b.job.purpose = anyHash())],
+    ["the privacy", "name of the job", (b) => (b.job.microRho = "1")],
     ["two signatures exchanged", "signature of party 1", (b) => b.attestation.signatures.reverse()],
     ["the payout root", "payouts", (b) => (b.attestation.payoutRoot = anyHash())],
     ["who is paid", "payouts", (b) => (b.payouts[0]!.account = otherAddress)],
@@ -84,7 +93,7 @@ describe("verifyBundle", () => {
       const spec = JSON.parse(Buffer.from(bundle.job.spec.slice(2), "hex").toString()) as object;
       bundle.job.spec = `0x${Buffer.from(JSON.stringify(spec, null, 1)).toString("hex")}`;
     });
-    expect(failed).toEqual(expect.arrayContaining(["specification", "input root"]));
+    expect(failed).toEqual(expect.arrayContaining(["specification", "name of the job"]));
   });
 });
 

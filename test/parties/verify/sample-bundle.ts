@@ -1,8 +1,8 @@
 /** A bundle of a job that three made-up operators attested: all hashes and signatures are real. */
-import { Wallet } from "ethers";
+import { Wallet, ZeroAddress } from "ethers";
 import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec } from "../../../algorithms/job-spec.ts";
-import { dataRoot, inputRoot, operatorSetId, specHash } from "../../../contracts/commitments.ts";
+import { dataRoot, jobId, operatorSetId, specHash } from "../../../contracts/commitments.ts";
 import { signAttestation } from "../../../contracts/eip712.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { type DataSetSchema, schemaHash } from "../../../parties/data/schema.ts";
@@ -31,6 +31,7 @@ export async function sampleBundle(): Promise<Bundle> {
     jobEscrow: anyAddress(),
     gradientRounds: anyAddress(),
     reviewExchange: anyAddress(),
+    disputes: anyAddress(),
     blockNumber: 1,
   };
   const members = three(anyAddress);
@@ -46,7 +47,7 @@ export async function sampleBundle(): Promise<Bundle> {
       schemaHash: schemaHash(schema),
     }),
   );
-  const offers = [2n, 5n].map((offer) => {
+  const offers = [1, 2].map(() => {
     const facts = {
       seller: anyAddress(),
       nonce: anyHash(),
@@ -56,19 +57,28 @@ export async function sampleBundle(): Promise<Bundle> {
       ciphertextHashes: three(anyHash),
     };
     const root = dataRoot({ ...facts, chainId: 31337, registry: deployment.jobEscrow, members });
-    return { offer: String(offer), ...facts, dataRoot: root, priceWei: "1000" };
+    return { offer: root, ...facts, priceWei: "1000" };
   });
   const operators = members.map((operator) => ({ operator, feeWei: "10" })) as Bundle["operators"];
-  const dataRoots = offers.map(({ dataRoot: root }) => root);
-  const request = {
-    buyer: anyAddress(),
+  const order = {
     operatorSet,
     algorithm,
-    deadlineSec: 1_800_000_000,
     resultKey: anyHash(),
     microRho: (2n ** 64n - 1n).toString(),
     purpose: `0x${"00".repeat(32)}`,
   };
+  const payment = { buyer: anyAddress(), token: ZeroAddress, deadlineSec: 1_800_000_000 };
+  const job = jobId({
+    ...payment,
+    amount: 2030n,
+    specHash: specHash({
+      ...order,
+      microRho: BigInt(order.microRho),
+      spec,
+      offers: offers.map(({ offer }) => offer),
+    }),
+    signers: signers.map(({ address }) => address),
+  });
   const { entries, tree } = payoutPlan({
     amountWei: 2030n,
     offers: offers.map(({ seller }) => ({ seller, priceWei: 1000n })),
@@ -77,10 +87,8 @@ export async function sampleBundle(): Promise<Bundle> {
   const shareRoots = three(anyHash);
   const ciphertextHashes = three(anyHash);
   const attestation = {
-    job: 7n,
-    algorithm,
-    inputRoot: inputRoot(dataRoots, spec),
-    resultRoot: resultRoot(shareRoots, ciphertextHashes),
+    job,
+    resultRoot: resultRoot({ roots: shareRoots, ciphertextHashes, fieldBits: 127, total: 4 }),
     payoutRoot: tree.root,
     budgetSpent: 0n,
   };
@@ -91,20 +99,13 @@ export async function sampleBundle(): Promise<Bundle> {
     symbolonBundle: 1,
     deployment,
     job: {
-      id: "7",
-      ...request,
+      id: job,
+      ...order,
+      ...payment,
       members,
       signers: three((i) => signers[i]!.address),
       spec: `0x${spec.toString("hex")}`,
       amountWei: "2030",
-      specHash: specHash({
-        ...request,
-        microRho: BigInt(request.microRho),
-        offers: [2n, 5n],
-        dataRoots,
-        spec,
-      }),
-      inputRoot: attestation.inputRoot,
     },
     schema,
     offers,
@@ -115,6 +116,8 @@ export async function sampleBundle(): Promise<Bundle> {
       budgetSpent: "0",
       shareRoots,
       ciphertextHashes,
+      fieldBits: 127,
+      elements: 4,
       signatures: signatures as [string, string, string],
     },
     payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({

@@ -1,0 +1,231 @@
+/** The desk by itself: what it answers, when, and what it keeps. On a real chain: test/parties/buyer/dispute.test.ts. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { id } from "ethers";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { JobState } from "../../../contracts/job-states.ts";
+import type { ChunkOpening, Market, ResultParts } from "../../../contracts/market.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { randomBytes } from "../../../mpc/random.ts";
+import { createKernel } from "../../../mpc/vector/index.ts";
+import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
+import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
+import { createNodeLogger } from "../../../parties/compute/logger.ts";
+import { encodeShare } from "../../../parties/data-set.ts";
+import { type LedgerJob, MarketLedger } from "../../../parties/ledger.ts";
+import { openChunk } from "../../../parties/result.ts";
+import { Secret } from "../../../parties/secret.ts";
+
+const job = id("job 1");
+const operator = "0xF39fd6e51Aad88f6F4CE6aB8827279CFFfb92266".toLowerCase();
+const dueSec = 5000;
+const total = 65;
+
+let folder: string;
+let evidence: EvidenceStore;
+let share: Uint8Array;
+const salt = Uint8Array.from(randomBytes(32));
+const origin = { jobId: job, attempt: 1, operator, point: 2 as const };
+const parts: ResultParts & { fieldBits: 127 } = {
+  roots: [id("root 1"), id("root 2"), id("root 3")],
+  ciphertextHashes: [id("sealed 1"), id("sealed 2"), id("sealed 3")],
+  fieldBits: 127,
+  total,
+};
+
+interface Answer {
+  job: string;
+  parts: ResultParts;
+  point: number;
+  chunk: number;
+  opening: ChunkOpening;
+}
+let answers: Answer[];
+/** What the chain says to the next answers, before it takes one. */
+let refusals: SymbolonError[];
+let logged: string[];
+let ledger: MarketLedger;
+let desk: ChallengeDesk;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "symbolon-challenges-"));
+  evidence = await EvidenceStore.open(folder, new Secret(randomBytes(32)));
+  const kernel = await createKernel(127);
+  const values = kernel.allocate(total);
+  kernel.fromBigints(
+    values,
+    Array.from({ length: total }, () => BigInt(`0x${randomBytes(15).toString("hex")}`)),
+  );
+  share = encodeShare(kernel, values, { rows: total, cols: 1, fracBits: 0, point: 2 });
+  await evidence.keep({ origin, parts, salt, share });
+  [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
+  ledger.jobs.set(job, { job, state: "Disputed" } as LedgerJob);
+  desk = new ChallengeDesk({
+    operator,
+    evidence,
+    logger: createNodeLogger("trace", { write: (line: string) => void logged.push(line) }),
+    market: {
+      respond: async (...[name, said, point, chunk, opening]: Parameters<Market["respond"]>) => {
+        const refusal = refusals.shift();
+        if (refusal !== undefined) throw refusal;
+        answers.push({ job: name, parts: said, point, chunk, opening });
+        return { hash: id("answer") };
+      },
+    } as unknown as Market,
+  });
+  vi.useFakeTimers({ toFake: ["Date"] });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await desk.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function challenged(chunk: number, changes: { operator?: string } = {}): void {
+  const challenge = { job, operator, point: 2, chunk, dueSec, ...changes };
+  ledger.challenges.set(`${job}/2/${chunk}`, challenge);
+}
+const state = (now: JobState): void => void Object.assign(ledger.jobs.get(job)!, { state: now });
+/** Lets what the desk has begun come to its end. */
+const settled = () => new Promise((resolve) => setTimeout(resolve, 60));
+async function review(nowSec = 1000): Promise<void> {
+  desk.review(ledger, nowSec);
+  await settled();
+}
+const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
+
+describe("a challenge", () => {
+  test("is answered with that chunk of this operator's share, and what proves it", async () => {
+    challenged(1);
+    await review();
+    const opening = openChunk(origin, salt, share, 1);
+    expect(answers).toEqual([{ job, parts, point: 2, chunk: 1, opening }]);
+    expect(opening.elements.length).toBe(16);
+    expect(logged.join("")).toContain("challenge answered");
+  });
+
+  test("is answered once, while it is being answered and while the ledger does not show the answer", async () => {
+    challenged(0);
+    challenged(1);
+    desk.review(ledger, 1000);
+    desk.review(ledger, 1000);
+    await settled();
+    await review();
+    expect(answers.map(({ chunk }) => chunk).toSorted()).toEqual([0, 1]);
+  });
+
+  test("is not answered again when its answer takes its time to be final", async () => {
+    challenged(0);
+    await review();
+    later(60_000);
+    refusals.push(new SymbolonError("NOT_FOUND", "nobody waits for chunk 0"));
+    await review();
+    await review();
+    expect(answers).toHaveLength(1);
+    // Nothing is at stake, and nobody is told so.
+    expect(logged.filter((line) => line.includes('"level":50'))).toEqual([]);
+  });
+
+  test("that could not be answered is answered again after a while, for as long as it is open", async () => {
+    challenged(0);
+    refusals.push(
+      new SymbolonError("CHAIN_UNREACHABLE", "no answer"),
+      new SymbolonError("CHAIN_UNREACHABLE", "no answer"),
+    );
+    await review();
+    await review();
+    expect([answers.length, refusals.length]).toEqual([0, 1]);
+    expect(logged.join("")).toContain("bond is at stake");
+    later(6000);
+    await review();
+    expect([answers.length, refusals.length]).toEqual([0, 0]);
+    later(6000);
+    await review();
+    expect(answers.map(({ chunk }) => chunk)).toEqual([0]);
+  });
+
+  test("is answered in its last second, and not when it is due", async () => {
+    challenged(0);
+    await review(dueSec + 1);
+    expect(answers).toEqual([]);
+    await review(dueSec);
+    expect(answers).toHaveLength(1);
+  });
+
+  test("of another operator is not this node's", async () => {
+    challenged(0, { operator: `0x${"12".repeat(20)}` });
+    await review();
+    expect(answers).toEqual([]);
+    // Addresses come in any case.
+    challenged(1, { operator: operator.toUpperCase().replace("0X", "0x") });
+    await review();
+    expect(answers.map(({ chunk }) => chunk)).toEqual([1]);
+  });
+
+  test("about a result that is not on the disk is called by its name", async () => {
+    await evidence.drop(job);
+    challenged(0);
+    await review();
+    expect(answers).toEqual([]);
+    expect(logged.join("")).toContain("not on this node's disk");
+  });
+
+  test("is not taken up by a desk that is closed", async () => {
+    await desk.close();
+    challenged(0);
+    await review();
+    expect(answers).toEqual([]);
+  });
+
+  test("leaves no share, salt or key in the log, however it ends", async () => {
+    const opening = openChunk(origin, salt, share, 0);
+    const told = Buffer.from(opening.elements).toString("hex");
+    challenged(0);
+    // As a library would quote what it was given.
+    refusals.push(Object.assign(new Error(`call failed: 0x${told}`)) as SymbolonError);
+    await review();
+    later(6000);
+    await review();
+    expect(answers).toHaveLength(1);
+    const all = logged.join("").toLowerCase();
+    expect(all).toContain(job);
+    for (let at = 0; at + 32 <= told.length; at += 32) expect(all).not.toContain(told.slice(at, at + 32));
+    for (const secret of [opening.salt.slice(2), Buffer.from(salt).toString("hex")]) {
+      expect(all).not.toContain(secret);
+    }
+  });
+});
+
+describe("the evidence", () => {
+  test.each<JobState>(["Joined", "Attested", "Disputed"])("stays while a job is %s", async (now) => {
+    state(now);
+    await review();
+    expect(await evidence.jobs()).toEqual([job]);
+  });
+
+  test.each<JobState>(["Settled", "Failed", "Refunded"])("is dropped when a job is %s", async (now) => {
+    state(now);
+    await review();
+    expect(await evidence.jobs()).toEqual([]);
+  });
+
+  test("stays for a job that the ledger does not know: it may be read anew", async () => {
+    ledger.jobs.clear();
+    await review();
+    expect(await evidence.jobs()).toEqual([job]);
+  });
+
+  test("of a refunded job stays while a challenge is open: who does not answer it loses its bond all the same", async () => {
+    state("Refunded");
+    challenged(0);
+    refusals.push(new SymbolonError("CHAIN_UNREACHABLE", "no answer"));
+    await review();
+    later(6000);
+    await review();
+    expect(answers.map(({ chunk }) => chunk)).toEqual([0]);
+    ledger.challenges.clear();
+    await review();
+    expect(await evidence.jobs()).toEqual([]);
+  });
+});
