@@ -21,7 +21,7 @@ contract TrainingEndsTest is TrainingTest {
 
     function test_twoNoticesAboutThePresentRoundFailATraining() public {
         (uint256 id, IGradientRounds.TrainingTerms memory terms) = _committed();
-        uint8[2][4] memory bad = [[uint8(1), 1], [0, 1], [1, 4], [255, 2]];
+        uint8[2][5] memory bad = [[uint8(1), 1], [0, 1], [1, 0], [1, 4], [255, 2]];
         for (uint256 i; i < bad.length; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(IGradientRounds.NoticePointsInvalid.selector, bad[i][0], bad[i][1])
