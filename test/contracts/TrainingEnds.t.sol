@@ -179,6 +179,11 @@ contract TrainingEndsTest is TrainingTest {
         rounds.claim(_claimOf(id, 1, address(0), first, _payoutLeaf(second)));
         vm.expectRevert(abi.encodeWithSelector(IGradientRounds.RoundClaimTooLarge.selector, id, 1, 2, 1));
         rounds.claim(_claimOf(id, 1, address(0), second, _payoutLeaf(first)));
+        first.amount = POT;
+        (id,) = _attestedWith(_pair(_payoutLeaf(first), OTHER));
+        rounds.claim(_claimOf(id, 1, address(0), first, OTHER));
+        (uint256 unclaimed,) = rounds.roundPurse(id, 1);
+        _eq(unclaimed, 0, "one payee may have all of it");
     }
 
     function test_onlyThePayeeWhoRefusesMoneyIsHurtByIt() public {
