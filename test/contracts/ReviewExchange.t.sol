@@ -374,7 +374,7 @@ contract ReviewExchangeTest is ExchangeTest {
         d.commitment.shardCount = 3;
         _refused(abi.encodeWithSelector(IReviewExchange.TooFewShards.selector, _id(terms), 3, 4));
         _register(terms, d);
-        d.commitment.shardCount = SHARDS;
+        d.commitment.shardCount = 4;
         _register(terms, d);
         _refusedSeat(d, SeatState.Registered, SeatState.Registered);
         _register(terms, d);
