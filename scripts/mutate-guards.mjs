@@ -1,6 +1,6 @@
 // Breaks the contracts in one place at a time and sees whether a Solidity test fails.
 //
-//   npm run mutants                                    everything: an hour or more
+//   npm run mutants                                    everything, about half an hour
 //   npm run mutants -- OperatorRegistry                one contract's sources
 //   npm run mutants -- contracts/JobEscrow.sol:80-120  one source, or lines of it, in every contract that has it
 //   npm run mutants -- --list OperatorRegistry         the mutants, without a run
@@ -341,13 +341,14 @@ const { values, positionals } = parseArgs({
   options: { list: { type: "boolean" }, out: { type: "string" } },
 });
 const wanted = positionals.length === 0 ? Object.keys(testsOf) : positionals;
-/** Sources, each with the lines that are asked for. */
-const parts = wanted.flatMap((name) => {
+/** Sources, each with the lines that are asked for; those that two contracts share once. */
+const asked = wanted.flatMap((name) => {
   if (name in testsOf) return sourcesOf(name).map((source) => [source, 1, Number.MAX_SAFE_INTEGER]);
   const [source, lines] = name.split(":");
   const [from, to = from] = lines?.split("-").map(Number) ?? [1, Number.MAX_SAFE_INTEGER];
   return [[source, from, to]];
 });
+const parts = [...new Map(asked.map((part) => [part.join(), part])).values()];
 const mutants = parts.flatMap(([source, from, to]) =>
   mutantsOf(source).filter((mutant) => from <= describe(mutant).line && describe(mutant).line <= to),
 );

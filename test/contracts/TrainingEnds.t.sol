@@ -253,6 +253,13 @@ contract TrainingEndsTest is TrainingTest {
         }
     }
 
+    function test_theFeeInATokenIsTheModelOwnersOffer() public {
+        (TestToken token, IGradientRounds.TrainingRequest memory request) = _inToken();
+        request.fee = 0;
+        _openWith(request);
+        _eq(token.balanceOf(address(rounds)), 3 * uint256(REWARD), "no fee, and no registry's price in wei");
+    }
+
     function test_tokensThatDeliverLessOrNothingAreRefused() public {
         (TestToken token, IGradientRounds.TrainingRequest memory request) = _inToken();
         token.behave(TestToken.Manner.Taxing);
