@@ -8,7 +8,7 @@
 import { getBytes, id, keccak256, type TransactionReceipt, type Wallet, ZeroAddress } from "ethers";
 import { deployExchange, ExchangeMarket, type Registration } from "../contracts/exchange.ts";
 import { type SessionRequest, sampledIndices, shardTree } from "../contracts/exchange-commitments.ts";
-import { gasOf, onGasChain, startSec } from "./gas-chain.ts";
+import { gasOf, onGasChain, type StartChain, startSec } from "./gas-chain.ts";
 
 export const exchangeGasNames = [
   "hyperx.registration",
@@ -29,8 +29,8 @@ const shards = 100;
 const secret = id("secret");
 
 /** Runs two sessions of two providers and reads the receipts of the second. */
-export function measureExchangeGas(): Promise<ExchangeGasFigures> {
-  return onGasChain(async (wallets, jump) => {
+export function measureExchangeGas(start: StartChain): Promise<ExchangeGasFigures> {
+  return onGasChain(start, async (wallets, jump) => {
     const [collector, first, second] = wallets as [Wallet, Wallet, Wallet];
     const address = await deployExchange(collector, 900);
     const of = (wallet: Wallet) => new ExchangeMarket(address, wallet);

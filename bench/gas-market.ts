@@ -6,7 +6,7 @@ import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { type PayoutTree, payoutTree } from "../contracts/payouts.ts";
 import { exactMicroRho, openTerms } from "../contracts/use-terms.ts";
 import { SymbolonError } from "../mpc/errors.ts";
-import { gasOf, onGasChain } from "./gas-chain.ts";
+import { gasOf, onGasChain, type StartChain } from "./gas-chain.ts";
 
 export const marketGasNames = [
   "createJob1",
@@ -49,8 +49,8 @@ const spec = toUtf8Bytes(
 );
 
 /** Deploys a market, runs one job of each size through it and reads the receipts. */
-export function measureMarketGas(): Promise<MarketGasFigures> {
-  return onGasChain(measureOn);
+export function measureMarketGas(start: StartChain): Promise<MarketGasFigures> {
+  return onGasChain(start, measureOn);
 }
 
 async function measureOn(wallets: Wallet[]): Promise<MarketGasFigures> {

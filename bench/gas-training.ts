@@ -9,7 +9,7 @@ import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { payoutTree } from "../contracts/payouts.ts";
 import { deployGradientRounds, TrainingMarket } from "../contracts/training.ts";
 import { signRoundAttestation } from "../contracts/training-eip712.ts";
-import { gasOf, onGasChain } from "./gas-chain.ts";
+import { gasOf, onGasChain, type StartChain } from "./gas-chain.ts";
 
 export const trainingGasNames = [
   "training.open",
@@ -33,8 +33,8 @@ const spec = toUtf8Bytes(
 );
 
 /** Takes a training of two rounds and five data owners to its end, and reads the receipts of the usual call. */
-export function measureTrainingGas(): Promise<TrainingGasFigures> {
-  return onGasChain(measureOn);
+export function measureTrainingGas(start: StartChain): Promise<TrainingGasFigures> {
+  return onGasChain(start, measureOn);
 }
 
 async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {

@@ -14,7 +14,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { startDevChain } from "../contracts/dev-chain.ts";
 import { toSymbolonError } from "../mpc/errors.ts";
+import type { StartChain } from "./gas-chain.ts";
 import { exchangeGasNames, measureExchangeGas } from "./gas-exchange.ts";
 import { marketGasNames, measureMarketGas } from "./gas-market.ts";
 import { measureTrainingGas, trainingGasNames } from "./gas-training.ts";
@@ -26,11 +28,12 @@ export type GasFigures = Record<GasName, number>;
 export const snapshotUrl = new URL("../test/contracts/gas-snapshot.json", import.meta.url);
 const snapshotSchema = z.record(z.enum(gasNames), z.int().positive());
 
-export async function measureGas(): Promise<GasFigures> {
+/** On a chain of its own for each contract; Hardhat's unless another is given. */
+export async function measureGas(start: StartChain = startDevChain): Promise<GasFigures> {
   return {
-    ...(await measureMarketGas()),
-    ...(await measureTrainingGas()),
-    ...(await measureExchangeGas()),
+    ...(await measureMarketGas(start)),
+    ...(await measureTrainingGas(start)),
+    ...(await measureExchangeGas(start)),
   };
 }
 

@@ -92,8 +92,7 @@ export function sessionId(terms: SessionTerms): string {
 /** How many answers to reviews the reward pays for: nobody should answer when more reviews were asked. */
 export function maxAnswers({ reward, samplingBps }: SessionRequest): bigint {
   const compensation = (reward * BigInt(samplingBps)) / 10_000n;
-  const most = compensation === 0n ? maxUint16 : reward / compensation;
-  return most < maxUint16 ? most : maxUint16;
+  return compensation === 0n ? maxUint16 : reward / compensation;
 }
 
 /** The number of a provider's seat on chain. */

@@ -50,11 +50,6 @@ library ExchangeSlots {
         return (uint256(uint160(provider)) << 64) | number;
     }
 
-    /// @notice The provider whose seat it is.
-    function providerOf(uint256 seat) internal pure returns (address) {
-        return address(uint160(seat >> 64));
-    }
-
     // ---- sessions ----------------------------------------------------------------------------------
 
     /// @notice The slot of a session that was just opened.

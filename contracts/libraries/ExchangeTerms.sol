@@ -147,11 +147,10 @@ library ExchangeTerms {
         return uint16(Amounts.unwrap(a) >> 224);
     }
 
-    /// @notice How many answers the reward pays for.
+    /// @notice How many answers the reward pays for: at most 19,999 of a reward of 19,999 at one basis point, and as
+    /// many as can be counted when an answer is owed nothing.
     function maxAnswers(Amounts a) internal pure returns (uint256) {
         uint256 each = compensation(a);
-        if (each == 0) return type(uint16).max;
-        uint256 most = reward(a) / each;
-        return most < type(uint16).max ? most : type(uint16).max;
+        return each == 0 ? type(uint16).max : reward(a) / each;
     }
 }

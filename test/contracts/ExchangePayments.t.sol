@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IReviewExchange} from "../../contracts/interfaces/IReviewExchange.sol";
-import {SeatState} from "../../contracts/libraries/ExchangeStates.sol";
+import {SeatState, SessionState} from "../../contracts/libraries/ExchangeStates.sol";
 import {Payments} from "../../contracts/libraries/Payments.sol";
-import {Reenterer} from "./Accounts.sol";
+import {Reenterer, Refuser} from "./Accounts.sol";
 import {ExchangeTest} from "./ExchangeTest.sol";
 import {FalseToken, FeeToken, HookToken, PlainToken, SilentToken} from "./HostileTokens.sol";
 
@@ -43,12 +43,7 @@ contract ExchangePaymentsTest is ExchangeTest {
     }
 
     function test_noPaymentInATokenCanBeEnteredAgain() public {
-        HookToken token = new HookToken();
-        token.mint(COLLECTOR, REWARD);
-        vm.prank(COLLECTOR);
-        token.approve(address(exchange), REWARD);
-        IReviewExchange.SessionRequest memory request = _request();
-        request.token = address(token);
+        (HookToken token, IReviewExchange.SessionRequest memory request) = _inToken();
         _arm(token);
         IReviewExchange.Terms memory terms = _open(request);
         _guarded(token);
@@ -77,18 +72,98 @@ contract ExchangePaymentsTest is ExchangeTest {
     }
 
     function test_aRefundInATokenCannotBeEnteredAgain() public {
-        HookToken token = new HookToken();
-        token.mint(COLLECTOR, REWARD);
-        vm.prank(COLLECTOR);
-        token.approve(address(exchange), REWARD);
-        IReviewExchange.SessionRequest memory request = _request();
-        request.token = address(token);
+        (HookToken token, IReviewExchange.SessionRequest memory request) = _inToken();
         IReviewExchange.Terms memory terms = _open(request);
         vm.warp(_end(terms, 5) + 1);
         _arm(token);
         exchange.close(terms);
         _guarded(token);
         _eq(token.balanceOf(COLLECTOR), REWARD, "back");
+    }
+
+    // ---- what is read in the middle of a payment -----------------------------------------------------
+
+    function test_aClaimIsWrittenBeforeItIsPaid() public {
+        Reenterer winner = new Reenterer();
+        providers[0] = address(winner);
+        vm.deal(address(winner), DEPOSIT);
+        IReviewExchange.Terms memory terms = _open(_request());
+        Data memory d = _reach(terms, 1, SeatState.Answered)[0];
+        vm.warp(_end(terms, 4) + 1);
+        _optimal(terms, d);
+        winner.prepare(address(exchange), abi.encodeCall(IReviewExchange.sessionOf, (_id(terms))));
+        winner.prepare(address(exchange), abi.encodeCall(IReviewExchange.seatOf, (_seat(d))));
+        _claim(terms, d);
+        _inSession(winner.answers(0), SessionState.Claimed);
+        _idle(winner.answers(1), 0);
+    }
+
+    function test_aRewardIsTakenAndGivenBackOnlyOnceItIsWritten() public {
+        (HookToken token, IReviewExchange.SessionRequest memory request) = _inToken();
+        bytes memory reading = abi.encodeCall(IReviewExchange.sessionOf, (_id(_terms(COLLECTOR, request))));
+        token.prepare(address(exchange), reading);
+        IReviewExchange.Terms memory terms = _open(request);
+        _inSession(token.result(), SessionState.Open);
+        vm.warp(_end(terms, 5) + 1);
+        token.prepare(address(exchange), reading);
+        exchange.close(terms);
+        _inSession(token.result(), SessionState.Closed);
+    }
+
+    function test_aDepositIsTakenGivenBackAndForfeitOnlyOnceItIsWritten() public {
+        (HookToken token, IReviewExchange.SessionRequest memory request) = _inToken();
+        IReviewExchange.Terms memory terms = _open(request);
+        Data memory d = _data(0, "data");
+        bytes memory reading = abi.encodeCall(IReviewExchange.seatOf, (_seat(d)));
+        token.mint(d.provider, DEPOSIT + 1);
+        vm.prank(d.provider);
+        token.approve(address(exchange), DEPOSIT + 1);
+        token.prepare(address(exchange), reading);
+        vm.prank(d.provider);
+        exchange.depositToken(0, address(token), DEPOSIT + 1);
+        _idle(token.result(), DEPOSIT + 1);
+        token.prepare(address(exchange), reading);
+        vm.prank(d.provider);
+        exchange.withdraw(0, 1);
+        _idle(token.result(), DEPOSIT);
+        _register(terms, d);
+        vm.warp(_end(terms, 0) + DELAY);
+        _sample(terms, d);
+        vm.warp(_end(terms, 2) + 1);
+        _accuse(terms, d);
+        vm.warp(_end(terms, 3) + 1);
+        token.prepare(address(exchange), reading);
+        _forfeit(terms, d, SeatState.Accused);
+        _idle(token.result(), 0);
+    }
+
+    function test_nothingIsTakenOrPaidWithoutACall() public {
+        HookToken token = new HookToken();
+        _arm(token);
+        vm.prank(providers[0]);
+        exchange.depositToken(0, address(token), 0);
+        vm.prank(providers[0]);
+        exchange.withdraw(0, 0);
+        _true(!token.called(), "the token was called");
+        address refuser = address(new Refuser());
+        vm.prank(refuser);
+        exchange.deposit(0);
+        vm.prank(refuser);
+        exchange.withdraw(0, 0);
+    }
+
+    function test_aDepositThatDoesNotFitIsRefused() public {
+        Data memory d = _data(0, "data");
+        vm.deal(d.provider, 1 << 90);
+        _deposit(d, 5);
+        uint256 room = uint256(type(uint88).max) - 5;
+        _refused(abi.encodeWithSelector(IReviewExchange.DepositTooLarge.selector, _seat(d), room + 1));
+        _deposit(d, room + 1);
+        _deposit(d, room);
+        _eq(_held(d), type(uint88).max, "the largest deposit");
+        vm.prank(d.provider);
+        exchange.withdraw(0, type(uint88).max);
+        _eq(d.provider.balance, 1 << 90, "all of it back");
     }
 
     function test_aDepositInAnotherTokenIsNone() public {
@@ -120,6 +195,27 @@ contract ExchangePaymentsTest is ExchangeTest {
         vm.prank(d.provider);
         _refused(abi.encodeWithSelector(IReviewExchange.DepositTooSmall.selector, _seat(d), 5, 6));
         exchange.withdraw(0, 6);
+    }
+
+    /// A token that the collector has a reward of, and a request in it.
+    function _inToken() private returns (HookToken token, IReviewExchange.SessionRequest memory request) {
+        token = new HookToken();
+        token.mint(COLLECTOR, REWARD);
+        vm.prank(COLLECTOR);
+        token.approve(address(exchange), REWARD);
+        request = _request();
+        request.token = address(token);
+    }
+
+    function _inSession(bytes memory answer, SessionState expected) private pure {
+        (SessionState state,,) = abi.decode(answer, (SessionState, uint256, uint256));
+        _eq(uint256(state), uint256(expected), "state of the session");
+    }
+
+    function _idle(bytes memory answer, uint256 expected) private pure {
+        (SeatState state,,, uint256 amount) = abi.decode(answer, (SeatState, uint248, address, uint256));
+        _true(state == SeatState.Idle, "state of the seat");
+        _eq(amount, expected, "what the seat holds");
     }
 
     function _registerWith(HookToken token, IReviewExchange.Terms memory terms, Data memory d) private {

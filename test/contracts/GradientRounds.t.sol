@@ -51,6 +51,10 @@ contract GradientRoundsTest is TrainingTest {
         request.reward = type(uint96).max / 3;
         uint256 cost = 3 * (uint256(request.reward) + request.fee);
         _refusedOpening(request, abi.encodeWithSelector(IGradientRounds.EscrowTooLarge.selector, cost));
+        request.rounds = 1;
+        request.reward = type(uint96).max - request.fee;
+        vm.deal(MODEL_OWNER, type(uint96).max);
+        _openWith(request);
         for (uint256 i; i < 3; ++i) {
             uint32[4] memory durations = [uint32(59), 60, 30 days, 30 days + 1];
             for (uint256 j; j < 4; ++j) {
@@ -95,6 +99,35 @@ contract GradientRoundsTest is TrainingTest {
                 id, changed, 1, abi.encodeWithSelector(IGradientRounds.TrainingTermsMismatch.selector, id)
             );
         }
+    }
+
+    function test_everyStepNeedsTheTermsOfTheTraining() public {
+        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _opened();
+        IGradientRounds.TrainingTerms memory others = _termsFor(_asked());
+        // More of everything, and the same signers: what whoever sends it could gain by.
+        (others.reward, others.deposit, others.minOwners) = (REWARD * 2, DEPOSIT * 2, 1);
+        bytes memory mismatch = abi.encodeWithSelector(IGradientRounds.TrainingTermsMismatch.selector, id);
+        _joinAll(id, terms, 5);
+        vm.warp(START + JOIN + 1);
+        vm.expectRevert(mismatch);
+        rounds.startRound(id, others);
+        rounds.startRound(id, terms);
+        for (uint256 i; i < 5; ++i) _commitUpdate(id, i);
+        _refusedAttestation(others, _roundAttestation(id, keccak256("payouts")), mismatch);
+        IGradientRounds.RoundFailure[2] memory notices = _roundFailures(id, 1, 1, 2);
+        vm.expectRevert(mismatch);
+        rounds.fail(id, others, notices);
+        vm.warp(block.timestamp + COMMIT + ATTEST + 1);
+        vm.expectRevert(mismatch);
+        rounds.expire(id, others);
+        rounds.expire(id, terms);
+        vm.expectRevert(mismatch);
+        rounds.refund(id, others);
+        vm.warp(block.timestamp + EVIDENCE + 1);
+        vm.expectRevert(mismatch);
+        rounds.withdraw(id, others, _owner(0));
+        rounds.refund(id, terms);
+        rounds.withdraw(id, terms, _owner(0));
     }
 
     function test_leavingUntilOneHasCommittedAndThenAfterTheRound() public {
@@ -189,7 +222,9 @@ contract GradientRoundsTest is TrainingTest {
             _eq(rounds.training(id).round, round, "round");
             _start(id, terms);
             for (uint256 i; i < 5; ++i) _commitUpdate(id, i);
+            vm.recordLogs();
             _attestRound(id, terms, keccak256(abi.encode(round)));
+            _eq(vm.getRecordedLogs().length, round < 3 ? 1 : 2, "the last round says that it is the last");
             (uint256 unclaimed, bytes32 outcome) = rounds.roundPurse(id, round);
             _eq(unclaimed, uint256(REWARD) + ROUND_FEE, "the round's money");
             _true(outcome == keccak256(abi.encode(keccak256(abi.encode(round)), address(0))), "outcome");

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "../../contracts/interfaces/IOperatorRegistry.sol";
+import {Reenterer, Refuser} from "./Accounts.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice Bonds, keys, approvals, tokens and sets.
@@ -147,6 +148,47 @@ contract OperatorRegistryTest is MarketTest {
         vm.prank(members[0]);
         operators.withdrawBond();
         _eq(address(operators).balance, 2 * BOND, "the bonds of the others stay");
+    }
+
+    function test_anOperatorThatCallsBackGetsItsBondOnceAndIsGoneByThen() public {
+        Reenterer thief = new Reenterer();
+        vm.deal(address(thief), BOND);
+        bytes memory registering = abi.encodeCall(operators.register, (_keys(SIGNER), "a:1", FEE));
+        thief.execute(address(operators), BOND, registering);
+        thief.execute(address(operators), 0, abi.encodeCall(operators.requestUnbond, ()));
+        thief.prepare(address(operators), abi.encodeCall(operators.withdrawBond, ()));
+        thief.prepare(address(operators), abi.encodeCall(operators.operators, (address(thief))));
+        vm.warp(START + UNBONDING);
+        thief.execute(address(operators), 0, abi.encodeCall(operators.withdrawBond, ()));
+        _eq(address(thief).balance, BOND, "one bond");
+        bytes memory gone = abi.encodeWithSelector(IOperatorRegistry.NotRegistered.selector, address(thief));
+        _true(!thief.successes(0) && keccak256(thief.answers(0)) == keccak256(gone), "refused");
+        IOperatorRegistry.Operator memory seen = abi.decode(thief.answers(1), (IOperatorRegistry.Operator));
+        _true(seen.status == IOperatorRegistry.OperatorStatus.None, "what it read when it was paid");
+    }
+
+    function test_anOperatorThatRefusesItsBondKeepsItsPlace() public {
+        address refuser = address(new Refuser());
+        vm.deal(refuser, BOND);
+        _register(refuser, SIGNER);
+        vm.prank(refuser);
+        operators.requestUnbond();
+        vm.warp(START + UNBONDING);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.PaymentFailed.selector, refuser, BOND));
+        vm.prank(refuser);
+        operators.withdrawBond();
+        _eq(operators.operators(refuser).bondWei, BOND, "still there");
+    }
+
+    function test_whatIsRevokedIsNotApproved() public {
+        _true(operators.isApproved(members[1], ALGORITHM), "approved");
+        vm.prank(members[1]);
+        operators.revoke(ALGORITHM);
+        _true(!operators.isApproved(members[1], ALGORITHM), "revoked");
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, members[1], ALGORITHM)
+        );
+        operators.quoteSet(members, ALGORITHM);
     }
 
     function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
@@ -307,7 +349,9 @@ contract OperatorRegistryTest is MarketTest {
         _eq(uint256(setId), uint256(keccak256(abi.encode(others[0], others[1], others[2]))), "id");
         address[3] memory found = operators.setMembers(setId);
         for (uint256 i; i < 3; ++i) _eq(uint160(found[i]), uint160(others[i]), "member");
+        vm.recordLogs();
         _eq(uint256(operators.createSet(others)), uint256(setId), "a second time changes nothing");
+        _eq(vm.getRecordedLogs().length, 0, "and says nothing");
 
         for (uint256 i; i < 3; ++i) {
             address[3] memory repeated = [members[0], members[1], members[2]];
@@ -324,6 +368,16 @@ contract OperatorRegistryTest is MarketTest {
         (others[0], others[1]) = (others[1], others[0]);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, NEWCOMER));
         operators.createSet(others);
+    }
+
+    function test_onlyARegisteredSetOfThreeHasAPrice() public {
+        address[3] memory turned = [members[1], members[2], members[0]];
+        bytes32 unknown = keccak256(abi.encode(turned));
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, unknown));
+        operators.quoteSet(turned, ALGORITHM);
+        turned[2] = members[1];
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, members[1]));
+        operators.quoteSet(turned, ALGORITHM);
     }
 
     function test_anUnknownSetHasNoMembers() public {

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IReviewExchange} from "../../contracts/interfaces/IReviewExchange.sol";
 import {SeatState, SessionState} from "../../contracts/libraries/ExchangeStates.sol";
-import {Payments} from "../../contracts/libraries/Payments.sol";
 import {ExchangeTest} from "./ExchangeTest.sol";
 
 /// @notice Who may do what, when, and what it moves.
@@ -375,7 +374,7 @@ contract ReviewExchangeTest is ExchangeTest {
         d.commitment.shardCount = 3;
         _refused(abi.encodeWithSelector(IReviewExchange.TooFewShards.selector, _id(terms), 3, 4));
         _register(terms, d);
-        d.commitment.shardCount = SHARDS;
+        d.commitment.shardCount = 4;
         _register(terms, d);
         _refusedSeat(d, SeatState.Registered, SeatState.Registered);
         _register(terms, d);
@@ -391,32 +390,5 @@ contract ReviewExchangeTest is ExchangeTest {
         IReviewExchange.Terms memory terms = _open(_request());
         _refusedSession(terms, SessionState.Open, SessionState.Open);
         _open(_request());
-    }
-
-    function test_requestsThatCannotBeCarriedThroughAreRefused() public {
-        bytes4 phase = IReviewExchange.PhaseOutOfRange.selector;
-        IReviewExchange.SessionRequest memory request = _request();
-        request.sampleSec = uint32(DELAY + 59);
-        _refused(abi.encodeWithSelector(phase, 1, DELAY + 59, DELAY + 60, 30 days));
-        _open(request);
-        request = _request();
-        request.reviewSec = 119;
-        _refused(abi.encodeWithSelector(phase, 3, 119, 120, 30 days));
-        _open(request);
-        request = _request();
-        request.claimSec = 30 days + 1;
-        _refused(abi.encodeWithSelector(phase, 6, 30 days + 1, 60, 30 days));
-        _open(request);
-        request = _request();
-        request.samplingBps = 10_001;
-        _refused(abi.encodeWithSelector(IReviewExchange.AmountsInvalid.selector, REWARD, DEPOSIT, 10_001));
-        _open(request);
-        request = _request();
-        request.shardsPerSample = 0;
-        _refused(abi.encodeWithSelector(IReviewExchange.ShardsInvalid.selector, 4, 0));
-        _open(request);
-        vm.prank(COLLECTOR);
-        _refused(abi.encodeWithSelector(Payments.ValueWrong.selector, REWARD - 1, REWARD));
-        exchange.open{value: REWARD - 1}(_request());
     }
 }

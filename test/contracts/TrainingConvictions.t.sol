@@ -109,6 +109,25 @@ contract TrainingConvictionsTest is TrainingTest {
         rounds.convictOwner(id, terms, _owner(2), 1, _pairOf(_ownerKey(2), id, 1, A, B));
     }
 
+    function test_whoLeftIsNotTakenOutTwice() public {
+        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _afterARound();
+        vm.prank(_owner(0));
+        rounds.leaveTraining(id);
+        _inState(id, TrainingState.Joining);
+        _report(id, terms, 0);
+        _eq(rounds.training(id).owners, 4, "owners");
+    }
+
+    function test_aMalformedSignatureIsNobodys() public {
+        (uint256 id, IGradientRounds.TrainingTerms memory terms) = _committed();
+        IGradientRounds.SignedCommitment[2] memory two;
+        two[1].root = B;
+        vm.expectRevert(
+            abi.encodeWithSelector(IGradientRounds.OwnerSignatureInvalid.selector, id, address(0))
+        );
+        rounds.convictOwner(id, terms, address(0), 1, two);
+    }
+
     function test_aConvictionDoesNotUndoTheRoundThatRuns() public {
         (uint256 id, IGradientRounds.TrainingTerms memory terms) = _opened();
         _joinAll(id, terms, 6);

@@ -22,7 +22,7 @@ contract TrainingEndsTest is TrainingTest {
 
     function test_twoNoticesAboutThePresentRoundFailATraining() public {
         (uint256 id, IGradientRounds.TrainingTerms memory terms) = _committed();
-        uint8[2][4] memory bad = [[uint8(1), 1], [0, 1], [1, 4], [255, 2]];
+        uint8[2][5] memory bad = [[uint8(1), 1], [0, 1], [1, 0], [1, 4], [255, 2]];
         for (uint256 i; i < bad.length; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(IGradientRounds.NoticePointsInvalid.selector, bad[i][0], bad[i][1])
@@ -180,6 +180,11 @@ contract TrainingEndsTest is TrainingTest {
         rounds.claim(_claimOf(id, 1, address(0), first, _payoutLeaf(second)));
         vm.expectRevert(abi.encodeWithSelector(IGradientRounds.RoundClaimTooLarge.selector, id, 1, 2, 1));
         rounds.claim(_claimOf(id, 1, address(0), second, _payoutLeaf(first)));
+        first.amount = POT;
+        (id,) = _attestedWith(_pair(_payoutLeaf(first), OTHER));
+        rounds.claim(_claimOf(id, 1, address(0), first, OTHER));
+        (uint256 unclaimed,) = rounds.roundPurse(id, 1);
+        _eq(unclaimed, 0, "one payee may have all of it");
     }
 
     function test_onlyThePayeeWhoRefusesMoneyIsHurtByIt() public {

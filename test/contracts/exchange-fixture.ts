@@ -1,10 +1,10 @@
 /** An exchange on a development chain of its own, with a collector and providers. */
 import { id, keccak256, Wallet, ZeroAddress } from "ethers";
 import { buildContracts } from "../../contracts/build.ts";
-import { startDevChain } from "../../contracts/dev-chain.ts";
 import { deployExchange, ExchangeMarket } from "../../contracts/exchange.ts";
 import type { SessionRequest } from "../../contracts/exchange-commitments.ts";
 import { openProvider } from "../../contracts/provider.ts";
+import { startTestChain } from "./test-chain.ts";
 
 export const sampleDelaySec = 30;
 export const phaseSec = 200;
@@ -14,7 +14,7 @@ export type ExchangeFixture = Awaited<ReturnType<typeof startExchange>>;
 
 export async function startExchange() {
   await buildContracts();
-  const chain = await startDevChain();
+  const chain = await startTestChain();
   const provider = openProvider(chain.url, 31337);
   const wallets = chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider));
   const [collector, ...providers] = wallets as [Wallet, ...Wallet[]];

@@ -4,11 +4,11 @@ import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
-import { startDevChain } from "../../contracts/dev-chain.ts";
 import { type AttestationMessage, signAttestation, signFailure, signJoin } from "../../contracts/eip712.ts";
 import { type JobInput, Market, type OfferInput, type ThreeSignatures } from "../../contracts/market.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
+import { startTestChain } from "./test-chain.ts";
 
 export const algorithm = id("an algorithm");
 export const feeWei = 1_000n;
@@ -30,7 +30,7 @@ export type MarketFixture = Awaited<ReturnType<typeof startMarket>>;
 /** Deploys, registers three operators that approve {@link algorithm}, and makes them a set. */
 export async function startMarket() {
   await buildContracts();
-  const chain = await startDevChain();
+  const chain = await startTestChain();
   const provider: JsonRpcProvider = openProvider(chain.url, 31337);
   const wallets = chain.accounts.map(({ privateKey }) => new Wallet(privateKey, provider));
   const [deployer, seller, buyer, stranger] = wallets as [Wallet, Wallet, Wallet, Wallet];
