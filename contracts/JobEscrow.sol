@@ -6,7 +6,6 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
@@ -62,7 +61,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     /// @inheritdoc IJobEscrow
     function createJob(JobRequest calldata request) external payable returns (bytes32 job) {
-        return _createJob(request, type(uint96).max);
+        (job,) = _createJob(request);
     }
 
     /// @inheritdoc IJobEscrow
@@ -70,7 +69,10 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         try IERC20Permit(request.token).permit(
             msg.sender, address(this), permit.value, permit.deadlineSec, permit.v, permit.r, permit.s
         ) {} catch {}
-        return _createJob(request, Math.min(permit.value, type(uint96).max));
+        uint256 amount;
+        (job, amount) = _createJob(request);
+        // Asked afterwards: a limit handed in would be compiled into a second copy of much of {_createJob}.
+        if (amount > permit.value) revert AmountTooLarge(amount);
     }
 
     /// @inheritdoc IJobEscrow
@@ -261,8 +263,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         return JobStates.allowed(from, to);
     }
 
-    /// @param most The largest amount that the caller agrees to.
-    function _createJob(JobRequest calldata request, uint256 most) private nonReentrant returns (bytes32 job) {
+    function _createJob(JobRequest calldata request) private nonReentrant returns (bytes32 job, uint256 amount) {
         uint256 earliestSec = block.timestamp + MIN_DURATION_SEC;
         uint256 latestSec = block.timestamp + MAX_DURATION_SEC;
         if (request.deadlineSec < earliestSec || request.deadlineSec > latestSec) {
@@ -270,10 +271,10 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         }
         (bytes32 operatorSet, address[3] memory signers, uint256 fees) =
             operatorRegistry.quoteSet(request.members, request.algorithm, request.token);
-        (bytes32[] memory dataRoots, uint256 amount) =
-            _reserve(_facts(msg.sender, operatorSet, request), request.offers);
+        bytes32[] memory dataRoots;
+        (dataRoots, amount) = _reserve(_facts(msg.sender, operatorSet, request), request.offers);
         amount += fees;
-        if (amount > most) revert AmountTooLarge(amount);
+        if (amount > type(uint96).max) revert AmountTooLarge(amount);
 
         bytes32 specHash = MarketHashes.spec(
             JobSpec({

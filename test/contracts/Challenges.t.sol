@@ -222,7 +222,12 @@ contract ChallengesTest is DisputesTest {
         _challenge(told, 2, 0);
         _challenge(told, 3, 0);
         _contest(told, 0, 0);
-        _refused(told, 1, 1, abi.encodeWithSelector(IDisputes.ChallengeWindowClosed.selector, told.job, START + WINDOW));
+        _refused(
+            told,
+            1,
+            1,
+            abi.encodeWithSelector(IDisputes.ChallengeWindowClosed.selector, told.job, START + WINDOW)
+        );
         uint256 balance = members[1].balance;
         _respond(told, 2, 0);
         _eq(members[1].balance - balance, CHALLENGE_FEE, "paid for posting");

@@ -124,7 +124,12 @@ abstract contract DisputesTest is MarketTest {
 
     /// A job of the buyer whose operators attested to these shares.
     function _tell(Shares memory shares) internal returns (Told memory told) {
-        (told.job, told.terms) = _joined();
+        return _tellTo(BUYER, shares);
+    }
+
+    function _tellTo(address buyer, Shares memory shares) internal returns (Told memory told) {
+        (told.job, told.terms) = _fundAs(buyer);
+        _join(told.terms);
         told.shares = shares;
         told.parts = _partsOf(told.job, shares);
         bytes32 resultRoot = keccak256(abi.encode(told.parts));
@@ -160,7 +165,7 @@ abstract contract DisputesTest is MarketTest {
     }
 
     function _challenge(Told memory told, uint8 point, uint32 chunk) internal {
-        vm.prank(BUYER);
+        vm.prank(told.terms.buyer);
         disputes.challenge{value: CHALLENGE_FEE}(told.terms, told.outcome, told.parts, point, chunk);
     }
 
