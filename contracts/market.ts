@@ -416,12 +416,12 @@ export class Market extends MarketReader {
       const request = { to, data, value: valueWei };
       await this.#requireCode(request.to);
       const estimate = await signer.estimateGas(request);
+      const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
       if (this.onEstimate !== undefined) {
         const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
         const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;
-        this.onEstimate({ method, gas: estimate, mostWei: estimate * pricePerGas, valueWei });
+        this.onEstimate({ method, gas: estimate, mostWei: gasLimit * pricePerGas, valueWei });
       }
-      const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
       const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
       this.#broadcasting = sending.catch(() => undefined);
       const sent = await sending;

@@ -291,7 +291,7 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message:
       end === 0n
         ? `job ${shortId(job)} has no attested result`
-        : `the result of job ${shortId(job)} can no longer be disputed, since ${time(end)}`,
+        : `the result of job ${shortId(job)} can no longer be disputed: the job ended, or its challenge window did at ${time(end)}`,
   }),
   FeeWrong: ([sent, due]) => ({
     code: "FUNDS_MISSING",

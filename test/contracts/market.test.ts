@@ -175,6 +175,9 @@ describe("a transaction", () => {
     expect(gas).toBeLessThan(1_000_000n);
     expect(gas).toBeGreaterThanOrEqual(receipt.gasUsed);
     expect(mostWei).toBeGreaterThanOrEqual(receipt.gasUsed * receipt.gasPrice);
+    // What the chain lets it take, which is more than what it takes.
+    const { gasLimit, maxFeePerGas } = (await provider.getTransaction(receipt.hash))!;
+    expect(mostWei).toBeGreaterThanOrEqual(gasLimit * maxFeePerGas!);
     expect(await nonces[0]).toBe(nonce);
   });
 

@@ -5,7 +5,7 @@ import { operatorSetId } from "../../contracts/commitments.ts";
 import { signAttestation, signJoin } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
-import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
+import { exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
 import {
   algorithm,
   bytes32,
@@ -54,7 +54,7 @@ describe("an operator", () => {
     await expect(newcomer.registerOperator({ ...keys("n", signer), bondWei: 1n })).rejects.toMatchObject({
       code: "FUNDS_MISSING",
     });
-    await expect(newcomer.approve(algorithm)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(newcomer.approve(market.set.id, algorithm)).rejects.toMatchObject({ code: "STATE_INVALID" });
     await expect(newcomer.operator(wallets[10]!.address)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
@@ -92,12 +92,13 @@ describe("an operator", () => {
   });
 
   test("lists what it approves, without what it revoked", async () => {
-    const { of, owners } = market;
+    const { of, owners, set } = market;
     const other = id("another algorithm");
-    await of(owners[2]).approve(other);
-    expect(await of(owners[2]).approvals(owners[2].address)).toEqual([algorithm, other]);
-    await of(owners[2]).revoke(other);
-    expect(await of(owners[2]).approvals(owners[2].address)).toEqual([algorithm]);
+    const listed = () => of(owners[2]).approvals(owners[2].address, set.id);
+    await of(owners[2]).approve(set.id, other);
+    expect(await listed()).toEqual([algorithm, other]);
+    await of(owners[2]).revoke(set.id, other);
+    expect(await listed()).toEqual([algorithm]);
   });
 });
 
@@ -106,7 +107,7 @@ describe("an offer", () => {
     const { offer } = await market.publish("once");
     await expect(market.publish("once")).rejects.toMatchObject({
       code: "TERMS_REFUSED",
-      message: expect.stringContaining(`offer ${offer}`),
+      message: expect.stringContaining(`offer ${shortId(offer)}`),
     });
   });
 
@@ -138,7 +139,33 @@ describe("an offer", () => {
     expect(await of(stranger).offer(offer)).toMatchObject({ terms: openTerms(7n), active: false });
     await expect(market.fund([offer])).rejects.toMatchObject({
       code: "TERMS_REFUSED",
-      message: expect.stringContaining(`offer ${offer}`),
+      message: expect.stringContaining(`offer ${shortId(offer)}`),
+    });
+  });
+
+  test("is not used under other terms than the buyer has seen", async () => {
+    const { of, seller } = market;
+    const { offer } = await market.publish("dearer");
+    const terms = new Map([[offer, openTerms(priceWei)]]);
+    await of(seller).relist(offer, openTerms(priceWei + 1n));
+    await expect(market.fund([offer], 600, { terms })).rejects.toMatchObject({
+      code: "TERMS_REFUSED",
+      message: `offer ${shortId(offer)} has other terms now`,
+    });
+    await of(seller).relist(offer, openTerms(priceWei));
+    expect((await market.fund([offer], 600, { terms })).amountWei).toBe(priceWei + 3n * feeWei);
+  });
+
+  test("is of one operator set, and unknown to others", async () => {
+    const { of, stranger, members } = market;
+    const reversed = [...members].reverse() as [string, string, string];
+    await of(stranger).createSet(reversed);
+    const operatorSet = operatorSetId(reversed);
+    for (const owner of market.owners) await of(owner).approve(operatorSet, algorithm);
+    const { offer } = await market.publish("of one set");
+    await expect(market.fund([offer], 600, { operatorSet })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining(`no offer ${shortId(offer)} to this operator set`),
     });
   });
 
@@ -153,13 +180,8 @@ describe("an offer", () => {
 });
 
 describe("a job", () => {
-  const request = async (offers: bigint[], overrides: object = {}) => ({
-    algorithm,
-    operatorSet: market.set.id,
-    deadlineSec: (await market.nowSec()) + 600,
-    resultKey: bytes32("result key"),
-    offers,
-    spec: "0x7b7d",
+  const request = async (offers: string[], overrides: object = {}) => ({
+    ...(await market.jobInput(offers)),
     ...overrides,
   });
 
@@ -171,9 +193,8 @@ describe("a job", () => {
     const now = await market.nowSec();
     const wrong: [object, string][] = [
       [{ offers: [] }, "PARAMETER_INVALID"],
-      [{ offers: [second, first] }, "PARAMETER_INVALID"],
       [{ offers: [first, first] }, "PARAMETER_INVALID"],
-      [{ offers: [first, 999n] }, "NOT_FOUND"],
+      [{ offers: [first, bytes32("no offer")] }, "NOT_FOUND"],
       [{ algorithm: id("not approved") }, "ALGORITHM_NOT_APPROVED"],
       [{ operatorSet: bytes32("no set") }, "NOT_FOUND"],
       [{ deadlineSec: now }, "PARAMETER_INVALID"],
@@ -194,7 +215,7 @@ describe("a job", () => {
   test("keeps the signers, the fees and the prices of its funding", async () => {
     const { of, seller, owners, signers, stranger, deployment } = market;
     const { offer } = await market.publish("kept");
-    const { job, amountWei, specHash } = await market.fund([offer]);
+    const { job, amountWei } = await market.fund([offer]);
     const replaced = Wallet.createRandom();
     await of(seller).relist(offer, openTerms(priceWei * 3n));
     await of(owners[0]).updateOperator({ ...keys("new", replaced.address), feeWei: feeWei * 5n });
@@ -215,9 +236,7 @@ describe("a job", () => {
     ).toBe(3n * priceWei + 7n * feeWei);
     const sign = async (first: { signTypedData: Wallet["signTypedData"] }) =>
       (await Promise.all(
-        [first, signers[1], signers[2]].map((signer) =>
-          signJoin(signer as Wallet, deployment, { job, spec: specHash }),
-        ),
+        [first, signers[1], signers[2]].map((signer) => signJoin(signer as Wallet, deployment, { job })),
       )) as unknown as ThreeSignatures;
     await expect(of(stranger).join(job, await sign(replaced))).rejects.toMatchObject({
       code: "NOT_AUTHORISED",
@@ -241,10 +260,11 @@ describe("a job", () => {
     await market.pass(settings.unbondingSec);
     await operator.withdrawBond();
     await operator.registerOperator({ ...keys("returning", signer), feeWei: 3n * feeWei });
-    await operator.approve(algorithm);
     const members = [wallet.address, owners[1].address, owners[2].address] as [string, string, string];
     await operator.createSet(members);
     const operatorSet = operatorSetId(members);
+    for (const member of [operator, of(owners[1]), of(owners[2])])
+      await member.approve(operatorSet, algorithm);
     const { offer } = await of(seller).publishOffer({
       operatorSet,
       schemaHash: bytes32("schema"),
@@ -275,6 +295,7 @@ describe("a job", () => {
             seller: seller.address,
             rows: 7,
             terms: openTerms(2n * priceWei),
+            vouched: false,
             priceWei: 2n * priceWei,
           },
         ],
@@ -299,35 +320,30 @@ describe("a job", () => {
     const { root } = payoutTree([{ account: stranger.address, amountWei: 1n }]);
     await expect(market.attest(job, root)).rejects.toMatchObject({
       code: "STATE_INVALID",
-      message: `job ${job} is Funded and cannot become Attested`,
+      message: `job ${shortId(job)} is Funded and cannot become Attested`,
     });
     await expect(of(stranger).refund(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
     await expect(of(buyer).accept(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
     await market.join(job);
-    await expect(market.join(job)).rejects.toMatchObject({ message: `job ${job} is Joined already` });
+    await expect(market.join(job)).rejects.toMatchObject({
+      message: `job ${shortId(job)} is Joined already`,
+    });
 
-    const { inputRoot } = await of(stranger).job(job);
-    const attestation = {
-      job,
-      algorithm,
-      inputRoot: bytes32("other inputs"),
-      resultRoot: bytes32("r"),
-      payoutRoot: root,
-      budgetSpent: 0n,
-    };
+    const attestation = { job, resultRoot: bytes32("r"), payoutRoot: root, budgetSpent: 0n };
     const sign = async (message: typeof attestation) =>
       (await Promise.all(
         signers.map((signer) => signAttestation(signer, deployment, message)),
       )) as unknown as ThreeSignatures;
-    await expect(of(stranger).attest(attestation, await sign(attestation))).rejects.toMatchObject({
-      code: "COMMITMENT_MISMATCH",
-    });
-    const right = { ...attestation, inputRoot };
-    const signed = await sign(right);
-    await expect(
-      of(stranger).attest({ ...right, resultRoot: bytes32("altered") }, signed),
-    ).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
-    await of(stranger).attest(right, signed);
+    const signed = await sign(attestation);
+    // Of another job that is joined, the same words are another message.
+    const another = (await market.fund([offer])).job;
+    await market.join(another);
+    for (const altered of [{ resultRoot: bytes32("altered") }, { budgetSpent: 1n }, { job: another }]) {
+      await expect(of(stranger).attest({ ...attestation, ...altered }, signed)).rejects.toMatchObject({
+        code: "NOT_AUTHORISED",
+      });
+    }
+    await of(stranger).attest(attestation, signed);
     await expect(of(stranger).accept(job)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
     await expect(of(stranger).settle(job)).rejects.toMatchObject({
       code: "STATE_INVALID",
@@ -337,11 +353,11 @@ describe("a job", () => {
     await expect(of(stranger).refund(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
   });
 
-  test("is not attested after its deadline", async () => {
+  test("is not attested after its deadline and the grace", async () => {
     const { offer } = await market.publish("expired");
     const { job } = await market.fund([offer], 100);
     await market.join(job);
-    await market.pass(101);
+    await market.pass(100 + settings.graceSec + 1);
     const { root } = payoutTree([{ account: market.stranger.address, amountWei: 1n }]);
     await expect(market.attest(job, root)).rejects.toMatchObject({ code: "JOB_EXPIRED" });
     await market.of(market.stranger).refund(job);
@@ -349,9 +365,10 @@ describe("a job", () => {
 
   test("that does not exist is not found", async () => {
     const nobody = market.of(market.stranger);
-    await expect(nobody.job(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });
-    await expect(nobody.refund(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });
-    expect(await nobody.jobState(999n)).toBe("None");
+    const missing = bytes32("no job");
+    await expect(nobody.job(missing)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(nobody.refund(missing)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(await nobody.jobState(missing)).toBe("None");
   });
 });
 
@@ -381,7 +398,7 @@ describe("a payout", () => {
     await of(stranger).claim({ job, ...first });
     await expect(of(stranger).claim({ job, ...first })).rejects.toMatchObject({
       code: "STATE_INVALID",
-      message: `payout 0 of job ${job} was paid before`,
+      message: `payout 0 of job ${shortId(job)} was paid before`,
     });
     await expect(of(stranger).claim({ job, ...last })).rejects.toMatchObject({ code: "FUNDS_MISSING" });
     // Beyond the places in the job's own slot, too; and a later claim of the same word wipes out no earlier one.
@@ -389,7 +406,7 @@ describe("a payout", () => {
     for (const index of [128, 127, 112, 0]) {
       await expect(of(stranger).claim({ job, ...tree.payouts[index]! })).rejects.toMatchObject({
         code: "STATE_INVALID",
-        message: `payout ${index} of job ${job} was paid before`,
+        message: `payout ${index} of job ${shortId(job)} was paid before`,
       });
     }
     expect(held - (await provider.getBalance(deployment.jobEscrow))).toBe(amountWei);
@@ -402,7 +419,7 @@ describe("a connection", () => {
   test("without an account cannot send", async () => {
     const reader = new Market(market.deployment, market.provider);
     expect((await reader.operators()).length).toBeGreaterThanOrEqual(3);
-    await expect(reader.approve(algorithm)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await expect(reader.approve(market.set.id, algorithm)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
   });
 
   test("from an account without funds says so", async () => {
@@ -472,8 +489,10 @@ describe("a connection", () => {
   test("sends several transactions of one account at once without drawing a nonce twice", async () => {
     const operator = market.of(market.owners[1]);
     const algorithms = Array.from({ length: 6 }, (_, index) => id(`parallel ${index}`));
-    await Promise.all(algorithms.map((each) => operator.approve(each)));
-    expect(await operator.approvals(market.owners[1].address)).toEqual(expect.arrayContaining(algorithms));
+    await Promise.all(algorithms.map((each) => operator.approve(market.set.id, each)));
+    expect(await operator.approvals(market.owners[1].address, market.set.id)).toEqual(
+      expect.arrayContaining(algorithms),
+    );
   });
 
   test("gives the contract's reason also for a transaction that was refused when it was mined", async () => {
@@ -493,7 +512,7 @@ describe("a connection", () => {
       await pending(2);
       await provider.send("evm_mine", []);
       expect((await Promise.all(racing)).sort()).toEqual([
-        `STATE_INVALID: job ${job} is Refunded already`,
+        `STATE_INVALID: job ${shortId(job)} is Refunded already`,
         "mined",
       ]);
     } finally {
