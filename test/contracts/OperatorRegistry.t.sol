@@ -180,17 +180,6 @@ contract OperatorRegistryTest is MarketTest {
         _eq(operators.operators(refuser).bondWei, BOND, "still there");
     }
 
-    function test_whatIsRevokedIsNotApproved() public {
-        _true(operators.isApproved(members[1], ALGORITHM), "approved");
-        vm.prank(members[1]);
-        operators.revoke(ALGORITHM);
-        _true(!operators.isApproved(members[1], ALGORITHM), "revoked");
-        vm.expectRevert(
-            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, members[1], ALGORITHM)
-        );
-        operators.quoteSet(members, ALGORITHM);
-    }
-
     function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
         vm.prank(members[0]);
         operators.requestUnbond();
@@ -370,14 +359,17 @@ contract OperatorRegistryTest is MarketTest {
         operators.createSet(others);
     }
 
-    function test_onlyARegisteredSetOfThreeHasAPrice() public {
+    function test_onlyASetThatItsMembersApproveInHasAPrice() public {
         address[3] memory turned = [members[1], members[2], members[0]];
-        bytes32 unknown = keccak256(abi.encode(turned));
-        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, unknown));
-        operators.quoteSet(turned, ALGORITHM);
-        turned[2] = members[1];
-        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.MembersNotDistinct.selector, members[1]));
-        operators.quoteSet(turned, ALGORITHM);
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IOperatorRegistry.AlgorithmNotApproved.selector, keccak256(abi.encode(turned)), ALGORITHM, 0
+                )
+            );
+            operators.quoteSet(turned, ALGORITHM, address(0));
+            turned[2] = members[1];
+        }
     }
 
     function test_anUnknownSetHasNoMembers() public {

@@ -42,7 +42,8 @@ beforeAll(async () => {
   chain = await startDevChain();
   provider = openProvider(chain.url, 31337);
   const deployment = await deployMarket(new Wallet(chain.accounts[0]!.privateKey, provider), {
-    ...{ challengeWindowSec: 60, minBondWei: 1n, unbondingSec: 60 },
+    ...{ challengeWindowSec: 60, graceSec: 0, minBondWei: 1n, unbondingSec: 60 },
+    ...{ challengeFeeWei: 1n, responseSec: 60 },
     sampleDelaySec: 30,
   });
   market = new ExchangeMarket(deployment.reviewExchange, provider);
