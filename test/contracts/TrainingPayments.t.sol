@@ -85,6 +85,10 @@ contract TrainingPaymentsTest is TrainingTest {
         TestToken token = new TestToken();
         IGradientRounds.TrainingRequest memory request = _asked();
         request.token = address(token);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.acceptToken(address(token), 0);
+        }
         token.mint(MODEL_OWNER, 1e9);
         vm.prank(MODEL_OWNER);
         token.approve(address(rounds), 1e9);
