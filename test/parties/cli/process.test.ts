@@ -13,8 +13,8 @@ const address = (digit: string): string => `0x${digit.repeat(40)}`;
 const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
-  offerRegistry: address("2"),
   jobEscrow: address("3"),
+  disputes: address("4"),
   blockNumber: 1,
 };
 
