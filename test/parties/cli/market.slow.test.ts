@@ -163,8 +163,8 @@ describe("the command line on a running market, from an offer to the last claim"
     };
     expect((await words(`--offers ${strict}`)).split("; ")).toEqual([
       `offer ${strict.slice(0, 12)} has a privacy budget of rho 0.5 left, this job takes exact results`,
-      `offer ${strict.slice(0, 12)} asks for a purpose`,
       `offer ${strict.slice(0, 12)} is used with data of at least 2 sellers, this job has 1`,
+      `offer ${strict.slice(0, 12)} asks for a purpose`,
     ]);
     expect(await words(`--offers ${strict} --purpose teaching`)).not.toContain("purpose");
     // What no option names stays, the lists too.
