@@ -7,12 +7,14 @@ import {
   awaitShare,
   challengeShare,
   chunkCount,
+  contestPosted,
   contestResult,
   type Inspection,
   inspectResult,
-  resultFromChain,
+  type PostedChunk,
+  resultOf,
 } from "./dispute.ts";
-import { decodeResult, type JobResult, type Three } from "./result.ts";
+import type { JobResult } from "./result.ts";
 
 export interface DisputeOptions {
   /** The buyer agrees that a challenged share lets each operator put the result together. */
@@ -42,23 +44,17 @@ export async function disputeResult(
   id: string,
   options: DisputeOptions,
 ): Promise<DisputeEnd> {
-  const { market } = connection;
   const { onStep = () => {} } = options;
   const inspection = await inspectResult(connection, id);
-  const { finished, shares, lie } = inspection;
+  const { shares, lie } = inspection;
   if (lie !== undefined) {
     onStep(`the three shares of number ${lie} of the result are not on a line`);
     const { txHash } = await contestResult(connection, inspection);
-    const words = `the contradiction stands on chain and the money is back  tx ${txHash}`;
-    return { outcome: "contested", txHash, result: null, words };
+    return contestedEnd(txHash);
   }
   const missing = partyIndices.filter((point) => shares[point - 1] instanceof SymbolonError);
   if (missing.length === 0) {
-    const result = await decodeResult(
-      market,
-      finished,
-      shares as Three<Exclude<(typeof shares)[0], SymbolonError>>,
-    );
+    const result = await resultOf(connection, inspection);
     return {
       outcome: "sound",
       txHash: null,
@@ -70,6 +66,11 @@ export async function disputeResult(
   for (const point of missing) onStep(`party ${point}: ${(shares[point - 1] as SymbolonError).message}`);
   await requireConsent(connection, inspection, missing, options.disclose);
   return challengeAll(connection, inspection, missing, options);
+}
+
+function contestedEnd(txHash: string): DisputeEnd {
+  const words = `the contradiction stands on chain and the money is back  tx ${txHash}`;
+  return { outcome: "contested", txHash, result: null, words };
 }
 
 /** @throws TERMS_REFUSED with what it would cost and show */
@@ -104,7 +105,7 @@ async function challengeAll(
       onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
     );
   }
-  const posted = new Map<PartyIndex, readonly Uint8Array[]>();
+  const posted = new Map<PartyIndex, readonly PostedChunk[]>();
   for (const point of missing) {
     const nowSec = () => chainTimeSec(connection.market);
     const end = await awaitShare(connection, finished, point, nowSec, signal);
@@ -115,7 +116,12 @@ async function challengeAll(
     onStep(`party ${point} has posted its share`);
     posted.set(point, end.posted);
   }
-  const result = await resultFromChain(connection, inspection, posted);
+  const contested = await contestPosted(connection, inspection, posted);
+  if (contested !== undefined) {
+    onStep(`the three shares of number ${contested.coordinate} of the result are not on a line`);
+    return contestedEnd(contested.txHash);
+  }
+  const result = await resultOf(connection, inspection, posted);
   const words = "the missing shares are on chain, and the result is whole";
   return { outcome: "posted", txHash: null, result, words };
 }

@@ -5,12 +5,14 @@
  * to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { MarketEvent } from "../../contracts/market.ts";
+import { artifact } from "../../contracts/artifacts.ts";
+import type { ChunkOpening, Market, MarketEvent } from "../../contracts/market.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import { chunkElementBytes, chunkElements, openChunk, type ResultPayload, resultChunks } from "../result.ts";
+import type { RunMeasurement } from "../run-cost.ts";
 import type { BuyerConnection } from "./client.ts";
 import {
   decodeResult,
@@ -46,7 +48,9 @@ export async function inspectResult(
   const receive = async (point: PartyIndex): Promise<ResultPayload | SymbolonError> => {
     try {
       const sealed = await fetchCiphertext(connection, finished, point, patienceMs);
-      return await openPayload(finished, point, sealed, resultKey, market.deployment);
+      const payload = await openPayload(finished, point, sealed, resultKey, market.deployment);
+      requireLength(finished, point, payload);
+      return payload;
     } catch (error) {
       return toSymbolonError(error);
     }
@@ -55,13 +59,27 @@ export async function inspectResult(
   return { finished, shares, lie: findLie(finished, shares) };
 }
 
-/** The first coordinate that somebody lied about. */
-function findLie({ plan }: FinishedJob, shares: ReceivedShares): number | undefined {
+/**
+ * A party can commit to a share of another length than all three attested. No chunk of it can be shown to the chain, so
+ * it counts as missing: its operator has to post one of the right length, and cannot.
+ */
+function requireLength({ parts }: FinishedJob, point: PartyIndex, { share }: ResultPayload): void {
+  if (elementsOf(resultChunks(share)).length === parts.total) return;
+  throw new SymbolonError(
+    "RESULT_TAMPERED",
+    `the result share of party ${point} is not of the length that was attested`,
+  );
+}
+
+function findLie(finished: FinishedJob, shares: ReceivedShares): number | undefined {
   if (!allReceived(shares)) return undefined;
+  return firstLie(finished, shares.map(({ share }) => elementsOf(resultChunks(share))) as Three<bigint[]>);
+}
+
+/** The first coordinate that somebody lied about. */
+function firstLie({ plan }: FinishedJob, shares: Three<readonly bigint[]>): number | undefined {
   const { modulus } = fieldSpecs[plan.fieldBits];
-  const [first, second, third] = shares.map(({ share }) => elementsOf(resultChunks(share))) as Three<
-    bigint[]
-  >;
+  const [first, second, third] = shares;
   const found = first.findIndex((value, i) => (value + third[i]! - 2n * second[i]!) % modulus !== 0n);
   return found < 0 ? undefined : found;
 }
@@ -97,17 +115,80 @@ export async function contestResult(
     );
   }
   const chunk = Math.floor(lie / chunkElements);
+  const openings = partyIndices.map((point) => openReceived(finished, point, shares[point - 1]!, chunk));
+  return contestAt(market, finished, lie, openings as Three<ChunkOpening>);
+}
+
+/**
+ * The same where a share was posted that contradicts the others. What proves its chunks is not in the events, but in
+ * the transactions that posted them.
+ * @returns undefined where all coordinates are on a line
+ */
+export async function contestPosted(
+  { market }: BuyerConnection,
+  { finished, shares }: Inspection,
+  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+): Promise<{ coordinate: number; txHash: string } | undefined> {
+  const elements = partyIndices.map((point) => elementsOf(chunksAt(point, shares, posted)));
+  const lie = firstLie(finished, elements as Three<bigint[]>);
+  if (lie === undefined) return undefined;
+  const chunk = Math.floor(lie / chunkElements);
   const openings = partyIndices.map((point) => {
-    const { salt, share } = shares[point - 1]!;
-    return openChunk(originOf(finished.job, point), salt, share, chunk);
+    const share = shares[point - 1]!;
+    if (!(share instanceof SymbolonError)) return openReceived(finished, point, share, chunk);
+    return openingIn(market, posted.get(point)![chunk]!.txHash);
   });
-  const receipt = await market.contest(
-    finished.job.job,
-    finished.parts,
-    { chunk, place: lie % chunkElements },
-    openings as Three<(typeof openings)[number]>,
-  );
-  return { txHash: receipt.hash };
+  const shown = (await Promise.all(openings)) as Three<ChunkOpening>;
+  return { coordinate: lie, ...(await contestAt(market, finished, lie, shown)) };
+}
+
+function openReceived(
+  { job }: FinishedJob,
+  point: PartyIndex,
+  { salt, share }: ResultPayload,
+  chunk: number,
+): ChunkOpening {
+  return openChunk(originOf(job, point), salt, share, chunk);
+}
+
+/** @throws NOT_FOUND where a chunk was not posted by a plain call of the contract */
+async function openingIn({ provider, deployment }: Market, txHash: string): Promise<ChunkOpening> {
+  const sent = await provider.getTransaction(txHash);
+  const direct = sent?.to?.toLowerCase() === deployment.disputes.toLowerCase();
+  const call = direct ? artifact("Disputes").abi.parseTransaction({ data: sent.data }) : null;
+  if (call?.name !== "respond") {
+    throw new SymbolonError("NOT_FOUND", `transaction ${txHash} does not show what proves the posted chunk`, {
+      hint: "look for the call of respond in its trace; the chunk contradicts the other shares",
+    });
+  }
+  const { salt, attempt, elements, proof } = call.args.getValue("opening");
+  return {
+    ...{ salt, attempt: Number(attempt), proof: [...proof] },
+    elements: Buffer.from(elements.slice(2), "hex"),
+  };
+}
+
+async function contestAt(
+  market: Market,
+  { job, parts }: FinishedJob,
+  coordinate: number,
+  openings: Three<ChunkOpening>,
+): Promise<{ txHash: string }> {
+  const place = { chunk: Math.floor(coordinate / chunkElements), place: coordinate % chunkElements };
+  return { txHash: (await market.contest(job.job, parts, place, openings)).hash };
+}
+
+/** A party's share in chunks: as it was delivered, or posted. @throws why there is neither */
+function chunksAt(
+  point: PartyIndex,
+  shares: ReceivedShares,
+  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+): readonly Uint8Array[] {
+  const share = shares[point - 1]!;
+  if (!(share instanceof SymbolonError)) return resultChunks(share.share);
+  const chunks = posted.get(point);
+  if (chunks === undefined) throw share;
+  return chunks.map(({ elements }) => elements);
 }
 
 /** How many chunks each party's share of a result has. */
@@ -134,8 +215,13 @@ export async function challengeShare(
   }
 }
 
+export interface PostedChunk {
+  elements: Uint8Array;
+  txHash: string;
+}
+
 /** How a challenged share ended: posted as a whole, or its operator exposed and the money back. */
-export type ChallengeEnd = { posted: Uint8Array[] } | { exposed: string };
+export type ChallengeEnd = { posted: PostedChunk[] } | { exposed: string };
 
 /**
  * Waits until the chunks of a party are posted, or one is due; then shows that to the chain.
@@ -155,9 +241,12 @@ export async function awaitShare(
     const events = (await market.jobEvents(job)).filter(
       (event): event is MarketEvent & { point: number } => "point" in event && event.point === point,
     );
-    const posted = new Map<number, Uint8Array>();
+    const posted = new Map<number, PostedChunk>();
     for (const event of events) {
-      if (event.type === "ChunkPosted") posted.set(event.chunk, Buffer.from(event.elements.slice(2), "hex"));
+      if (event.type === "ChunkPosted") {
+        const elements = Buffer.from(event.elements.slice(2), "hex");
+        posted.set(event.chunk, { elements, txHash: event.txHash });
+      }
       if (event.type === "OperatorExposed") return { exposed: event.txHash };
     }
     if (posted.size === count) return { posted: Array.from({ length: count }, (_, i) => posted.get(i)!) };
@@ -172,31 +261,39 @@ export async function awaitShare(
   }
 }
 
-/** The result with shares that were posted on chain in the place of those that were not delivered. */
-export async function resultFromChain(
+/**
+ * The result of what was delivered and what was posted on chain. Made of the numbers that the parties attested: what
+ * stands around them in a delivered share is attested by nobody.
+ */
+export async function resultOf(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly Uint8Array[]>,
+  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]> = new Map(),
 ): Promise<JobResult> {
   const { plan, parts } = finished;
+  const { modulus } = fieldSpecs[plan.fieldBits];
   const kernel = await createKernel(plan.fieldBits);
-  const received = shares.find((share) => !(share instanceof SymbolonError));
-  if (received === undefined || received instanceof SymbolonError) {
-    throw new SymbolonError(
-      "STATE_INVALID",
-      "no party has delivered its share, so none says how long it ran",
-    );
-  }
+  const told = shares.flatMap((share) => (share instanceof SymbolonError ? [] : [share]));
   const whole = partyIndices.map((point) => {
-    const share = shares[point - 1]!;
-    if (!(share instanceof SymbolonError)) return share;
-    const chunks = posted.get(point);
-    if (chunks === undefined) throw share;
+    const elements = elementsOf(chunksAt(point, shares, posted));
     const values = kernel.allocate(parts.total);
-    kernel.fromBigints(values, elementsOf(chunks));
-    const format = { rows: parts.total, cols: 1, fracBits: 0, point };
+    kernel.fromBigints(
+      values,
+      elements.map((element) => element % modulus),
+    );
+    const share = encodeShare(kernel, values, { rows: parts.total, cols: 1, fracBits: 0, point });
+    const own = shares[point - 1]!;
     // What the party measured came with its delivery; another one measured the same rounds.
-    return { share: encodeShare(kernel, values, format), measurement: received.measurement };
+    const { measurement } = own instanceof SymbolonError ? (told[0] ?? unmeasured) : own;
+    return { share, measurement };
   });
   return decodeResult(market, finished, whole as Three<(typeof whole)[number]>);
 }
+
+/** Of a run of which no party has told. */
+const unmeasured: { measurement: RunMeasurement } = {
+  measurement: {
+    ...{ rounds: 0, framesSent: 0, bytesSent: 0, bytesReceived: 0, openings: {} },
+    ...{ localMs: 0, waitingMs: 0, protocols: {}, seconds: 0, links: {} },
+  },
+};

@@ -1,9 +1,9 @@
 import { ZeroAddress } from "ethers";
 import { describe, expect, test } from "vitest";
 import type { MarketEvent, MarketEventBody } from "../../contracts/market-events.ts";
-import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
+import { exactMicroRho, openRules, openTerms } from "../../contracts/use-terms.ts";
 import { MarketLedger } from "../../parties/ledger.ts";
-import { payoutEntries } from "../../parties/payout-plan.ts";
+import { payoutEntries, payoutPlan } from "../../parties/payout-plan.ts";
 
 const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
 const hash = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
@@ -140,4 +140,132 @@ describe("the ledger", () => {
     ];
     for (const body of bodies) expect(() => market().apply(at(body))).toThrow(missing);
   });
+});
+
+describe("prices by credential", () => {
+  const token = account(77);
+  const rules = { ...openRules, issuer: account(60), discountBps: 2500 };
+
+  test("are those of the offers that the chain vouched for in that job, rounded up", () => {
+    const ledger = market();
+    ledger.apply(at({ type: "OfferRelisted", offer: offer(1), terms: { ...openTerms(101n), rules } }));
+    ledger.apply(at({ type: "OfferRelisted", offer: offer(2), terms: { ...openTerms(200n), rules } }));
+    ledger.apply(at({ type: "OfferVouched", job: job(1), offer: offer(1) }));
+    // 101 less a quarter is 75.75.
+    const first = ledger.apply(at(funded(1, [1, 2], 76n + 200n + 33n)))!;
+    expect(payoutEntries(first.payout).map(({ amountWei }) => amountWei)).toEqual([76n, 200n, 10n, 11n, 12n]);
+    // The next job shows no credential.
+    const second = ledger.apply(at(funded(2, [1], 101n + 33n)))!;
+    expect(payoutEntries(second.payout)[0]?.amountWei).toBe(101n);
+  });
+
+  test("and fees in a token are those that the operators asked for at the funding", () => {
+    const ledger = market();
+    const terms = { ...openTerms(500n), rules: { ...openRules, token } };
+    ledger.apply(at({ type: "OfferRelisted", offer: offer(1), terms }));
+    const upper = token.toUpperCase().replace("0X", "0x");
+    members.forEach((operator, i) => {
+      ledger.apply(at({ type: "TokenAccepted", operator, token: upper, fee: BigInt(i + 1) }));
+    });
+    const paid = ledger.apply(at(funded(1, [1], 506n, token)))!;
+    ledger.apply(at({ type: "TokenAccepted", operator: members[0], token, fee: 99n }));
+    const { entries, tree } = payoutPlan(paid.payout);
+    expect(entries.map(({ account: to, amountWei }) => [to, amountWei])).toEqual([
+      [account(51), 500n],
+      [members[0], 1n],
+      [members[1], 2n],
+      [members[2], 3n],
+    ]);
+    expect(tree.payouts.reduce((sum, { amountWei }) => sum + amountWei, 0n)).toBe(paid.amountWei);
+    expect(paid.token).toBe(token);
+    // Who takes no tokens any more cannot have been paid in them.
+    ledger.apply(at({ type: "TokenRefused", operator: members[1], token: upper }));
+    expect(() => ledger.apply(at(funded(2, [1], 602n, token)))).toThrow(
+      expect.objectContaining({ code: "STATE_INVALID" }),
+    );
+  });
+});
+
+describe("operators", () => {
+  test("take no new jobs while they pause, and none after they were slashed", () => {
+    const ledger = market();
+    const active = () => ledger.operator(members[0])?.active;
+    ledger.apply(at({ type: "OperatorPaused", operator: members[0] }));
+    expect(active()).toBe(false);
+    // An update is no resumption.
+    ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
+    expect(active()).toBe(false);
+    ledger.apply(at({ type: "OperatorResumed", operator: members[0] }));
+    expect(active()).toBe(true);
+    const slashed = { operator: members[0], beneficiary: account(90), bondWei: 10n, rewardWei: 1n };
+    ledger.apply(at({ type: "OperatorSlashed", ...slashed }));
+    expect(active()).toBe(false);
+    expect(ledger.operator(members[1])?.active).toBe(true);
+  });
+
+  test("keep their approvals and fees when they change their keys", () => {
+    const ledger = market();
+    const [operator] = members;
+    ledger.apply(at({ type: "AlgorithmApproved", operator, operatorSet: set, algorithm: hash(13) }));
+    ledger.apply(at({ type: "TokenAccepted", operator, token: account(77), fee: 5n }));
+    ledger.apply(at({ ...registered(operator, 21n), type: "OperatorUpdated" } as MarketEventBody));
+    const known = ledger.operator(operator)!;
+    expect(known.approved.get(set)?.has(hash(13))).toBe(true);
+    expect([known.feeWei, known.tokenFees.get(account(77))]).toEqual([21n, 5n]);
+  });
+});
+
+describe("challenges", () => {
+  const asked = (n: number, chunk: number, point = 1) => ({
+    job: job(n),
+    operator: members[point - 1]!,
+    point,
+    chunk,
+  });
+  const open = (ledger: MarketLedger) =>
+    [...ledger.challenges.values()].map((c) => [c.job, c.point, c.chunk, c.dueSec]);
+
+  test("are open until their chunk is posted or their operator exposed", () => {
+    const ledger = market();
+    ledger.apply(at(funded(1, [1], 133n)));
+    ledger.apply(at({ type: "ChunkChallenged", ...asked(1, 0), dueSec: 70 }));
+    ledger.apply(at({ type: "ChunkChallenged", ...asked(1, 1), dueSec: 71 }));
+    ledger.apply(at({ type: "ChunkChallenged", ...asked(1, 0, 2), dueSec: 72 }));
+    ledger.apply(at({ type: "JobDisputed", job: job(1) }));
+    expect(ledger.jobs.get(job(1))?.state).toBe("Disputed");
+    expect(open(ledger)).toEqual([
+      [job(1), 1, 0, 70],
+      [job(1), 1, 1, 71],
+      [job(1), 2, 0, 72],
+    ]);
+    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), elements: "0x" }));
+    expect(open(ledger)).toEqual([
+      [job(1), 1, 1, 71],
+      [job(1), 2, 0, 72],
+    ]);
+    ledger.apply(at({ type: "OperatorExposed", ...asked(1, 0, 2) }));
+    ledger.apply(at({ type: "JobRefunded", job: job(1), buyer: account(90), amountWei: 133n }));
+    // The other one is owed all the same.
+    expect(open(ledger)).toEqual([[job(1), 1, 1, 71]]);
+    expect(ledger.jobs.get(job(1))?.state).toBe("Refunded");
+  });
+
+  test("leave a job that was disputed to be settled once they are answered", () => {
+    const ledger = market();
+    ledger.apply(at(funded(1, [1], 133n)));
+    ledger.apply(at({ type: "ChunkChallenged", ...asked(1, 0), dueSec: 70 }));
+    ledger.apply(at({ type: "JobDisputed", job: job(1) }));
+    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), elements: "0x" }));
+    ledger.apply(at({ type: "JobSettled", job: job(1), payoutRoot: hash(2) }));
+    expect([ledger.jobs.get(job(1))?.state, ledger.challenges.size]).toEqual(["Settled", 0]);
+  });
+});
+
+test("a replaced offer is not for sale, and what replaces it is", () => {
+  const ledger = market();
+  ledger.apply(at(published(3, 300n)));
+  ledger.apply(
+    at({ type: "OfferReplaced", offer: offer(1), replacement: offer(3), budgetLeftMicroRho: exactMicroRho }),
+  );
+  expect([1, 2, 3].map((n) => ledger.offers.get(offer(n))?.active)).toEqual([false, true, true]);
 });

@@ -7,8 +7,10 @@ import { createKernel, type FieldBits, fieldBits, type Kernel } from "../../mpc/
 import { encodeShare } from "../../parties/data-set.ts";
 import {
   chunkElements,
+  chunkSalt,
   decodeResultPayload,
   encodeResultPayload,
+  openChunk,
   partyResultRoot,
   partyResultTree,
   type ResultParts,
@@ -185,5 +187,55 @@ describe("the roots", () => {
     ]) {
       expect(resultRoot(other)).not.toBe(root);
     }
+  });
+});
+
+describe("an opened chunk", () => {
+  const values = Array.from({ length: 130 }, (_, i) => BigInt(i * 7919));
+  const share = () => shareOf(values);
+
+  /** The leaf as the contract computes it, by hand. */
+  function leafOf(opening: ReturnType<typeof openChunk>, chunk: number): string {
+    const types = ["bytes32", "bytes32", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
+    const elements = keccak256(opening.elements);
+    const { jobId, operator, point } = origin;
+    const facts = [opening.salt, jobId, opening.attempt, operator, point, chunk, values.length, elements];
+    return keccak256(keccak256(abi.encode(types, facts)));
+  }
+
+  /** Pairs are hashed in order of their size, as OpenZeppelin's contracts do it. */
+  function rootFrom(leaf: string, proof: readonly string[]): string {
+    return proof.reduce((hashed, sibling) => {
+      const [low, high] = BigInt(hashed) < BigInt(sibling) ? [hashed, sibling] : [sibling, hashed];
+      return keccak256(`${low}${high.slice(2)}`);
+    }, leaf);
+  }
+
+  test.each([
+    [0, 64],
+    [1, 64],
+    [2, 2],
+  ])("%i proves its %i elements under the party's root", (chunk, length) => {
+    const opening = openChunk(origin, salt, share(), chunk);
+    expect(opening.elements.length).toBe(16 * length);
+    const first = Buffer.from(opening.elements.subarray(0, 16)).toString("hex");
+    expect(BigInt(`0x${first}`)).toBe(values[64 * chunk]);
+    const root = partyResultRoot(origin, salt, share());
+    expect(rootFrom(leafOf(opening, chunk), opening.proof)).toBe(root);
+    // In its place only.
+    expect(rootFrom(leafOf(opening, chunk + 1), opening.proof)).not.toBe(root);
+  });
+
+  test("has a salt of its own, which tells nothing about those of the others", () => {
+    const salts = [0, 1, 2].map((chunk) => openChunk(origin, salt, share(), chunk).salt);
+    expect(new Set(salts).size).toBe(3);
+    expect(salts).not.toContain(`0x${Buffer.from(salt).toString("hex")}`);
+    expect(salts[2]).toBe(chunkSalt(salt, 2));
+    expect(chunkSalt(new Uint8Array(32).fill(8), 2)).not.toBe(salts[2]);
+  });
+
+  test("is one that the share has", () => {
+    const usage = expect.objectContaining({ code: "USAGE" });
+    for (const chunk of [3, -1, 0.5]) expect(() => openChunk(origin, salt, share(), chunk)).toThrow(usage);
   });
 });

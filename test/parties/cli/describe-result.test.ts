@@ -1,10 +1,11 @@
+import { id } from "ethers";
 import { describe, expect, it } from "vitest";
 import type { ResultFile } from "../../../parties/buyer/result.ts";
 import { describeResult } from "../../../parties/cli/describe-result.ts";
 import { Output } from "../../../parties/cli/output.ts";
 
 const file = {
-  job: "1",
+  job: id("job 1"),
   algorithm: { id: "jiff-program", version: "1.0.0", hash: "0x00" },
   rows: 3,
   inputs: { outOfRange: "refuse", bounds: {} },

@@ -9,6 +9,8 @@ import { runCli } from "./run-cli.ts";
 let shared: SharedMarket;
 let folder = "";
 let env: Record<string, string> = {};
+/** Names of the first offer, of the second with more terms, and of the job. */
+let [offer, strict, job] = ["", "", ""];
 const file = (name: string): string => join(folder, name);
 
 beforeAll(async () => {
@@ -53,15 +55,16 @@ describe("the command line on a running market, from an offer to the last claim"
       "seller offer --keys seller.json --data data.csv --price 0.01eth",
     );
     expect(status).toBe(0);
+    offer = document.offer;
     expect(document).toMatchObject({
-      offer: "1",
+      offer: expect.stringMatching(/^0x[0-9a-f]{64}$/),
       rows: 3,
       columns: 2,
       terms: { priceWei: "10000000000000000" },
     });
     const browsed = await symbolon("buyer browse");
     expect(browsed.document.offers).toMatchObject([
-      { offer: "1", rows: 3, schema: { columns: [{ name: "x" }, { name: "y" }] } },
+      { offer, rows: 3, schema: { columns: [{ name: "x" }, { name: "y" }] } },
     ]);
   });
 
@@ -74,45 +77,55 @@ describe("the command line on a running market, from an offer to the last claim"
       2,
       "KEY_INVALID",
     ]);
-    expect(await refused("buyer run nothing --offers 1 --keys buyer.json")).toEqual([2, "ALGORITHM_UNKNOWN"]);
-    expect(await refused('buyer run statistics --offers 1 --keys buyer.json --params {"a":1}')).toEqual([
+    expect(await refused(`buyer run nothing --offers ${offer} --keys buyer.json`)).toEqual([
       2,
-      "PARAMETER_INVALID",
+      "ALGORITHM_UNKNOWN",
     ]);
-    expect(await refused("buyer run statistics --offers 7 --keys buyer.json")).toEqual([2, "NOT_FOUND"]);
-    expect(await refused("buyer run statistics --offers 1 --keys poor.json")).toEqual([3, "FUNDS_MISSING"]);
-    expect(await refused("buyer run statistics --offers 1 --keys buyer.json --max-price 1gwei")).toEqual([
+    expect(
+      await refused(`buyer run statistics --offers ${offer} --keys buyer.json --params {"a":1}`),
+    ).toEqual([2, "PARAMETER_INVALID"]);
+    expect(await refused(`buyer run statistics --offers 0x${"77".repeat(32)} --keys buyer.json`)).toEqual([
+      2,
+      "NOT_FOUND",
+    ]);
+    // Names have four digits at least: a number is none.
+    expect(await refused("buyer run statistics --offers 7 --keys buyer.json")).toEqual([2, "USAGE"]);
+    expect(await refused(`buyer run statistics --offers ${offer} --keys poor.json`)).toEqual([
       3,
       "FUNDS_MISSING",
     ]);
+    expect(
+      await refused(`buyer run statistics --offers ${offer} --keys buyer.json --max-price 1gwei`),
+    ).toEqual([3, "FUNDS_MISSING"]);
     expect(await refused("seller claim --keys seller.json")).toEqual([3, "STATE_INVALID"]);
   });
 
   it("runs a job and writes its result", async () => {
     const { status, document } = await symbolon(
-      "buyer run statistics --offers 1 --keys buyer.json --out result.json",
+      `buyer run statistics --offers ${offer} --keys buyer.json --out result.json`,
     );
     expect(status).toBe(0);
+    job = document.job;
     expect(document.model.columns.x).toMatchObject({ count: 3 });
     expect(document.model.columns.x.mean).toBeCloseTo(2, 4);
     expect(JSON.parse(await readFile(file("result.json"), "utf8"))).toEqual(document);
-    expect((await symbolon("buyer status 1")).document).toMatchObject({
+    expect((await symbolon(`buyer status ${job.slice(0, 10)}`)).document).toMatchObject({
       state: "Attested",
       joins: [1, 2, 3],
     });
   });
 
   it("opens the result for its key alone, and pays after it is accepted", async () => {
-    expect(await refused("buyer result 1 --keys poor.json")).toEqual([2, "KEY_INVALID"]);
-    expect((await symbolon("buyer accept 1 --keys buyer.json")).status).toBe(0);
+    expect(await refused(`buyer result ${job} --keys poor.json`)).toEqual([2, "KEY_INVALID"]);
+    expect((await symbolon(`buyer accept ${job} --keys buyer.json`)).status).toBe(0);
     expect((await symbolon("seller earnings --keys seller.json")).document).toMatchObject({
       claimableWei: "10000000000000000",
-      jobs: [{ job: "1", state: "claimable" }],
+      jobs: [{ job, state: "claimable" }],
     });
     expect((await symbolon("seller claim --keys seller.json")).document).toMatchObject({
       amountWei: "10000000000000000",
     });
-    expect((await symbolon("operator claim --keys operator.json")).document).toMatchObject({ jobs: ["1"] });
+    expect((await symbolon("operator claim --keys operator.json")).document).toMatchObject({ jobs: [job] });
     expect((await symbolon("operator status --keys operator.json")).document).toMatchObject({
       status: "Active",
       claimableWei: "0",
@@ -121,7 +134,7 @@ describe("the command line on a running market, from an offer to the last claim"
   });
 
   it("exports the job's record, verifies it offline and with the chain, and catches an altered one", async () => {
-    expect((await symbolon("bundle 1 --out job.json")).status).toBe(0);
+    expect((await symbolon(`bundle ${job} --out job.json`)).status).toBe(0);
     expect((await symbolon("verify job.json")).document).toMatchObject({ valid: true });
     expect((await symbolon(`verify job.json --rpc ${env.SYMBOLON_RPC}`)).document.valid).toBe(true);
     const text = await readFile(file("job.json"), "utf8");
@@ -134,9 +147,10 @@ describe("the command line on a running market, from an offer to the last claim"
     const offered = await symbolon(
       "seller offer --keys seller.json --data data.csv --price 1gwei --min-sellers 2 --budget-rho 0.5 --expires 2099-01-01 --allow-algorithm statistics --allow-purpose teaching",
     );
+    strict = offered.document.offer;
     expect(offered).toMatchObject({
       status: 0,
-      document: { offer: "2", terms: { minSellers: 2, expirySec: Date.parse("2099-01-01") / 1000 } },
+      document: { terms: { minSellers: 2, expirySec: Date.parse("2099-01-01") / 1000 } },
     });
     expect((await symbolon("buyer browse")).document.offers[1]).toMatchObject({
       budgetMicroRho: "500000",
@@ -147,22 +161,22 @@ describe("the command line on a running market, from an offer to the last claim"
       expect([status, document.error.code]).toEqual([3, "TERMS_REFUSED"]);
       return document.error.message;
     };
-    expect((await words("--offers 2")).split("; ")).toEqual([
-      "offer 2 has a privacy budget of rho 0.5 left, this job takes exact results",
-      "offer 2 asks for a purpose",
-      "offer 2 is used with data of at least 2 sellers, this job has 1",
+    expect((await words(`--offers ${strict}`)).split("; ")).toEqual([
+      `offer ${strict.slice(0, 12)} has a privacy budget of rho 0.5 left, this job takes exact results`,
+      `offer ${strict.slice(0, 12)} is used with data of at least 2 sellers, this job has 1`,
+      `offer ${strict.slice(0, 12)} asks for a purpose`,
     ]);
-    expect(await words("--offers 2 --purpose teaching")).not.toContain("purpose");
+    expect(await words(`--offers ${strict} --purpose teaching`)).not.toContain("purpose");
     // What no option names stays, the lists too.
     const { terms } = offered.document;
-    const priced = await symbolon("seller relist 2 --price 2gwei --keys seller.json");
+    const priced = await symbolon(`seller relist ${strict} --price 2gwei --keys seller.json`);
     expect(priced.document.terms).toEqual({ ...terms, priceWei: "2000000000" });
-    expect(await words("--offers 2")).toContain("at least 2 sellers");
-    const relisted = await symbolon("seller relist 2 --min-sellers 0 --keys seller.json");
+    expect(await words(`--offers ${strict}`)).toContain("at least 2 sellers");
+    const relisted = await symbolon(`seller relist ${strict} --min-sellers 0 --keys seller.json`);
     expect(relisted.document).toMatchObject({ terms: { minSellers: 0 }, budgetLeftMicroRho: "500000" });
-    expect((await refused("seller return-budget 1 --keys seller.json"))[1]).toBe("STATE_INVALID");
-    expect(await words("--offers 2 --purpose teaching")).toBe(
-      "offer 2 has a privacy budget of rho 0.5 left, this job takes exact results",
+    expect((await refused(`seller return-budget ${job} --keys seller.json`))[1]).toBe("STATE_INVALID");
+    expect(await words(`--offers ${strict} --purpose teaching`)).toBe(
+      `offer ${strict.slice(0, 12)} has a privacy budget of rho 0.5 left, this job takes exact results`,
     );
   });
 
@@ -181,14 +195,19 @@ describe("the command line on a running market, from an offer to the last claim"
   });
 
   it("changes and withdraws the offer, after which nobody can use it", async () => {
-    expect((await symbolon("seller relist 1 --price 5gwei --keys seller.json")).document).toMatchObject({
+    expect(
+      (await symbolon(`seller relist ${offer.slice(0, 8)} --price 5gwei --keys seller.json`)).document,
+    ).toMatchObject({
       terms: { priceWei: "5000000000" },
     });
-    expect((await symbolon("seller withdraw-offer 1 --keys seller.json")).status).toBe(0);
+    expect((await symbolon(`seller withdraw-offer ${offer} --keys seller.json`)).status).toBe(0);
     expect((await symbolon("seller offers --keys seller.json")).document.offers).toMatchObject([
       { active: false, jobs: 1 },
       { active: true, jobs: 0 },
     ]);
-    expect(await refused("buyer run statistics --offers 1 --keys buyer.json")).toEqual([3, "TERMS_REFUSED"]);
+    expect(await refused(`buyer run statistics --offers ${offer} --keys buyer.json`)).toEqual([
+      3,
+      "TERMS_REFUSED",
+    ]);
   });
 });

@@ -16,6 +16,7 @@ const deployment = {
   jobEscrow: address("3"),
   gradientRounds: address("4"),
   reviewExchange: address("5"),
+  disputes: address("4"),
   blockNumber: 1,
 };
 

@@ -1,4 +1,4 @@
-/** The desk by itself: what it answers, when, and what it keeps. On a real chain: test/parties/buyer/dispute.test.ts. */
+/** The desk by itself: what it answers, when, and what it keeps. On a real chain: test/parties/buyer/dispute.slow.test.ts. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

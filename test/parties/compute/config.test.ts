@@ -10,6 +10,7 @@ const deployment = {
   chainId: 31337,
   operatorRegistry: address("1"),
   jobEscrow: address("3"),
+  disputes: address("6"),
   gradientRounds: address("4"),
   reviewExchange: address("5"),
   blockNumber: 1,

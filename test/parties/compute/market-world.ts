@@ -60,7 +60,7 @@ export class MarketWorld {
   readonly logged: string[] = [];
   readonly nodes = new Map<PartyIndex, RunningNode>();
   readonly resultKey: DiffieHellmanKey = createKeys("buyer").resultKey;
-  /** Accounts 5 to 8 sell, the ones after buy, each once. */
+  /** Accounts 5 to 8 sell, the ones after buy, each once before one buys again. */
   #buyer = 8;
 
   private constructor(
@@ -200,7 +200,7 @@ export class MarketWorld {
   }
 
   buyer(): { client: BuyerClient; market: Market; address: string } {
-    this.#buyer += 1;
+    this.#buyer = this.#buyer + 1 < this.chain.accounts.length ? this.#buyer + 1 : 9;
     const { market, address } = this.account(this.#buyer);
     const client = new BuyerClient({
       bridge: this.client,
