@@ -474,7 +474,11 @@ test("a disputed job shows its open challenges, and is settled when there are no
   await market.fund(app, jobOf(1));
   const [jobId, timestampSec] = [jobOf(1), Math.floor(Date.now() / 1000) - 100];
   const roots = { resultRoot: hashOf("r"), payoutRoot: hashOf("p"), budgetSpent: "0" };
-  const challenged = { type: "ChunkChallenged" as const, ...chunk, dueSec: Math.floor(Date.now() / 1000) + 1000 };
+  const challenged = {
+    type: "ChunkChallenged" as const,
+    ...chunk,
+    dueSec: Math.floor(Date.now() / 1000) + 1000,
+  };
   market.chain.mine(
     [
       { jobId, event: { type: "Joined" } },

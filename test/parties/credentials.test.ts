@@ -20,6 +20,8 @@ const deployment = {
   operatorRegistry: address("1"),
   jobEscrow: address("3"),
   disputes: address("4"),
+  gradientRounds: address("5"),
+  reviewExchange: address("6"),
   blockNumber: 1,
 };
 const issuer = createKeys("seller").account;

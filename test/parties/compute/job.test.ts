@@ -131,7 +131,9 @@ describe("a job", () => {
     const { market, fund } = await fundJob(120);
     const job = await fund();
     await expect.poll(async () => (await world.client.job(job)).joins).toEqual([1, 2]);
-    await world.provider.send("evm_increaseTime", [121]);
+    // To the second after it: the chain's own clock may be behind the one that the deadline was counted from.
+    const { deadlineSec } = await market.job(job);
+    await world.provider.send("evm_setNextBlockTimestamp", [deadlineSec + 1]);
     await world.provider.send("evm_mine", []);
     await expect.poll(() => market.jobState(job), { timeout: 30_000 }).toBe("Refunded");
     expect(world.logged.join("")).not.toContain('"level":60');
