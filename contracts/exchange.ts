@@ -32,6 +32,7 @@ import {
 } from "./exchange-commitments.ts";
 import { toExchangeError } from "./exchange-reasons.ts";
 import { type SeatState, type SessionState, seatStates, sessionStates } from "./exchange-states.ts";
+import { type GasEstimate, minedTimeoutMs, Transactions } from "./transactions.ts";
 
 /** A registration with the facts of its steps, as far as it has come. */
 export interface Registration {
@@ -60,10 +61,6 @@ export type ExchangeEvent =
   | ({ type: "DepositForfeited"; deposit: bigint; compensation: bigint } & Seat)
   | { type: "SessionClosed"; session: string; refund: bigint };
 
-/** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
-const gasMarginPercent = 15n;
-const minedTimeoutMs = 180_000;
-
 /** Deploys an exchange. @param sampleDelaySec longer than the chain's reorganisations */
 export async function deployExchange(signer: Signer, sampleDelaySec: number): Promise<string> {
   const { abi, bytecode } = artifact("ReviewExchange");
@@ -76,21 +73,21 @@ export async function deployExchange(signer: Signer, sampleDelaySec: number): Pr
   }
 }
 
-export interface ExchangeOptions {
-  /** Told of every call before it is sent, with the gas that it may take. */
-  onEstimate?: (method: string, gasLimit: bigint) => void;
-}
-
 export class ExchangeMarket {
   readonly address: string;
   readonly #runner: Signer | Provider;
-  readonly #onEstimate: NonNullable<ExchangeOptions["onEstimate"]>;
+  readonly #transactions: Transactions;
 
-  constructor(address: string, runner: Signer | Provider, options: ExchangeOptions = {}) {
-    if (runner.provider === null) throw new SymbolonError("CONFIG_INVALID", "the account has no provider");
+  /** @throws CONFIG_INVALID for a signer without a provider */
+  constructor(address: string, runner: Signer | Provider) {
+    this.#transactions = new Transactions(runner);
     this.address = address;
     this.#runner = runner;
-    this.#onEstimate = options.onEstimate ?? (() => {});
+  }
+
+  /** Called before a transaction is sent. */
+  set onEstimate(listener: (estimate: GasEstimate) => void) {
+    this.#transactions.onEstimate = listener;
   }
 
   // ---- collector -----------------------------------------------------------------------------------
@@ -99,7 +96,7 @@ export class ExchangeMarket {
   async open(
     request: SessionRequest,
   ): Promise<{ receipt: TransactionReceipt; session: string; terms: SessionTerms }> {
-    const terms = sessionTerms(await this.#signer().getAddress(), request);
+    const terms = sessionTerms(await this.#transactions.signer.getAddress(), request);
     const receipt = await this.#send("open", [request], request.token === ZeroAddress ? request.reward : 0n);
     return { receipt, session: sessionId(terms), terms };
   }
@@ -110,7 +107,7 @@ export class ExchangeMarket {
     secret: string,
     { seat, commitment }: Registration,
   ): Promise<{ receipt: TransactionReceipt; seed: string }> {
-    const terms = sessionTerms(await this.#signer().getAddress(), request);
+    const terms = sessionTerms(await this.#transactions.signer.getAddress(), request);
     const { extractorHash, descriptionHash } = request;
     const opening = { ...terms, secret, extractorHash, descriptionHash };
     const facts = commitmentHash(commitment);
@@ -164,7 +161,7 @@ export class ExchangeMarket {
     commitment: Commitment,
   ): Promise<{ receipt: TransactionReceipt; registration: Registration }> {
     const receipt = await this.#send("register", [terms, number, commitment]);
-    const seat = seatId(await this.#signer().getAddress(), number);
+    const seat = seatId(await this.#transactions.signer.getAddress(), number);
     return { receipt, registration: { seat, commitment } };
   }
 
@@ -264,13 +261,6 @@ export class ExchangeMarket {
 
   // ---- sending -------------------------------------------------------------------------------------
 
-  #signer(): Signer {
-    if (!("signTransaction" in this.#runner)) {
-      throw new SymbolonError("CONFIG_INVALID", "this connection has no account to send from");
-    }
-    return this.#runner;
-  }
-
   async #call(method: string, args: readonly unknown[]): Promise<Result> {
     try {
       const { abi } = artifact("ReviewExchange");
@@ -283,19 +273,9 @@ export class ExchangeMarket {
   }
 
   async #send(method: string, args: readonly unknown[], valueWei = 0n): Promise<TransactionReceipt> {
-    const signer = this.#signer();
+    const { abi } = artifact("ReviewExchange");
     try {
-      const data = artifact("ReviewExchange").abi.encodeFunctionData(method, args);
-      const request = { to: this.address, data, value: valueWei };
-      // A transaction to an address without code succeeds and takes the money with it.
-      if ((await this.#runner.provider!.getCode(this.address)) === "0x") {
-        throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${this.address} on this chain`);
-      }
-      const gasLimit = ((await signer.estimateGas(request)) * (100n + gasMarginPercent)) / 100n;
-      this.#onEstimate(method, gasLimit);
-      const receipt = await (await signer.sendTransaction({ ...request, gasLimit })).wait(1, minedTimeoutMs);
-      if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
-      return receipt;
+      return await this.#transactions.send({ to: this.address, abi, method, args, valueWei });
     } catch (error) {
       throw toExchangeError(error);
     }

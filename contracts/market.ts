@@ -3,22 +3,16 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import {
-  type BytesLike,
-  Interface,
-  type Signer,
-  type TransactionReceipt,
-  type TransactionResponse,
-  ZeroAddress,
-} from "ethers";
+import { type BytesLike, type Provider, type Signer, type TransactionReceipt, ZeroAddress } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
+import type { Deployment } from "./deployment.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
 import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "./market-events.ts";
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
-import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
+import { type GasEstimate, Transactions } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
@@ -41,6 +35,7 @@ export type {
   UseProofs,
   UseRequest,
 } from "./market-views.ts";
+export type { GasEstimate } from "./transactions.ts";
 export type { UseTerms } from "./use-terms.ts";
 
 export interface OperatorInput {
@@ -114,28 +109,19 @@ export interface ClaimInput extends Payout {
   job: string;
 }
 
-/** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
-const gasMarginPercent = 15n;
-const minedTimeoutMs = 180_000;
-
-/** What a transaction will take, told before it is sent. */
-export interface GasEstimate {
-  method: string;
-  gas: bigint;
-  /** What the gas can cost at the present fees, in wei. */
-  mostWei: bigint;
-  /** What is sent along. */
-  valueWei: bigint;
-}
-
-const erc20 = new Interface(["function approve(address spender, uint256 amount) returns (bool)"]);
-
 export class Market extends MarketReader {
+  readonly #transactions: Transactions;
+
+  /** @throws CONFIG_INVALID for a signer without a provider, or when the contracts are not built */
+  constructor(deployment: Deployment, runner: Signer | Provider) {
+    super(deployment, runner);
+    this.#transactions = new Transactions(runner);
+  }
+
   /** Called before a transaction is sent. */
-  onEstimate: ((estimate: GasEstimate) => void) | undefined;
-  /** One broadcast at a time, so that two calls never draw the same nonce. */
-  #broadcasting: Promise<unknown> = Promise.resolve();
-  readonly #withCode = new Set<string>();
+  set onEstimate(listener: (estimate: GasEstimate) => void) {
+    this.#transactions.onEstimate = listener;
+  }
 
   // ---- operators -----------------------------------------------------------------------------------
 
@@ -221,7 +207,7 @@ export class Market extends MarketReader {
    * signature where the token knows permits (EIP-2612), by a transaction before where it does not.
    */
   async createJob(input: JobInput): Promise<{ receipt: TransactionReceipt; job: string; amountWei: bigint }> {
-    const buyer = await this.#signer.getAddress();
+    const buyer = await this.#transactions.signer.getAddress();
     const request = await this.jobRequest(input);
     const { token } = request;
     const inEth = token === ZeroAddress;
@@ -235,7 +221,10 @@ export class Market extends MarketReader {
         { hint: "ask for the price again" },
       );
     }
-    const permit = inEth ? undefined : await this.#allow(token, amount, input.deadlineSec);
+    const { jobEscrow } = this.deployment;
+    const permit = inEth
+      ? undefined
+      : await this.guard(() => this.#transactions.allow(token, jobEscrow, amount, input.deadlineSec));
     const receipt =
       permit === undefined
         ? await this.#send("JobEscrow", "createJob", [request], inEth ? amount : 0n)
@@ -352,109 +341,20 @@ export class Market extends MarketReader {
 
   // ---- sending -------------------------------------------------------------------------------------
 
-  get #signer(): Signer {
-    if (!("signTransaction" in this.runner)) {
-      throw new SymbolonError("CONFIG_INVALID", "this connection has no account to send from");
-    }
-    return this.runner;
-  }
-
-  /** Lets the escrow take exactly `amount` of a token. @returns the permit to show it, if one is needed and possible */
-  async #allow(token: string, amount: bigint, deadlineSec: number): Promise<SignedPermit | undefined> {
-    const signer = this.#signer;
-    const escrow = this.deployment.jobEscrow;
-    return this.guard(async () => {
-      const owner = await signer.getAddress();
-      const [held, allowed] = await Promise.all([
-        balanceOf(this.provider, token, owner),
-        allowanceOf(this.provider, token, owner, escrow),
-      ]);
-      // Tokens have no common words for it, and some are approved in vain first.
-      if (held < amount) {
-        throw new SymbolonError(
-          "FUNDS_MISSING",
-          `the account has ${held} units of token ${token}, and the job costs ${amount}`,
-          { hint: "send tokens to the account" },
-        );
-      }
-      // With more than that, a fee that is raised meanwhile could be taken, too.
-      if (allowed === amount) return undefined;
-      const permit = await signPermit(signer, token, escrow, amount, deadlineSec);
-      if (permit !== undefined) return permit;
-      // Some tokens take a new allowance only after the old one was set to nothing.
-      if (allowed > 0n) await this.#transact(token, erc20, "approve", [escrow, 0n]);
-      await this.#transact(token, erc20, "approve", [escrow, amount]);
-      return undefined;
-    });
-  }
-
   #send(
     contract: ContractName,
     method: string,
     args: readonly unknown[],
     valueWei = 0n,
   ): Promise<TransactionReceipt> {
-    return this.#transact(
-      addressOf(this.deployment, contract),
-      artifact(contract).abi,
-      method,
-      args,
-      valueWei,
-    );
-  }
-
-  async #transact(
-    to: string,
-    abi: Interface,
-    method: string,
-    args: readonly unknown[],
-    valueWei = 0n,
-  ): Promise<TransactionReceipt> {
-    const signer = this.#signer;
-    return this.guard(async () => {
-      const data = abi.encodeFunctionData(method, args);
-      const request = { to, data, value: valueWei };
-      await this.#requireCode(request.to);
-      const estimate = await signer.estimateGas(request);
-      const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
-      if (this.onEstimate !== undefined) {
-        const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
-        const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;
-        this.onEstimate({ method, gas: estimate, mostWei: gasLimit * pricePerGas, valueWei });
-      }
-      const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
-      this.#broadcasting = sending.catch(() => undefined);
-      const sent = await sending;
-      const receipt = await sent.wait(1, minedTimeoutMs).catch((error) => this.#replay(sent, error));
-      if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
-      return receipt;
-    });
-  }
-
-  /** A transaction to an address without code succeeds and takes the money with it. */
-  async #requireCode(address: string): Promise<void> {
-    if (this.#withCode.has(address)) return;
-    if ((await this.provider.getCode(address)) === "0x") {
-      throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${address} on this chain`, {
-        hint: "check chain and addresses of the deployment",
-      });
-    }
-    this.#withCode.add(address);
-  }
-
-  /** A receipt does not say why a mined transaction was reverted; calling it again in its block does. */
-  async #replay(sent: TransactionResponse, error: unknown): Promise<never> {
-    const { receipt } = error as { receipt?: TransactionReceipt };
-    if (receipt?.status === 0) {
-      const { from, to, data, value } = sent;
-      await this.provider.call({ from, to, data, value, blockTag: receipt.blockNumber });
-    }
-    throw error;
+    const { abi } = artifact(contract);
+    const to = addressOf(this.deployment, contract);
+    return this.guard(() => this.#transactions.send({ to, abi, method, args, valueWei }));
   }
 
   async #ownOffer(id: string): Promise<{ operatorSet: string }> {
     const offer = await this.offer(id);
-    if (offer.seller !== (await this.#signer.getAddress())) {
+    if (offer.seller !== (await this.#transactions.signer.getAddress())) {
       throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of another seller`);
     }
     return offer;

@@ -35,6 +35,7 @@ import {
   type TrainingEventType,
 } from "./training-events.ts";
 import { type OwnerStatus, ownerStatuses, type TrainingState, trainingStates } from "./training-states.ts";
+import { minedTimeoutMs, Transactions } from "./transactions.ts";
 
 /** Where trainings are, and the block before which there are none. */
 export interface TrainingDeployment extends TrainingDomain {
@@ -93,10 +94,6 @@ export interface SignedUpdate {
   signature: string;
 }
 
-/** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
-const gasMarginPercent = 15n;
-const minedTimeoutMs = 180_000;
-
 /** Puts the contract on a chain, beside the operators of a market. */
 export async function deployGradientRounds(
   signer: Signer,
@@ -124,13 +121,11 @@ export class TrainingMarket {
   readonly #runner: Signer | Provider;
   readonly #contract: Contract;
   readonly #terms = new Map<bigint, TrainingTerms>();
-  #hasCode = false;
-  /** One broadcast at a time, so that two calls never draw the same nonce. */
-  #broadcasting: Promise<unknown> = Promise.resolve();
+  readonly #transactions: Transactions;
 
   /** @throws CONFIG_INVALID for a signer without a provider, or when the contracts are not built */
   constructor(deployment: TrainingDeployment, runner: Signer | Provider) {
-    if (runner.provider === null) throw new SymbolonError("CONFIG_INVALID", "the account has no provider");
+    this.#transactions = new Transactions(runner);
     this.deployment = deployment;
     this.#runner = runner;
     this.#contract = new Contract(deployment.gradientRounds, artifact("GradientRounds").abi, runner.provider);
@@ -332,35 +327,10 @@ export class TrainingMarket {
     return this.#guard(() => this.#contract.getFunction(method)(...args));
   }
 
-  async #send(method: string, args: readonly unknown[], valueWei = 0n): Promise<TransactionReceipt> {
-    const runner = this.#runner;
-    if (!("signTransaction" in runner)) {
-      throw new SymbolonError("CONFIG_INVALID", "this connection has no account to send from");
-    }
-    return this.#guard(async () => {
-      const data = this.#contract.interface.encodeFunctionData(method, args);
-      const request = { to: this.deployment.gradientRounds, data, value: valueWei };
-      await this.#requireCode();
-      const estimate = await runner.estimateGas(request);
-      const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
-      const sending = this.#broadcasting.then(() => runner.sendTransaction({ ...request, gasLimit }));
-      this.#broadcasting = sending.catch(() => undefined);
-      const receipt = await (await sending).wait(1, minedTimeoutMs);
-      if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
-      return receipt;
-    });
-  }
-
-  /** A transaction to an address without code succeeds and takes the money with it. */
-  async #requireCode(): Promise<void> {
-    if (this.#hasCode) return;
-    const { gradientRounds } = this.deployment;
-    if ((await this.#runner.provider!.getCode(gradientRounds)) === "0x") {
-      throw new SymbolonError("CONFIG_INVALID", `there is no contract at ${gradientRounds} on this chain`, {
-        hint: "check chain and address of the deployment",
-      });
-    }
-    this.#hasCode = true;
+  #send(method: string, args: readonly unknown[], valueWei = 0n): Promise<TransactionReceipt> {
+    const { abi } = artifact("GradientRounds");
+    const to = this.deployment.gradientRounds;
+    return this.#guard(() => this.#transactions.send({ to, abi, method, args, valueWei }));
   }
 
   #emitted<Type extends TrainingEventType>(

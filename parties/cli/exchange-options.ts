@@ -7,7 +7,13 @@ import type { ExchangeConnection } from "../exchange/connection.ts";
 import { openStore } from "../exchange/open-store.ts";
 import { phaseTable, type SessionRecord, seatName } from "../exchange/session.ts";
 import { keysOf } from "./key-options.ts";
-import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "./market-options.ts";
+import {
+  type AccountOptions,
+  addKeyOptions,
+  addMarketOptions,
+  noteEstimate,
+  withConnection,
+} from "./market-options.ts";
 import { type Output, showEther } from "./output.ts";
 
 export interface ExchangeOptions extends AccountOptions {
@@ -39,9 +45,8 @@ export async function withExchange<T>(
   const { account } = await keysOf(role, options);
   return await withConnection(options, output, async ({ deployment, provider }) => {
     const wallet = new Wallet(account.privateKey.hex(), provider);
-    const market = new ExchangeMarket(deployment.reviewExchange, wallet, {
-      onEstimate: (method, gasLimit) => output.note(`${method}: at most ${gasLimit} gas`),
-    });
+    const market = new ExchangeMarket(deployment.reviewExchange, wallet);
+    market.onEstimate = (estimate) => noteEstimate(output, estimate);
     const { chainId, blockNumber } = deployment;
     const store = openStore(options.store);
     return await body({ market, account: account.address, chainId, fromBlock: blockNumber, store });

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { type JsonRpcProvider, Wallet } from "ethers";
 import { BridgeClient, originOf } from "../../bridge/client.ts";
 import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts";
-import { Market } from "../../contracts/market.ts";
+import { type GasEstimate, Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
 import { connectProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -101,14 +101,18 @@ async function connected<T>(
       reader: new MarketReader(deployment, provider),
       as: ({ privateKey }) => {
         const market = new Market(deployment, new Wallet(privateKey.hex(), provider));
-        market.onEstimate = ({ method, gas, mostWei }) =>
-          output.note(`${method}: about ${gas} gas, at most ${showEther(mostWei)}`);
+        market.onEstimate = (estimate) => noteEstimate(output, estimate);
         return market;
       },
     });
   } finally {
     provider.destroy();
   }
+}
+
+/** Says what a transaction takes before it is sent. */
+export function noteEstimate(output: Output, { method, gas, mostWei }: GasEstimate): void {
+  output.note(`${method}: about ${gas} gas, at most ${showEther(mostWei)}`);
 }
 
 /** Jobs by the first digits of their names; undefined stays, and means all. */
