@@ -6,7 +6,8 @@ import type { Result } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { seatStates, sessionStates } from "./exchange-states.ts";
-import { revertData, toChainError, type Words } from "./revert-reasons.ts";
+import { time, type Words } from "./reason-words.ts";
+import { revertData, toChainError } from "./revert-reasons.ts";
 
 const phases = ["registration", "sampling", "features", "review", "answer", "choice", "claim"];
 
@@ -141,9 +142,4 @@ export function toExchangeError(thrown: unknown): SymbolonError {
 function seatName(seat: bigint): string {
   const account = (seat >> 64n).toString(16).padStart(40, "0");
   return `seat ${seat & 0xffff_ffff_ffff_ffffn} of 0x${account}`;
-}
-
-function time(seconds: bigint): string {
-  // Beyond what a Date holds there is no calendar.
-  return seconds > 8_640_000_000_000n ? `second ${seconds}` : new Date(Number(seconds) * 1000).toISOString();
 }

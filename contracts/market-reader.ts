@@ -2,32 +2,21 @@
  * Typed reads of a market. The contracts keep hashes; the values stand in events. What comes from an event is
  * checked against the hash that the contract keeps, so the two cannot tell different stories.
  */
-import {
-  type BytesLike,
-  Contract,
-  hexlify,
-  keccak256,
-  type Provider,
-  type Signer,
-  ZeroAddress,
-  ZeroHash,
-  zeroPadValue,
-} from "ethers";
+import { type BytesLike, hexlify, keccak256, ZeroAddress, ZeroHash } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
-import { artifact, type ContractName, contractNames } from "./artifacts.ts";
+import { type ContractName, contractNames } from "./artifacts.ts";
+import { ChainReader } from "./chain-reader.ts";
 import { type JobTerms, jobId, type Outcome, outcomeHash, specHash } from "./commitments.ts";
-import type { Deployment, JobSettings } from "./deployment.ts";
+import type { JobSettings } from "./deployment.ts";
 import { compactSignature } from "./eip712.ts";
+import { type PricedJob, pricesOf } from "./job-prices.ts";
 import { type JobState, jobStates } from "./job-states.ts";
 import {
   addressOf,
   type EventOf,
-  type EventPosition,
-  emitterOf,
   type FundedJob,
   fetchMarketEvents,
   type MarketEvent,
-  type MarketEventType,
 } from "./market-events.ts";
 import {
   type Job,
@@ -39,40 +28,9 @@ import {
   type QuoteRequest,
   type UseRequest,
 } from "./market-views.ts";
-import { toChainError } from "./revert-reasons.ts";
-import {
-  encodeTerms,
-  exactMicroRho,
-  type TermFailure,
-  terms,
-  usePriceWei,
-  useTermsTag,
-} from "./use-terms.ts";
+import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
 
-type ContractMethod = (...args: unknown[]) => Promise<unknown>;
-
-export class MarketReader {
-  readonly deployment: Deployment;
-  protected readonly runner: Signer | Provider;
-  readonly #contracts: Readonly<Record<ContractName, Contract>>;
-
-  /** @throws CONFIG_INVALID for a signer without a provider, or when the contracts are not built */
-  constructor(deployment: Deployment, runner: Signer | Provider) {
-    if (runner.provider === null) throw new SymbolonError("CONFIG_INVALID", "the account has no provider");
-    this.deployment = deployment;
-    this.runner = runner;
-    this.#contracts = Object.fromEntries(
-      contractNames.map((name) => [
-        name,
-        new Contract(addressOf(deployment, name), artifact(name).abi, runner.provider),
-      ]),
-    ) as Record<ContractName, Contract>;
-  }
-
-  get provider(): Provider {
-    return this.runner.provider as Provider;
-  }
-
+export class MarketReader extends ChainReader {
   // ---- operators -----------------------------------------------------------------------------------
 
   /** @throws NOT_FOUND for an account that is not registered */
@@ -105,7 +63,7 @@ export class MarketReader {
 
   /** All that ever registered and are still there. */
   async operators(): Promise<Operator[]> {
-    const registered = await this.#events("OperatorRegistered", []);
+    const registered = await this.eventsOf("OperatorRegistered", []);
     const addresses = [...new Set(registered.map(({ operator }) => operator))];
     const found = addresses.map((address) => this.operator(address).catch(nullIfNotFound));
     return (await Promise.all(found)).filter((operator) => operator !== null);
@@ -118,7 +76,7 @@ export class MarketReader {
   }
 
   async sets(): Promise<OperatorSet[]> {
-    const created = await this.#events("SetCreated", []);
+    const created = await this.eventsOf("SetCreated", []);
     return created.map(({ operatorSet, members }) => ({ id: operatorSet, members }));
   }
 
@@ -129,7 +87,7 @@ export class MarketReader {
 
   /** Hashes of the algorithms that an operator runs in a set. */
   async approvals(operator: string, operatorSet: string): Promise<string[]> {
-    const approved = await this.#events("AlgorithmApproved", [operator, operatorSet]);
+    const approved = await this.eventsOf("AlgorithmApproved", [operator, operatorSet]);
     const ever = [...new Set(approved.map(({ algorithm }) => algorithm))];
     const now = await Promise.all(ever.map((algorithm) => this.isApproved(operator, operatorSet, algorithm)));
     return ever.filter((_, index) => now[index]);
@@ -148,14 +106,14 @@ export class MarketReader {
 
   /** @throws NOT_FOUND */
   async offer(id: string): Promise<Offer> {
-    const [published] = await this.#events("OfferPublished", [id]);
+    const [published] = await this.eventsOf("OfferPublished", [id]);
     if (published === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
     return this.#withListing(published);
   }
 
   /** In the order of their publication. */
   async offers(filter: { operatorSet?: string; seller?: string } = {}): Promise<Offer[]> {
-    const published = await this.#events("OfferPublished", [
+    const published = await this.eventsOf("OfferPublished", [
       null,
       filter.seller ?? null,
       filter.operatorSet ?? null,
@@ -172,7 +130,7 @@ export class MarketReader {
 
   /** Names of all jobs, in the order of their funding. */
   async jobs(): Promise<string[]> {
-    return (await this.#events("JobFunded", [])).map(({ job }) => job);
+    return (await this.eventsOf("JobFunded", [])).map(({ job }) => job);
   }
 
   /** Storage and events of a job at one block. @throws NOT_FOUND; COMMITMENT_MISMATCH when they differ */
@@ -185,8 +143,8 @@ export class MarketReader {
         unclaimed: bigint;
         outcomeHash: string;
       }>,
-      this.#events("JobFunded", [id], at),
-      this.#events("JobAttested", [id], at),
+      this.eventsOf("JobFunded", [id], at),
+      this.eventsOf("JobAttested", [id], at),
     ]);
     const state = jobStates[Number(stored.state)] ?? "None";
     if (state === "None" || funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
@@ -241,50 +199,20 @@ export class MarketReader {
    * Prices and fees at the moment of a job's funding, from the events before it. They add up to what the
    * buyer paid, or this throws.
    */
-  async jobPrices(
-    job: Pick<Job, "job" | "offers" | "members" | "token" | "amountWei" | "microRho" | "funded">,
-  ): Promise<JobPrices> {
+  async jobPrices(job: PricedJob): Promise<JobPrices> {
     const upTo = job.funded.blockNumber;
-    const inEth = job.token === ZeroAddress;
     const [published, relisted, vouched, ...fees] = await Promise.all([
-      this.#events("OfferPublished", [job.offers], upTo),
-      this.#events("OfferRelisted", [job.offers], upTo),
-      this.#events("OfferVouched", [job.job], upTo),
-      ...(inEth
+      this.eventsOf("OfferPublished", [job.offers], upTo),
+      this.eventsOf("OfferRelisted", [job.offers], upTo),
+      this.eventsOf("OfferVouched", [job.job], upTo),
+      ...(job.token === ZeroAddress
         ? [
-            this.#events("OperatorRegistered", [job.members], upTo),
-            this.#events("OperatorUpdated", [job.members], upTo),
+            this.eventsOf("OperatorRegistered", [job.members], upTo),
+            this.eventsOf("OperatorUpdated", [job.members], upTo),
           ]
-        : [this.#events("TokenAccepted", [job.members, job.token], upTo)]),
+        : [this.eventsOf("TokenAccepted", [job.members, job.token], upTo)]),
     ]);
-    const offers = job.offers.map((offer) => {
-      const first = published.find((event) => event.offer === offer);
-      const changed = lastBefore(relisted, job.funded, (event) => event.offer === offer);
-      if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
-      const useTerms = (changed ?? first).terms;
-      const isVouched = vouched.some((event) => event.offer === offer);
-      const priceWei = usePriceWei(useTerms, job.microRho, isVouched);
-      return { offer, seller: first.seller, rows: first.rows, terms: useTerms, vouched: isVouched, priceWei };
-    });
-    const stated = fees.flat().sort(byPosition);
-    const operators = job.members.map((operator) => {
-      const last = lastBefore(stated, job.funded, (event) => event.operator === operator);
-      if (last === undefined) throw new SymbolonError("NOT_FOUND", `no operator ${operator}`);
-      return { operator, feeWei: "fee" in last ? last.fee : last.feeWei };
-    });
-    const totalWei =
-      offers.reduce((sum, { priceWei }) => sum + priceWei, 0n) +
-      operators.reduce((sum, { feeWei }) => sum + feeWei, 0n);
-    if (totalWei !== job.amountWei) {
-      throw new SymbolonError(
-        "COMMITMENT_MISMATCH",
-        `prices and fees of job ${job.job} are not what was paid`,
-        {
-          hint: "use another JSON-RPC endpoint",
-        },
-      );
-    }
-    return { offers, operators, totalWei };
+    return pricesOf(job, { published, relisted, vouched, fees: fees.flat() });
   }
 
   /** Full names from their first digits. @throws NOT_FOUND; USAGE where several begin so */
@@ -293,7 +221,7 @@ export class MarketReader {
   }
 
   async offerNamed(start: string): Promise<string> {
-    const all = async () => (await this.#events("OfferPublished", [])).map(({ offer }) => offer);
+    const all = async () => (await this.eventsOf("OfferPublished", [])).map(({ offer }) => offer);
     return complete("offer", start, all);
   }
 
@@ -349,10 +277,6 @@ export class MarketReader {
     return this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
   }
 
-  async blockNumber(): Promise<number> {
-    return this.guard(() => this.provider.getBlockNumber());
-  }
-
   // ---- for the writes ------------------------------------------------------------------------------
 
   /** A job's terms as the escrow's calls repeat them. @throws NOT_FOUND */
@@ -362,7 +286,7 @@ export class MarketReader {
 
   /** An attested job's outcome as the escrow's calls repeat it. @throws NOT_FOUND, STATE_INVALID */
   protected async outcome(id: string): Promise<Outcome> {
-    const [funding, [attested]] = await Promise.all([this.#funding(id), this.#events("JobAttested", [id])]);
+    const [funding, [attested]] = await Promise.all([this.#funding(id), this.eventsOf("JobAttested", [id])]);
     if (attested === undefined) {
       throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
     }
@@ -389,8 +313,8 @@ export class MarketReader {
   async #uses({ offers: ids, proofs, credentials, terms: seen }: UseRequest) {
     if (ids.length === 0) throw new SymbolonError("PARAMETER_INVALID", "a job uses at least one offer");
     const [published, relisted] = await Promise.all([
-      this.#events("OfferPublished", [[...ids]]),
-      this.#events("OfferRelisted", [[...ids]]),
+      this.eventsOf("OfferPublished", [[...ids]]),
+      this.eventsOf("OfferRelisted", [[...ids]]),
     ]);
     return ids.map((id) => {
       const first = published.find(({ offer }) => offer === id);
@@ -416,7 +340,7 @@ export class MarketReader {
   /** What a job reserved, as the call that gives it back repeats it. */
   protected async reservation(id: string) {
     const job = await this.#funding(id);
-    const published = await this.#events("OfferPublished", [job.offers]);
+    const published = await this.eventsOf("OfferPublished", [job.offers]);
     const sellers = job.offers.map((offer) => {
       const event = published.find((candidate) => candidate.offer === offer);
       if (event === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${offer}`);
@@ -427,22 +351,8 @@ export class MarketReader {
     return { terms: termsOf(job), spec: { ...spec, specBytesHash: keccak256(job.spec) }, sellers };
   }
 
-  /** A view function's answer. */
-  protected call(contract: ContractName, method: string, args: readonly unknown[]): Promise<unknown> {
-    const view = this.#contracts[contract].getFunction(method) as unknown as ContractMethod;
-    return this.guard(() => view(...args));
-  }
-
-  protected async guard<T>(action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (error) {
-      throw toChainError(error);
-    }
-  }
-
   async #funding(id: string): Promise<EventOf<"JobFunded">> {
-    const [funding] = await this.#events("JobFunded", [id]);
+    const [funding] = await this.eventsOf("JobFunded", [id]);
     if (funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
     return funding;
   }
@@ -455,7 +365,7 @@ export class MarketReader {
         ...[event.seller, event.operatorSet, event.offer],
         { blockTag: at },
       ]) as Promise<{ budgetLeftMicroRho: bigint; active: boolean; termsTag: bigint }>,
-      this.#events("OfferRelisted", [event.offer], at),
+      this.eventsOf("OfferRelisted", [event.offer], at),
     ]);
     const useTerms = (relisted.at(-1) ?? event).terms;
     if (useTermsTag(useTerms) !== stored.termsTag) {
@@ -472,24 +382,6 @@ export class MarketReader {
       active: stored.active,
       published: { blockNumber, blockHash, timestampSec, txHash, logIndex },
     };
-  }
-
-  /** Events of one type by their indexed arguments. */
-  async #events<Type extends MarketEventType>(
-    type: Type,
-    indexed: (string | readonly string[] | null)[],
-    toBlock?: number,
-  ): Promise<EventOf<Type>[]> {
-    const contract = emitterOf(type);
-    const topic = artifact(contract).abi.getEvent(type)?.topicHash ?? null;
-    const filter = {
-      address: addressOf(this.deployment, contract),
-      topics: [topic, ...indexed.map(asTopic)],
-      fromBlock: this.deployment.blockNumber,
-      toBlock: toBlock ?? (await this.blockNumber()),
-    };
-    const events = await this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter));
-    return events as EventOf<Type>[];
   }
 }
 
@@ -517,24 +409,6 @@ function outcomeOf(funding: FundedJob, attested: EventOf<"JobAttested">): Outcom
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {
   const { type: _type, job: _job, ...attestation } = event;
   return attestation;
-}
-
-/** The last of `events`, which are in the chain's order, that stands before `position`. */
-function lastBefore<E extends EventPosition>(
-  events: readonly E[],
-  position: EventPosition,
-  matches: (event: E) => boolean,
-): E | undefined {
-  return events.findLast((event) => matches(event) && byPosition(event, position) < 0);
-}
-
-function byPosition(a: EventPosition, b: EventPosition): number {
-  return a.blockNumber - b.blockNumber || a.logIndex - b.logIndex;
-}
-
-function asTopic(value: string | readonly string[] | null): string | string[] | null {
-  if (value === null) return null;
-  return typeof value === "string" ? zeroPadValue(value, 32) : value.map((each) => zeroPadValue(each, 32));
 }
 
 function nullIfNotFound(error: unknown): null {

@@ -1,6 +1,6 @@
 /** The words for what GradientRounds refuses; `contracts/revert-reasons.ts` merges them with the market's. */
 import type { Result } from "ethers";
-import type { Words } from "./revert-reasons.ts";
+import { time, type Words } from "./reason-words.ts";
 import { type ownerStatuses, trainingStates } from "./training-states.ts";
 
 export const trainingReasons: Readonly<Record<string, (args: Result) => Words>> = {
@@ -77,19 +77,19 @@ export const trainingReasons: Readonly<Record<string, (args: Result) => Words>> 
   }),
   PhaseOpen: ([training, end]) => ({
     code: "STATE_INVALID",
-    message: `training ${training} has to wait until after ${instant(end)}`,
+    message: `training ${training} has to wait until after ${time(end)}`,
     hint: "try again after that time",
   }),
   PhaseOver: ([training, end]) => ({
     code: "JOB_EXPIRED",
-    message: `the time for this in training ${training} ended at ${instant(end)}`,
+    message: `the time for this in training ${training} ended at ${time(end)}`,
   }),
   DepositLocked: ([training, owner, until]) => ({
     code: "STATE_INVALID",
     message:
       BigInt(until) > 1n << 48n
         ? `${owner} takes part in training ${training}`
-        : `the deposit of ${owner} in training ${training} is locked until ${instant(until)}`,
+        : `the deposit of ${owner} in training ${training} is locked until ${time(until)}`,
     hint: "leave the training, or wait for its end, and then for the time in which evidence counts",
   }),
   InputRootMismatch: ([training, attested, committed]) => ({
@@ -169,9 +169,4 @@ const statusWords = [
 
 function stateName(number: bigint): string {
   return trainingStates[Number(number)] ?? String(number);
-}
-
-function instant(seconds: bigint): string {
-  // Beyond what a Date holds there is no calendar.
-  return seconds > 8_640_000_000_000n ? `second ${seconds}` : new Date(Number(seconds) * 1000).toISOString();
 }
