@@ -112,6 +112,7 @@ contract OperatorRegistry is IOperatorRegistry {
 
     /// @inheritdoc IOperatorRegistry
     function refuseToken(address token) external {
+        _registered(msg.sender);
         delete _tokenFees[msg.sender][token];
         emit TokenRefused(msg.sender, token);
     }

@@ -221,9 +221,21 @@ function operatorDetails(args: Result): OperatorDetails {
     sealKey: args.sealKey,
     channelKey: args.channelKey,
     jiffKey: args.jiffKey,
-    endpoint: args.endpoint,
+    endpoint: endpointOf(args as unknown as { endpoint: string }),
     feeWei: args.feeWei,
   };
+}
+
+/**
+ * The registry does not look what bytes an endpoint has, and reading some that are no UTF-8 throws: one operator
+ * could stop everybody who reads the events. No node is at an empty endpoint.
+ */
+export function endpointOf(args: { endpoint: string }): string {
+  try {
+    return args.endpoint;
+  } catch {
+    return "";
+  }
 }
 
 export function addressOf(deployment: Deployment, contract: ContractName): string {

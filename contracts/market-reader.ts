@@ -14,6 +14,7 @@ import { type JobState, jobStates } from "./job-states.ts";
 import {
   addressOf,
   type EventOf,
+  endpointOf,
   type FundedJob,
   fetchMarketEvents,
   type MarketEvent,
@@ -54,7 +55,7 @@ export class MarketReader extends ChainReader {
       sealKey,
       channelKey,
       jiffKey,
-      endpoint: record.endpoint,
+      endpoint: endpointOf(record),
       feeWei: record.feeWei,
       bondWei: record.bondWei,
       withdrawableAtSec: status === "Leaving" ? Number(record.withdrawableAtSec) : null,

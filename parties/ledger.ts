@@ -102,7 +102,8 @@ export class MarketLedger {
         this.#operatorOf(event.operator).tokenFees.set(event.token.toLowerCase(), event.fee);
         return undefined;
       case "TokenRefused":
-        this.#operatorOf(event.operator).tokenFees.delete(event.token.toLowerCase());
+        // Nothing follows from it for an account that is no operator.
+        this.operator(event.operator)?.tokenFees.delete(event.token.toLowerCase());
         return undefined;
       case "SetCreated":
         this.sets.set(event.operatorSet, event.members);

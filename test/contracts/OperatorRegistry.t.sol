@@ -115,6 +115,9 @@ contract OperatorRegistryTest is MarketTest {
         operators.acceptToken(TOKEN, 1);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
+        operators.refuseToken(TOKEN);
+        vm.expectRevert(unknown);
+        vm.prank(STRANGER);
         operators.pause();
         vm.expectRevert(unknown);
         vm.prank(STRANGER);

@@ -32,6 +32,18 @@ describe("events", () => {
     expect(leaves(decoded).sort()).toEqual(given.sort());
   });
 
+  test("an endpoint of bytes that are no text comes as none, and stops nobody", () => {
+    const { abi } = artifact("OperatorRegistry");
+    const event = abi.getEvent("OperatorRegistered")!;
+    const values = event.inputs.map((input) => (input.name === "endpoint" ? "?" : sample(input, [])));
+    const { data, topics } = abi.encodeEventLog(event, values);
+    // The text is the last word, one byte of it used.
+    const broken = `${data.slice(0, -64)}ff${"00".repeat(31)}`;
+    const { args } = abi.parseLog({ data: broken, topics: topics as string[] })!;
+    expect(() => args.endpoint).toThrow();
+    expect(eventDecoders.OperatorRegistered(args)).toMatchObject({ endpoint: "" });
+  });
+
   test("the rules of terms without any are null", () => {
     const { abi } = artifact("JobEscrow");
     const event = abi.getEvent("OfferRelisted")!;

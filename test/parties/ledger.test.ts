@@ -179,6 +179,8 @@ describe("prices by credential", () => {
     expect(tree.payouts.reduce((sum, { amountWei }) => sum + amountWei, 0n)).toBe(paid.amountWei);
     expect(paid.token).toBe(token);
     // Who takes no tokens any more cannot have been paid in them.
+    const stranger = { type: "TokenRefused", operator: `0x${"9".repeat(40)}`, token: upper } as const;
+    expect(() => ledger.apply(at(stranger))).not.toThrow();
     ledger.apply(at({ type: "TokenRefused", operator: members[1], token: upper }));
     expect(() => ledger.apply(at(funded(2, [1], 602n, token)))).toThrow(
       expect.objectContaining({ code: "STATE_INVALID" }),
