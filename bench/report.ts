@@ -30,6 +30,8 @@ interface Times {
 }
 
 export interface EngineResult extends Times {
+  /** The first run in processes that have just started, with V8's compilers at work. */
+  readonly msFirst: number;
   readonly rounds: number;
   /** Sent by the three parties to each other, payload. */
   readonly bytes: number;
@@ -73,7 +75,7 @@ const spread = (times: readonly number[]) => ({
 
 export function engineResult(
   workload: Workload,
-  { parties, maxError }: Outcome,
+  { parties, maxError, firstMs }: Outcome,
   {
     field,
     refused,
@@ -89,6 +91,7 @@ export function engineResult(
     name: workload.name,
     size: workload.about,
     ...spread(times),
+    msFirst: firstMs / steps,
     rounds: parties[0][0].rounds / steps,
     bytes: Math.round(parties.reduce((sum, [run]) => sum + run.bytesSent, 0) / steps),
     rttMs,
@@ -129,6 +132,7 @@ const engineColumns = [
   "ms (median)",
   "min to max",
   "runs",
+  "first run",
   "CPU ms a party",
   "waiting",
   "rounds",
@@ -146,6 +150,7 @@ function engineRow(r: EngineResult): string[] {
     figure(r.ms),
     `${figure(r.msMin)} to ${figure(r.msMax)}`,
     String(r.runs),
+    figure(r.msFirst),
     figure(median(r.cpuMs)),
     `${Math.round(100 * r.waitingShare)} %`,
     r.rounds.toFixed(1),

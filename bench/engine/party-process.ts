@@ -1,7 +1,7 @@
 /**
  * One of the three party processes of a benchmark. It is driven by `parties.ts` over the process's message
- * channel: says where it listens; gets its task; answers with the check of the result; gets the number of
- * runs; answers with the figures.
+ * channel: says where it listens; gets its task; answers with the check of the result; and then, until it is
+ * killed, gets a number of runs and answers with their figures.
  */
 import { Session as Inspector, type Profiler } from "node:inspector/promises";
 import { Party } from "../../mpc/party.ts";
@@ -40,7 +40,6 @@ export interface Checked {
 }
 
 export interface RunCount {
-  readonly warmUps: number;
   readonly runs: number;
   /** Take a CPU profile of the timed runs. */
   readonly profile: boolean;
@@ -101,11 +100,8 @@ const measurement = new Measurement(workload, party, transport.stats, async () =
 const { run, outputs } = await measurement.check();
 await answer<Checked>({ run, maxError: task.partyIndex === 1 ? await checkOutputs(workload, outputs) : 0 });
 
-const count = await nextTask<RunCount>();
-await measurement.time(count.warmUps);
-const timed = () => measurement.time(count.runs);
-await answer<Reply>(count.profile ? await profiled(timed) : { runs: await timed() });
-transport.close();
-inbox.close();
-await listener.close();
-process.disconnect();
+for (;;) {
+  const { runs, profile } = await nextTask<RunCount>();
+  const timed = () => measurement.time(runs);
+  await answer<Reply>(profile ? await profiled(timed) : { runs: await timed() });
+}

@@ -19,7 +19,7 @@ function engine(name: string, ms: readonly (readonly [number, number, number])[]
       bytesSent: 100 * workload.steps,
     })),
   );
-  const outcome = { maxError: 0, parties, profiles: [] };
+  const outcome = { maxError: 0, parties, profiles: [], firstMs: 1 };
   return engineResult(workload, outcome, { field: 61, rttMs: 0 });
 }
 
