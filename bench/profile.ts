@@ -34,6 +34,7 @@ const field =
 const { parties, profiles } = await runParties(workload, {
   field,
   rttMs: Number(values.rtt),
+  warmUpMs: 10_000,
   budgetMs: 1500,
   profile: true,
 });

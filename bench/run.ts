@@ -104,9 +104,9 @@ async function runEngine(name: string, rttMs: number): Promise<EngineResult> {
   const workload = findWorkload(name, rttMs > 0);
   const choice: { field: FieldBits; refused?: string } =
     forced === undefined ? await smallestField(workload) : { field: forced };
-  const budgetMs = values.quick || rttMs > 0 ? 400 : 1500;
+  const [warmUpMs, budgetMs] = values.quick ? [2_000, 400] : [10_000, 3_000];
   const before = await yardstick.exchangeMicros();
-  const outcome = await runParties(workload, { field: choice.field, rttMs, budgetMs });
+  const outcome = await runParties(workload, { field: choice.field, rttMs, warmUpMs, budgetMs });
   const exchangeMicros = (before + (await yardstick.exchangeMicros())) / 2;
   return engineResult(workload, outcome, { ...choice, rttMs, exchangeMicros });
 }

@@ -72,7 +72,12 @@ writeFileSync(join(docs, "scaling.svg"), chart(panels));
 async function measure(name: string): Promise<EngineResult> {
   const workload = findWorkload(name);
   const choice = await smallestField(workload);
-  const outcome = await runParties(workload, { field: choice.field, rttMs: 0, budgetMs: 500 });
+  const outcome = await runParties(workload, {
+    field: choice.field,
+    rttMs: 0,
+    warmUpMs: 3_000,
+    budgetMs: 500,
+  });
   const result = engineResult(workload, outcome, { ...choice, rttMs: 0 });
   console.log(`${name}: ${result.ms.toFixed(2)} ms, k = ${result.field}`);
   return result;

@@ -15,6 +15,11 @@ export interface RunOptions {
   readonly rttMs: number;
   /** How long the timed runs may take together, about. */
   readonly budgetMs: number;
+  /**
+   * How long the parties run before. V8 goes on compiling for seconds: a step of training still gets faster in
+   * the eighth. A party's node lives for many jobs, so that is its pace; the first run is given beside.
+   */
+  readonly warmUpMs: number;
   readonly profile?: boolean;
 }
 
@@ -29,11 +34,6 @@ export interface Outcome {
 }
 
 const mostRuns = 25;
-/**
- * V8 goes on compiling for seconds: a step of training still got faster in the eighth. A party's node is a
- * process that lives for many jobs, so this is its pace; the first run is given beside.
- */
-const warmUpMs = 10_000;
 
 /** The processes have ended when it resolves. @throws Error when a result is wrong or a process dies */
 export async function runParties(workload: Workload, options: RunOptions): Promise<Outcome> {
@@ -63,29 +63,26 @@ export async function runParties(workload: Workload, options: RunOptions): Promi
     const checked = await Promise.all(parties.map((party) => party.next<Checked>()));
     const maxError = Math.max(...checked.map((c) => c.maxError));
     const firstMs = Math.max(...checked.map(({ run }) => run.ms));
+    const { budgetMs, warmUpMs, profile = false } = options;
+    // Where a run is long, another one is not worth its time: this one counts, although nothing was warm.
+    if (firstMs > 3 * (budgetMs + warmUpMs)) {
+      return { maxError, parties: checked.map(({ run }) => [run]), profiles: [], firstMs };
+    }
     const run = (count: RunCount): Promise<Reply[]> => {
       for (const party of parties) party.send(count);
       return Promise.all(parties.map((party) => party.next<Reply>()));
     };
-    const count = runCount(firstMs, options);
-    // A long run over slow links is not worth a second one: it counts, although nothing was warm.
-    if (count.runs === 0) {
-      return { maxError, parties: checked.map(({ run }) => [run]), profiles: [], firstMs };
-    }
-    const warmUntil = now() + (options.rttMs > 0 ? 0 : warmUpMs);
-    do await run({ runs: options.rttMs > 0 ? 1 : Math.ceil(1000 / firstMs), profile: false });
-    while (now() < warmUntil);
-    const replies = await run(count);
+    const warmUntil = now() + warmUpMs;
+    let paceMs: number;
+    do {
+      const warmUps = await run({ runs: Math.ceil(1000 / firstMs), profile: false });
+      paceMs = Math.max(...warmUps.map(({ runs }) => runs.at(-1)!.ms));
+    } while (now() < warmUntil);
+    const runs = Math.min(mostRuns, Math.max(paceMs < 1000 ? 5 : 3, Math.round(budgetMs / paceMs)));
+    const replies = await run({ runs, profile });
     const profiles = replies.flatMap(({ profile }) => profile ?? []);
     return { maxError, parties: replies.map(({ runs }) => runs), profiles, firstMs };
   } finally {
     for (const child of [...parties, ...sellers]) child.kill();
   }
-}
-
-/** As many timed runs as the budget allows. */
-function runCount(firstMs: number, { budgetMs, rttMs, profile = false }: RunOptions): RunCount {
-  if (rttMs > 0 && firstMs > 3 * budgetMs) return { runs: 0, profile };
-  const within = Math.round(budgetMs / firstMs);
-  return { runs: Math.min(mostRuns, Math.max(firstMs < 1000 ? 5 : 3, within)), profile };
 }
