@@ -13,11 +13,13 @@ import {Payments} from "./libraries/Payments.sol";
 /// @title Disputes about results
 /// @dev A contract of its own, because the escrow would be too large with it. It has power over two things: the escrow
 /// takes {IJobEscrow-suspend} and {IJobEscrow-overturn} from it, the registry {IOperatorRegistry-slash}. What it holds
-/// are the fees of open challenges.
+/// are the fees of open challenges, and those that buyers have not fetched.
 contract Disputes is IDisputes {
     /// @dev As `parties/result.ts` cuts a share.
     uint256 private constant CHUNK_ELEMENTS = 64;
     uint256 private constant ELEMENT_BYTES = 16;
+    /// @dev Less could pass before an answer is in a block, as {JobEscrow} says of its own times.
+    uint256 private constant MIN_RESPONSE_SEC = 60;
 
     IJobEscrow public immutable escrow;
     IOperatorRegistry public immutable operatorRegistry;
@@ -29,11 +31,14 @@ contract Disputes is IDisputes {
     /// @inheritdoc IDisputes
     mapping(bytes32 job => uint256) public openChallenges;
     mapping(bytes32 key => uint256) private _dueSec;
+    /// @inheritdoc IDisputes
+    mapping(address buyer => uint256) public returnedFeesWei;
 
     /// @notice The deployment is not of one piece: escrow or registry take orders from another contract.
     error DeploymentInvalid();
 
     constructor(IJobEscrow escrow_, uint96 challengeFeeWei_, uint32 responseSec_) {
+        if (responseSec_ < MIN_RESPONSE_SEC) revert ResponseTooShort(responseSec_, MIN_RESPONSE_SEC);
         escrow = escrow_;
         operatorRegistry = escrow_.operatorRegistry();
         challengeFeeWei = challengeFeeWei_;
@@ -145,11 +150,19 @@ contract Disputes is IDisputes {
         uint256 due = _answer(job, point, chunk);
         if (block.timestamp <= due) revert ResponseNotDue(job, due);
         address operator = _operator(terms, point);
+        returnedFeesWei[outcome.buyer] += challengeFeeWei;
         emit OperatorExposed(job, operator, point, chunk);
-        // Another challenge of the same job may have brought the money back before.
+        // Another challenge or a contest may have decided the job before.
         if (escrow.jobOf(job).state == JobState.Disputed) escrow.overturn(job, outcome);
+        // Last, for it offers the buyer a reward: what the buyer's account then does can hold up nothing of the above.
         operatorRegistry.slash(operator, outcome.buyer);
-        Payments.pay(address(0), outcome.buyer, challengeFeeWei);
+    }
+
+    /// @inheritdoc IDisputes
+    function withdrawFees(address buyer) external {
+        uint256 amountWei = returnedFeesWei[buyer];
+        delete returnedFeesWei[buyer];
+        Payments.pay(address(0), buyer, amountWei);
     }
 
     /// @inheritdoc IDisputes

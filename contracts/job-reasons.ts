@@ -210,6 +210,16 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
     code: "STATE_INVALID",
     message: `the operator has until ${time(due)} to answer the challenge of job ${shortId(job)}`,
   }),
+  WindowTooShort: ([window, least]) => ({
+    code: "PARAMETER_INVALID",
+    message: `in a challenge window of ${window} s nobody can look at a result`,
+    hint: `give it ${least} s at least`,
+  }),
+  ResponseTooShort: ([response, least]) => ({
+    code: "PARAMETER_INVALID",
+    message: `no operator can answer a challenge within ${response} s`,
+    hint: `give it ${least} s at least`,
+  }),
   DeploymentInvalid: () => ({
     code: "INTERNAL",
     message: "escrow and registry take orders from another contract of disputes",

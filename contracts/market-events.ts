@@ -91,6 +91,7 @@ export type MarketEventBody =
   | { type: "JobDisputed"; job: string }
   | { type: "JobSettled"; job: string; payoutRoot: string }
   | { type: "JobFailed"; job: string; reasons: [string, string] }
+  | { type: "JobOverturned"; job: string }
   | { type: "JobRefunded"; job: string; buyer: string; amountWei: bigint }
   | { type: "PayoutClaimed"; job: string; index: bigint; account: string; amountWei: bigint }
   | { type: "OperatorConvicted"; job: string; operator: string; digests: [string, string] }
@@ -183,6 +184,7 @@ export const eventDecoders: {
   JobDisputed: (args) => ({ job: args.job }),
   JobSettled: (args) => ({ job: args.job, payoutRoot: args.payoutRoot }),
   JobFailed: (args) => ({ job: args.job, reasons: args.reasons.toArray().map(reasonText) }),
+  JobOverturned: (args) => ({ job: args.job }),
   JobRefunded: (args) => ({ job: args.job, buyer: args.buyer, amountWei: args.amount }),
   PayoutClaimed: (args) => ({
     job: args.job,

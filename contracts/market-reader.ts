@@ -234,6 +234,11 @@ export class MarketReader extends ChainReader {
     return (await this.call("JobEscrow", "isClaimed", [id, index])) as boolean;
   }
 
+  /** The fees of a buyer's challenges that nobody answered, until they are fetched. */
+  async returnedFeesWei(buyer: string): Promise<bigint> {
+    return (await this.call("Disputes", "returnedFeesWei", [buyer])) as bigint;
+  }
+
   /** What was fixed at deployment. */
   async settings(): Promise<JobSettings> {
     const read = (contract: ContractName, method: keyof JobSettings) =>

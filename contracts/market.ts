@@ -313,13 +313,18 @@ export class Market extends MarketReader {
     return this.#send("Disputes", "respond", args);
   }
 
-  /** Slashes an operator that did not post a chunk in time; the buyer gets its money back. */
+  /** Slashes an operator that did not post a chunk in time; the job can be refunded then. */
   async expose(id: string, point: number, chunk: number): Promise<TransactionReceipt> {
     const args = [await this.terms(id), await this.outcome(id), point, chunk];
     return this.#send("Disputes", "expose", args);
   }
 
-  /** Shows that the three shares of a coordinate are not on a line; the buyer gets its money back. */
+  /** Pays a buyer the fees of its challenges that nobody answered. */
+  async withdrawFees(buyer: string): Promise<TransactionReceipt> {
+    return this.#send("Disputes", "withdrawFees", [buyer]);
+  }
+
+  /** Shows that the three shares of a coordinate are not on a line; the job can be refunded then. */
   async contest(
     id: string,
     parts: ResultParts,

@@ -110,6 +110,8 @@ function jobEventOf(event: EventOfJob): Extract<Content, { jobId: string }>["eve
       return { type: "Settled" };
     case "JobFailed":
       return { type: "Failed", reasons: event.reasons };
+    case "JobOverturned":
+      return { type: "Overturned" };
     case "JobRefunded":
       return { type: "Refunded" };
     case "PayoutClaimed": {

@@ -48,6 +48,7 @@ export type JobChainEvent =
   | (OnChain<"Contested"> & { coordinate: string })
   | OnChain<"Settled">
   | (OnChain<"Failed"> & { reasons: string[] })
+  | OnChain<"Overturned">
   | OnChain<"Refunded">
   | (OnChain<"Claimed"> & { index: string; account: string; amountWei: string })
   | BudgetReturned;

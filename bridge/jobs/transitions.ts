@@ -67,7 +67,7 @@ export interface JobEventRule {
 
 const everFunded = jobStates.filter((state) => state !== "None");
 /** With these a challenge may be open: an answer may come after another one decided the job. */
-const everAttested: readonly JobState[] = ["Attested", "Disputed", "Settled", "Refunded"];
+const everAttested: readonly JobState[] = ["Attested", "Disputed", "Settled", "Failed", "Refunded"];
 /** An attestation ends what budget could come back. */
 const neverAttested: readonly JobState[] = ["Funded", "Joined", "Failed", "Refunded"];
 
@@ -84,11 +84,8 @@ export const jobEventRules: Readonly<Record<JobEventType, JobEventRule>> = {
   Contested: { from: ["Attested", "Disputed"], to: null, source: "chain" },
   Settled: { from: ["Attested", "Disputed"], to: "Settled", source: "chain" },
   Failed: { from: ["Funded", "Joined"], to: "Failed", source: "chain" },
-  Refunded: {
-    from: ["Funded", "Joined", "Attested", "Disputed", "Failed"],
-    to: "Refunded",
-    source: "chain",
-  },
+  Overturned: { from: ["Attested", "Disputed"], to: "Failed", source: "chain" },
+  Refunded: { from: ["Funded", "Joined", "Failed"], to: "Refunded", source: "chain" },
   Claimed: { from: ["Settled"], to: null, source: "chain" },
   BudgetReturned: { from: neverAttested, to: null, source: "chain" },
   JoinPosted: { from: ["Funded"], to: null, source: "operator" },

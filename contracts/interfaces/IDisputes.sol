@@ -67,14 +67,16 @@ interface IDisputes {
     error NoChallenge(bytes32 job, uint256 point, uint256 chunk);
     error ResponseTooLate(bytes32 job, uint256 dueSec);
     error ResponseNotDue(bytes32 job, uint256 dueSec);
+    /// @notice No operator could answer in so little time. At deployment.
+    error ResponseTooShort(uint256 responseSec, uint256 leastSec);
 
     /// @notice Slashes the operator whose key signed two results of one job. Anyone may call, as long as the bond stands.
     /// @param signatures Of the attestations, in their order, compact (EIP-2098).
     function convict(IJobEscrow.Attestation[2] calldata attestations, bytes32[2][2] calldata signatures) external;
 
-    /// @notice Refunds the buyer of an attested job of which a coordinate has three shares that are not on a line, within
-    /// the challenge window or while the job is disputed. One that is not below the modulus is on none. Anyone may call
-    /// who can open them.
+    /// @notice Overturns an attested job of which a coordinate has three shares that are not on a line, within the
+    /// challenge window or while the job is disputed; {IJobEscrow-refund} then gives the buyer its money back. A share that
+    /// is not below the modulus is on no line. Anyone may call who can open them.
     /// @param chunk Number of the chunk, from 0.
     /// @param place Place of the coordinate in it, from 0.
     /// @param openings By point.
@@ -107,14 +109,21 @@ interface IDisputes {
         ChunkOpening calldata opening
     ) external;
 
-    /// @notice Slashes an operator that did not post a chunk in time, and gives the buyer the fee and the price back.
-    /// Anyone may call.
+    /// @notice Slashes an operator that did not post a chunk in time, and gives the buyer a claim to the fee, by
+    /// {withdrawFees}, and to the price, by {IJobEscrow-refund}. Anyone may call, and no buyer can keep it from its end:
+    /// one that refuses its tenth of the bond leaves that to be burnt.
     function expose(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
         uint8 point,
         uint32 chunk
     ) external;
+
+    /// @notice Pays a buyer the fees of its challenges that were not answered. Anyone may call.
+    function withdrawFees(address buyer) external;
+
+    /// @notice What {withdrawFees} pays.
+    function returnedFeesWei(address buyer) external view returns (uint256);
 
     /// @notice Challenges of a job that were not answered yet.
     function openChallenges(bytes32 job) external view returns (uint256);

@@ -2,7 +2,7 @@
 import { formatEther } from "ethers";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
-import { type BuyerConnection, chainTimeSec } from "./client.ts";
+import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
 import {
   awaitShare,
   challengeShare,
@@ -50,7 +50,7 @@ export async function disputeResult(
   if (lie !== undefined) {
     onStep(`the three shares of number ${lie} of the result are not on a line`);
     const { txHash } = await contestResult(connection, inspection);
-    return contestedEnd(txHash);
+    return contestedEnd(connection, id, txHash);
   }
   const missing = partyIndices.filter((point) => shares[point - 1] instanceof SymbolonError);
   if (missing.length === 0) {
@@ -68,9 +68,17 @@ export async function disputeResult(
   return challengeAll(connection, inspection, missing, options);
 }
 
-function contestedEnd(txHash: string): DisputeEnd {
-  const words = `the contradiction stands on chain and the money is back  tx ${txHash}`;
+async function contestedEnd(connection: BuyerConnection, id: string, txHash: string): Promise<DisputeEnd> {
+  const back = await fetchBack(connection, id);
+  const words = `the contradiction stands on chain, and ${back}  tx ${txHash}`;
   return { outcome: "contested", txHash, result: null, words };
+}
+
+/** A dispute that was won pays nothing by itself: what it gave back is fetched here. */
+async function fetchBack({ market, buyer }: BuyerConnection, id: string): Promise<string> {
+  const back = await moneyBack(market, id, 0);
+  if ((await market.returnedFeesWei(buyer)) > 0n) await market.withdrawFees(buyer);
+  return back;
 }
 
 /** @throws TERMS_REFUSED with what it would cost and show */
@@ -110,7 +118,8 @@ async function challengeAll(
     const nowSec = () => chainTimeSec(connection.market);
     const end = await awaitShare(connection, finished, point, nowSec, signal);
     if ("exposed" in end) {
-      const words = `party ${point} did not post its share: its bond is gone and the money is back  tx ${end.exposed}`;
+      const back = await fetchBack(connection, finished.job.job);
+      const words = `party ${point} did not post its share: its bond is gone, and ${back}  tx ${end.exposed}`;
       return { outcome: "exposed", txHash: end.exposed, result: null, words };
     }
     onStep(`party ${point} has posted its share`);
@@ -119,7 +128,7 @@ async function challengeAll(
   const contested = await contestPosted(connection, inspection, posted);
   if (contested !== undefined) {
     onStep(`the three shares of number ${contested.coordinate} of the result are not on a line`);
-    return contestedEnd(contested.txHash);
+    return contestedEnd(connection, finished.job.job, contested.txHash);
   }
   const result = await resultOf(connection, inspection, posted);
   const words = "the missing shares are on chain, and the result is whole";

@@ -1,8 +1,8 @@
 /**
  * What a buyer can do about a result before the challenge window ends. Three shares that are not on a line are shown to
- * the chain, which gives the money back. A share that was not delivered, or does not fit what its operator attested, is
- * asked for on chain chunk by chunk; who does not post it is slashed, and the money comes back. A posted share says nothing
- * to the public, but the other two operators can put it together with their own.
+ * the chain, and the job can be refunded. A share that was not delivered, or does not fit what its operator attested, is
+ * asked for on chain chunk by chunk; who does not post it is slashed, and the job can be refunded. A posted share says
+ * nothing to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { artifact } from "../../contracts/artifacts.ts";
@@ -100,10 +100,7 @@ function elementsOf(chunks: readonly Uint8Array[]): bigint[] {
   });
 }
 
-/**
- * Shows a coordinate that somebody lied about to the chain; the money comes back with it. Up to 64 coordinates around
- * it become public.
- */
+/** Shows a coordinate that somebody lied about to the chain. Up to 64 coordinates around it become public. */
 export async function contestResult(
   { market }: BuyerConnection,
   { finished, shares, lie }: Inspection,
@@ -220,7 +217,7 @@ export interface PostedChunk {
   txHash: string;
 }
 
-/** How a challenged share ended: posted as a whole, or its operator exposed and the money back. */
+/** How a challenged share ended: posted as a whole, or its operator exposed. */
 export type ChallengeEnd = { posted: PostedChunk[] } | { exposed: string };
 
 /**

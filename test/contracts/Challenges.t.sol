@@ -183,10 +183,12 @@ contract ChallengesTest is DisputesTest {
         vm.expectEmit();
         emit IDisputes.OperatorExposed(told.job, members[1], 2, 1);
         vm.expectEmit();
-        emit IJobEscrow.JobRefunded(told.job, BUYER, _price(1));
+        emit IJobEscrow.JobOverturned(told.job);
         _expose(told, 2, 1);
+        _eq(_state(told.job), JobState.Failed);
+        _eq(disputes.returnedFeesWei(BUYER), CHALLENGE_FEE, "the fee is the buyer's");
+        _fetch(told);
         _eq(BUYER.balance, 100 ether + BOND / 10, "price, fee and a tenth of the bond");
-        _eq(_state(told.job), JobState.Refunded);
         _eq(operators.operators(members[1]).bondWei, 0, "slashed");
         _eq(address(operators).balance, 2 * uint256(BOND), "the others are not");
         _eq(address(disputes).balance + address(escrow).balance, 0, "nothing stays");
@@ -203,10 +205,11 @@ contract ChallengesTest is DisputesTest {
         _challenge(told, 3, 1);
         vm.warp(DUE + 1);
         _expose(told, 1, 0);
-        _eq(_state(told.job), JobState.Refunded);
+        _fetch(told);
         _expose(told, 3, 0);
         // Slashed already: the fee comes back all the same.
         _expose(told, 3, 1);
+        disputes.withdrawFees(BUYER);
         _eq(BUYER.balance, 100 ether - _price(1) + 2 * (BOND / 10), "two tenths, and one price less");
         _eq(address(escrow).balance, _price(1), "the other job's money stays");
         _eq(address(disputes).balance, 0, "all fees are back");
@@ -234,6 +237,7 @@ contract ChallengesTest is DisputesTest {
         vm.warp(DUE + 1);
         _expose(told, 1, 0);
         _expose(told, 3, 0);
+        _fetch(told);
         _eq(address(disputes).balance, 0, "all fees are out");
         _eq(operators.operators(members[1]).bondWei, BOND, "the one that posted keeps its bond");
         _eq(BUYER.balance, 100 ether - CHALLENGE_FEE + 2 * (BOND / 10), "the price once");
@@ -248,8 +252,8 @@ contract ChallengesTest is DisputesTest {
         vm.prank(members[1]);
         operators.withdrawBond();
         _expose(told, 2, 0);
+        _fetch(told);
         _eq(BUYER.balance, 100 ether, "price and fee are back");
-        _eq(_state(told.job), JobState.Refunded);
     }
 
     /// A new key is the same operator's, and the old one's word stands.

@@ -60,6 +60,7 @@ abstract contract MarketModel is DisputesTest {
     mapping(address operator => uint256) internal _bonds;
     uint256 internal _allBonds;
     uint256 internal _allFees;
+    mapping(address buyer => uint256) internal _returnedFees;
     uint256 internal _burnt;
     /// How often a job went from one state to another.
     mapping(JobState from => mapping(JobState to => uint256)) public moves;
@@ -236,7 +237,10 @@ abstract contract MarketModel is DisputesTest {
         _eq(address(escrow).balance, owedWei, "the escrow holds the ETH that it owes");
         _eq(_token.balanceOf(address(escrow)), owedTokens, "and the tokens");
         _eq(address(operators).balance, _allBonds, "the registry holds the bonds");
-        _eq(address(disputes).balance, _allFees, "the fees of open challenges");
+        _eq(address(disputes).balance, _allFees, "the fees of open challenges, and those not fetched");
+        for (uint256 i; i < 2; ++i) {
+            _eq(disputes.returnedFeesWei(_buyers[i]), _returnedFees[_buyers[i]], "the fees of a buyer");
+        }
         _eq(BURNT.balance, _burnt, "what was burnt");
         for (uint256 set; set < SETS; ++set) _checkBudget(set);
     }

@@ -223,13 +223,14 @@ describe("three shares that are not on a line", () => {
     const anyone = of(stranger);
     const [before, held] = [await balance(buyer.address), await balance(deployment.jobEscrow)];
     const receipt = await anyone.contest(job, parts, lying, openAll(1));
-    expect((await balance(buyer.address)) - before).toBe(amountWei);
-    expect(held - (await balance(deployment.jobEscrow))).toBe(amountWei);
-    expect(await anyone.job(job)).toMatchObject({ state: "Refunded", unclaimedWei: 0n });
+    expect(await anyone.job(job)).toMatchObject({ state: "Failed", unclaimedWei: 0n });
     expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
       { type: "ResultContested", job, coordinate: 67n },
-      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+      { type: "JobOverturned", job },
     ]);
+    await anyone.refund(job);
+    expect((await balance(buyer.address)) - before).toBe(amountWei);
+    expect(held - (await balance(deployment.jobEscrow))).toBe(amountWei);
     for (const member of members) {
       expect(await anyone.operator(member)).toMatchObject({
         status: "Active",
@@ -282,6 +283,7 @@ describe("three shares that are not on a line", () => {
     await of(stranger).respond(job, parts, 3, 1, open(3, 1));
     const before = await balance(buyer.address);
     await of(stranger).contest(job, parts, lying, openAll(1));
+    await of(stranger).refund(job);
     expect((await balance(buyer.address)) - before).toBe(amountWei);
   });
 });
@@ -307,12 +309,13 @@ describe("an operator that does not answer", () => {
     const reward = settings.minBondWei / 10n;
     const [mine, ashes] = [await balance(buyer.address), await balance(burnt)];
     const receipt = await anyone.expose(job, 2, 0);
-    expect((await balance(buyer.address)) - mine).toBe(amountWei + settings.challengeFeeWei + reward);
+    expect((await balance(buyer.address)) - mine).toBe(reward);
     expect((await balance(burnt)) - ashes).toBe(settings.minBondWei - reward);
-    expect(await anyone.jobState(job)).toBe("Refunded");
+    expect(await anyone.jobState(job)).toBe("Failed");
+    expect(await anyone.returnedFeesWei(buyer.address)).toBe(settings.challengeFeeWei);
     expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
       { type: "OperatorExposed", job, operator: members[1], point: 2, chunk: 0 },
-      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+      { type: "JobOverturned", job },
       {
         ...{ type: "OperatorSlashed", operator: members[1], beneficiary: buyer.address },
         ...{ bondWei: settings.minBondWei, rewardWei: reward },
@@ -327,9 +330,14 @@ describe("an operator that does not answer", () => {
       message: expect.stringContaining(members[1]),
     });
 
+    await anyone.refund(job);
+    await anyone.withdrawFees(buyer.address);
+    expect((await balance(buyer.address)) - mine).toBe(amountWei + settings.challengeFeeWei + reward);
+
     // The other one that owes an answer pays as well, but the price comes back only once.
     const after = await balance(buyer.address);
     await anyone.expose(job, 1, 1);
+    await anyone.withdrawFees(buyer.address);
     expect((await balance(buyer.address)) - after).toBe(settings.challengeFeeWei + reward);
     expect(await anyone.operator(members[0])).toMatchObject({ status: "Slashed" });
     expect(await balance(deployment.disputes)).toBe(0n);

@@ -74,6 +74,7 @@ const attested: JobEvent = {
 };
 const failed: JobEvent = { type: "Failed", chain, reasons: [] };
 const refunded: JobEvent = { type: "Refunded", chain };
+const overturned: JobEvent = { type: "Overturned", chain };
 const returned: JobEvent = { type: "BudgetReturned", chain: { blockNumber: 9 } };
 const chunk = { operator: operator(2), point: 2 as const, chunk: 3 };
 const challenged: JobEvent = { type: "ChunkChallenged", chain, ...chunk, dueSec: 5500 };
@@ -197,6 +198,13 @@ describe("a dispute", () => {
     expect(due(two, { chainSec: 5501, wallSec: 0 })).toEqual(expose);
   });
 
+  test("that the buyer won is refunded by the bridge", () => {
+    expect(due(made(joined, attested, challenged, disputed, overturned))).toEqual({
+      kind: "refund",
+      jobId: jobOf(1),
+    });
+  });
+
   test("that is about to begin keeps an attested job from being settled", () => {
     expect(due(made(joined, attested, challenged), past)).toBeNull();
   });
@@ -237,10 +245,10 @@ describe("privacy budget", () => {
   });
 
   test("of an attested job is spent, also when the buyer gets its money back", () => {
-    const overturned = withNoise(joined, attested, refunded);
-    expect(
-      dueOf({ ...overturned, unopened: withNoise(unopened(1), unopened(2), unopened(3)).unopened }),
-    ).toEqual([]);
+    const back = withNoise(joined, attested, overturned, refunded);
+    expect(dueOf({ ...back, unopened: withNoise(unopened(1), unopened(2), unopened(3)).unopened })).toEqual(
+      [],
+    );
   });
 });
 
@@ -287,7 +295,8 @@ test("a job that is left alone until it waits no longer has nothing due before",
     ],
     ...[
       [joined, attested, challenged, disputed, answered],
-      [joined, attested, refunded],
+      [joined, attested, overturned],
+      [joined, attested, overturned, refunded],
     ],
   ];
   fc.assert(

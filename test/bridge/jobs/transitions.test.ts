@@ -56,6 +56,7 @@ const examples: Record<JobEventType, JobEvent> = {
   Contested: { type: "Contested", chain, coordinate: "5" },
   Settled: { type: "Settled", chain },
   Failed: { type: "Failed", chain, reasons: ["PEER_LOST", "PEER_LOST"] },
+  Overturned: { type: "Overturned", chain },
   Refunded: { type: "Refunded", chain },
   Claimed: { type: "Claimed", chain, index: "0", account: addressOf("seller"), amountWei: "1" },
   BudgetReturned: { type: "BudgetReturned", chain: { blockNumber: 9 } },
@@ -237,10 +238,10 @@ describe("a dispute", () => {
     expect(answered.openChallenges).toEqual([{ ...asked(1, 3), dueSec: 9001 }]);
     const exposed = apply(answered, { type: "OperatorExposed", chain, ...asked(1, 3) });
     expect(exposed).toMatchObject({ state: "Disputed", openChallenges: [] });
-    const refunded = apply(disputed, examples.OperatorExposed, examples.Refunded);
-    expect(refunded.openChallenges).toHaveLength(1);
-    expect(apply(refunded, { type: "ChunkPosted", chain, ...asked(1, 3) })).toMatchObject({
-      state: "Refunded",
+    const overturned = apply(disputed, examples.OperatorExposed, examples.Overturned);
+    expect(overturned.openChallenges).toHaveLength(1);
+    expect(apply(overturned, { type: "ChunkPosted", chain, ...asked(1, 3) })).toMatchObject({
+      state: "Failed",
       openChallenges: [],
       anomalies: 0,
     });
