@@ -316,7 +316,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         JobState state = slot.state();
         _requireArrow(job, state, JobState.Settled);
         _requireOutcome(job, record, outcome);
-        if (state == JobState.Disputed && IDisputes(disputes).openChallenges(job) != 0) revert ChallengeOpen(job);
+        if (state == JobState.Disputed) _requireAnswered(job, outcome.buyer);
         record.slot = slot.withState(JobState.Settled);
         emit JobSettled(job, outcome.payoutRoot);
     }
@@ -400,6 +400,13 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     function _requireOutcome(bytes32 job, Record storage record, Outcome calldata outcome) private view {
         if (record.outcomeHash != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
+    }
+
+    /// @dev What was posted in answer to a challenge must have been seen, unless it is the buyer who settles.
+    function _requireAnswered(bytes32 job, address buyer) private view {
+        uint256 heldUntilSec = IDisputes(disputes).heldUntilSec(job);
+        if (heldUntilSec == type(uint256).max) revert ChallengeOpen(job);
+        if (block.timestamp <= heldUntilSec && msg.sender != buyer) revert AnswerOpen(job, heldUntilSec);
     }
 
     function _requireArrow(bytes32 job, JobState from, JobState to) private pure {

@@ -42,8 +42,8 @@ export type JobChainEvent =
   | (OnChain<"Attested"> & { resultRoot: string; payoutRoot: string; budgetSpent: string })
   | OnChain<"Disputed">
   | (OnChain<"ChunkChallenged"> & ChunkOfOperator & { dueSec: number })
-  // Without the elements, which are of a share: who needs them reads them from the chain.
-  | (OnChain<"ChunkPosted"> & ChunkOfOperator)
+  // Without the opening, which shows elements of a share: who needs it reads it from the chain.
+  | (OnChain<"ChunkPosted"> & ChunkOfOperator & { heldUntilSec: number })
   | (OnChain<"OperatorExposed"> & ChunkOfOperator)
   | (OnChain<"Contested"> & { coordinate: string })
   | OnChain<"Settled">

@@ -45,6 +45,8 @@ export interface Job {
   unopened: Omit<UnopenedPosted, "type">[];
   budgetReturned: boolean;
   openChallenges: OpenChallenge[];
+  /** Last second in which only the buyer can settle it, for the sake of an answer; null before there is one. */
+  heldUntilSec: number | null;
   receipts: Record<ReceiptKind, string | null>;
   lastRefusal: JobSummary["lastRefusal"];
   createdAtSec: number;
@@ -179,6 +181,7 @@ function afterChainEvent(base: Job, event: JobChainEvent, expected: boolean): Jo
     attestedAtSec: event.type === "Attested" ? timestampSec : base.attestedAtSec,
     budgetReturned: base.budgetReturned || event.type === "BudgetReturned",
     openChallenges: challengesAfter(base.openChallenges, event),
+    heldUntilSec: event.type === "ChunkPosted" ? event.heldUntilSec : base.heldUntilSec,
     lastRefusal: null,
     updatedAtSec: timestampSec,
     anomalies: base.anomalies + (expected ? 0 : 1),
@@ -207,6 +210,7 @@ function newJob(id: string, event: Extract<JobChainEvent, { type: "Funded" }>): 
     unopened: [],
     budgetReturned: false,
     openChallenges: [],
+    heldUntilSec: null,
     receipts: { fund: chain.txHash, join: null, attest: null, settle: null, fail: null, refund: null },
     lastRefusal: null,
     createdAtSec: chain.timestampSec,

@@ -12,7 +12,8 @@ import {IJobEscrow} from "./IJobEscrow.sol";
 /// - An operator that keeps its share of a result back can be asked for a chunk of it: {challenge}. Who posts it is
 ///   paid for that, who does not is slashed, and the buyer gets its money back: {expose}.
 ///
-/// A slashed bond goes by a tenth to who proved it; the rest is burnt, so nobody gains by convicting itself.
+/// A slashed bond goes by a tenth to who proved it, and the rest is burnt, so nobody gains by convicting itself. While an
+/// operator owes an answer, all of it is burnt on a conviction.
 ///
 /// What is opened here is public: {contest} shows up to 64 coordinates of the result to everyone. A chunk of one party
 /// alone, as {respond} posts it, says nothing about them to the public; but each of the other two operators can put it
@@ -42,8 +43,14 @@ interface IDisputes {
     event OperatorConvicted(bytes32 indexed job, address indexed operator, bytes32[2] digests);
     event ResultContested(bytes32 indexed job, uint256 coordinate);
     event ChunkChallenged(bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk, uint256 dueSec);
+    /// @notice With all that {contest} asks for of it, and the last second in which this answer holds the job up.
     event ChunkPosted(
-        bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk, bytes elements
+        bytes32 indexed job,
+        address indexed operator,
+        uint8 point,
+        uint32 chunk,
+        uint256 heldUntilSec,
+        ChunkOpening opening
     );
     event OperatorExposed(bytes32 indexed job, address indexed operator, uint8 point, uint32 chunk);
 
@@ -62,7 +69,8 @@ interface IDisputes {
     /// @notice The three shares are on a line: nobody lied about this coordinate.
     error SharesConsistent(bytes32 job, uint256 coordinate);
     error ChallengeWindowClosed(bytes32 job, uint256 windowEndSec);
-    error FeeWrong(uint256 sentWei, uint256 dueWei);
+    error FeeTooSmall(uint256 sentWei, uint256 dueWei);
+    /// @notice A chunk is asked for once, whatever became of it.
     error AlreadyChallenged(bytes32 job, uint256 point, uint256 chunk);
     error NoChallenge(bytes32 job, uint256 point, uint256 chunk);
     error ResponseTooLate(bytes32 job, uint256 dueSec);
@@ -90,7 +98,12 @@ interface IDisputes {
     ) external;
 
     /// @notice The buyer of an attested job asks, within the challenge window, the operator at a point for a chunk of its
-    /// share, and pays {challengeFeeWei} in advance. The job cannot be settled until it was posted.
+    /// share, once, and pays at least {challengeFeeAt} the block's base fee in advance, all of which is the answer's. The
+    /// job cannot be settled until it was posted. The answer is due {responseSec} later, or a minute after the last one that
+    /// this operator owes on this job, whichever is later.
+    ///
+    /// So a result of n chunks is held up until the end of the challenge window, n - 1 minutes and twice {responseSec} at
+    /// most: as long for the last answer, and as long to look at it.
     function challenge(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
@@ -99,7 +112,9 @@ interface IDisputes {
         uint32 chunk
     ) external payable;
 
-    /// @notice Posts a chunk that was asked for; the fee goes to the operator. Anyone may call.
+    /// @notice Posts a chunk that was asked for; the fee goes to the operator. The job cannot be settled within
+    /// {responseSec} from then on, in which anyone who has the other two shares can {contest} it; the buyer may accept it.
+    /// Anyone may call.
     function respond(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
@@ -125,11 +140,16 @@ interface IDisputes {
     /// @notice What {withdrawFees} pays.
     function returnedFeesWei(address buyer) external view returns (uint256);
 
-    /// @notice Challenges of a job that were not answered yet.
-    function openChallenges(bytes32 job) external view returns (uint256);
+    /// @notice Last second in which nobody but its buyer can settle a job because of its challenges: 2^256 - 1, and not
+    /// even the buyer, while one is open; 0 without any.
+    function heldUntilSec(bytes32 job) external view returns (uint256);
 
-    /// @notice Last second in which a chunk can be posted; 0 where it was not asked for, or was posted.
+    /// @notice Last second in which a chunk can be posted; 0 where it was not asked for, or the challenge is over.
     function dueSec(bytes32 job, uint8 point, uint32 chunk) external view returns (uint256);
+
+    /// @notice What a challenge costs at least in a block with this base fee: {challengeFeeWei}, or what an answer is going
+    /// to cost with a reserve, whichever is more. Nodes may simulate calls with a base fee of 0, hence the argument.
+    function challengeFeeAt(uint256 baseFeeWei) external view returns (uint256);
 
     function challengeFeeWei() external view returns (uint256);
 

@@ -166,6 +166,8 @@ interface IJobEscrow is IOfferRegistry {
     error WindowClosed(bytes32 job, uint256 windowEndSec);
     /// @notice A challenge of the result was not answered yet.
     error ChallengeOpen(bytes32 job);
+    /// @notice What was answered can still be contested.
+    error AnswerOpen(bytes32 job, uint256 heldUntilSec);
     /// @notice Nobody could look at a result before such a window ends. At deployment.
     error WindowTooShort(uint256 windowSec, uint256 leastSec);
     /// @notice Only the contract of disputes may call this.
@@ -221,10 +223,10 @@ interface IJobEscrow is IOfferRegistry {
     function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
         external;
 
-    /// @notice The buyer accepts the result and ends the challenge window.
+    /// @notice The buyer accepts the result and ends the challenge window, once no challenge is open.
     function accept(bytes32 job, Outcome calldata outcome) external;
 
-    /// @notice Settles a job after its challenge window; anyone may.
+    /// @notice Settles a job after its challenge window, and after {IDisputes-heldUntilSec}; anyone may.
     function settle(bytes32 job, Outcome calldata outcome) external;
 
     /// @notice Takes the failure notices of two operators; the job can then be refunded at once.

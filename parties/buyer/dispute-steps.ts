@@ -1,5 +1,6 @@
 /** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
 import { formatEther } from "ethers";
+import type { ChunkOpening } from "../../contracts/market.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
@@ -11,7 +12,6 @@ import {
   contestResult,
   type Inspection,
   inspectResult,
-  type PostedChunk,
   resultOf,
 } from "./dispute.ts";
 import type { JobResult } from "./result.ts";
@@ -89,14 +89,14 @@ async function requireConsent(
   disclose: boolean,
 ): Promise<void> {
   if (disclose) return;
-  const { challengeFeeWei } = await market.settings();
+  const feeWei = await market.challengeFeeWei();
   const chunks = chunkCount(finished) * missing.length;
   const readers = missing.length === 1 ? "each of the operators" : "everybody";
   throw new SymbolonError(
     "TERMS_REFUSED",
     `the share of party ${missing.join(" and ")} is missing, and asking for it on chain lets ${readers} put the result together`,
     {
-      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(challengeFeeWei * BigInt(chunks))} ETH, give --disclose`,
+      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(feeWei * BigInt(chunks))} ETH at the present price of gas, give --disclose`,
     },
   );
 }
@@ -113,7 +113,7 @@ async function challengeAll(
       onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
     );
   }
-  const posted = new Map<PartyIndex, readonly PostedChunk[]>();
+  const posted = new Map<PartyIndex, readonly ChunkOpening[]>();
   for (const point of missing) {
     const nowSec = () => chainTimeSec(connection.market);
     const end = await awaitShare(connection, finished, point, nowSec, signal);

@@ -5,7 +5,6 @@
  * nothing to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { artifact } from "../../contracts/artifacts.ts";
 import type { ChunkOpening, Market, MarketEvent } from "../../contracts/market.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
@@ -117,14 +116,13 @@ export async function contestResult(
 }
 
 /**
- * The same where a share was posted that contradicts the others. What proves its chunks is not in the events, but in
- * the transactions that posted them.
+ * The same where a share was posted that contradicts the others.
  * @returns undefined where all coordinates are on a line
  */
 export async function contestPosted(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
 ): Promise<{ coordinate: number; txHash: string } | undefined> {
   const elements = partyIndices.map((point) => elementsOf(chunksAt(point, shares, posted)));
   const lie = firstLie(finished, elements as Three<bigint[]>);
@@ -132,11 +130,11 @@ export async function contestPosted(
   const chunk = Math.floor(lie / chunkElements);
   const openings = partyIndices.map((point) => {
     const share = shares[point - 1]!;
-    if (!(share instanceof SymbolonError)) return openReceived(finished, point, share, chunk);
-    return openingIn(market, posted.get(point)![chunk]!.txHash);
+    return share instanceof SymbolonError
+      ? posted.get(point)![chunk]!
+      : openReceived(finished, point, share, chunk);
   });
-  const shown = (await Promise.all(openings)) as Three<ChunkOpening>;
-  return { coordinate: lie, ...(await contestAt(market, finished, lie, shown)) };
+  return { coordinate: lie, ...(await contestAt(market, finished, lie, openings as Three<ChunkOpening>)) };
 }
 
 function openReceived(
@@ -146,23 +144,6 @@ function openReceived(
   chunk: number,
 ): ChunkOpening {
   return openChunk(originOf(job, point), salt, share, chunk);
-}
-
-/** @throws NOT_FOUND where a chunk was not posted by a plain call of the contract */
-async function openingIn({ provider, deployment }: Market, txHash: string): Promise<ChunkOpening> {
-  const sent = await provider.getTransaction(txHash);
-  const direct = sent?.to?.toLowerCase() === deployment.disputes.toLowerCase();
-  const call = direct ? artifact("Disputes").abi.parseTransaction({ data: sent.data }) : null;
-  if (call?.name !== "respond") {
-    throw new SymbolonError("NOT_FOUND", `transaction ${txHash} does not show what proves the posted chunk`, {
-      hint: "look for the call of respond in its trace; the chunk contradicts the other shares",
-    });
-  }
-  const { salt, attempt, elements, proof } = call.args.getValue("opening");
-  return {
-    ...{ salt, attempt: Number(attempt), proof: [...proof] },
-    elements: Buffer.from(elements.slice(2), "hex"),
-  };
 }
 
 async function contestAt(
@@ -179,7 +160,7 @@ async function contestAt(
 function chunksAt(
   point: PartyIndex,
   shares: ReceivedShares,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
 ): readonly Uint8Array[] {
   const share = shares[point - 1]!;
   if (!(share instanceof SymbolonError)) return resultChunks(share.share);
@@ -212,13 +193,8 @@ export async function challengeShare(
   }
 }
 
-export interface PostedChunk {
-  elements: Uint8Array;
-  txHash: string;
-}
-
 /** How a challenged share ended: posted as a whole, or its operator exposed. */
-export type ChallengeEnd = { posted: PostedChunk[] } | { exposed: string };
+export type ChallengeEnd = { posted: ChunkOpening[] } | { exposed: string };
 
 /**
  * Waits until the chunks of a party are posted, or one is due; then shows that to the chain.
@@ -238,12 +214,9 @@ export async function awaitShare(
     const events = (await market.jobEvents(job)).filter(
       (event): event is MarketEvent & { point: number } => "point" in event && event.point === point,
     );
-    const posted = new Map<number, PostedChunk>();
+    const posted = new Map<number, ChunkOpening>();
     for (const event of events) {
-      if (event.type === "ChunkPosted") {
-        const elements = Buffer.from(event.elements.slice(2), "hex");
-        posted.set(event.chunk, { elements, txHash: event.txHash });
-      }
+      if (event.type === "ChunkPosted") posted.set(event.chunk, event.opening);
       if (event.type === "OperatorExposed") return { exposed: event.txHash };
     }
     if (posted.size === count) return { posted: Array.from({ length: count }, (_, i) => posted.get(i)!) };
@@ -265,7 +238,7 @@ export async function awaitShare(
 export async function resultOf(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]> = new Map(),
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]> = new Map(),
 ): Promise<JobResult> {
   const { plan, parts } = finished;
   const { modulus } = fieldSpecs[plan.fieldBits];

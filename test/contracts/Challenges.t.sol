@@ -25,7 +25,7 @@ contract ChallengesTest is DisputesTest {
         emit IJobEscrow.JobDisputed(told.job);
         _challenge(told, 2, 1);
         _eq(_state(told.job), JobState.Disputed);
-        _eq(disputes.openChallenges(told.job), 1, "open");
+        _eq(disputes.heldUntilSec(told.job), type(uint256).max, "open");
         _eq(disputes.dueSec(told.job, 2, 1), DUE, "due");
         _eq(disputes.dueSec(told.job, 1, 1) + disputes.dueSec(told.job, 2, 0), 0, "nothing else");
         _eq(address(disputes).balance, CHALLENGE_FEE, "the fee");
@@ -40,9 +40,9 @@ contract ChallengesTest is DisputesTest {
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotBuyer.selector, told.job, STRANGER));
         vm.prank(STRANGER);
         disputes.challenge{value: CHALLENGE_FEE}(told.terms, told.outcome, told.parts, 1, 0);
-        uint256[3] memory wrong = [uint256(0), CHALLENGE_FEE - 1, CHALLENGE_FEE + 1];
-        for (uint256 i; i < 3; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeWrong.selector, wrong[i], CHALLENGE_FEE));
+        uint256[2] memory wrong = [uint256(0), CHALLENGE_FEE - 1];
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeTooSmall.selector, wrong[i], CHALLENGE_FEE));
             vm.prank(BUYER);
             disputes.challenge{value: wrong[i]}(told.terms, told.outcome, told.parts, 1, 0);
         }
@@ -76,17 +76,66 @@ contract ChallengesTest is DisputesTest {
         _refused(told, 1, 0, abi.encodeWithSelector(IDisputes.OutcomeMismatch.selector, told.job));
     }
 
-    function test_aChunkIsAskedForOnceAtATime() public {
+    /// Asking for it again would make the operator pay for answers until it has nothing left to pay with.
+    function test_aChunkIsAskedForOnceForEver() public {
         Told memory told = _plain();
+        bytes memory asked = abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, told.job, 1, 0);
         _challenge(told, 1, 0);
-        _refused(told, 1, 0, abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, told.job, 1, 0));
+        _refused(told, 1, 0, asked);
         _challenge(told, 1, 1);
         _challenge(told, 2, 0);
-        _eq(disputes.openChallenges(told.job), 3, "three");
         _respond(told, 1, 0);
-        // What was posted can be asked for and paid for again, as long as the window is open.
-        _challenge(told, 1, 0);
-        _eq(disputes.openChallenges(told.job), 3, "three again");
+        _eq(disputes.dueSec(told.job, 1, 0), 0, "over");
+        _refused(told, 1, 0, asked);
+        _respond(told, 1, 1);
+        _eq(disputes.heldUntilSec(told.job), type(uint256).max, "one is open");
+        _respond(told, 2, 0);
+        _eq(disputes.heldUntilSec(told.job), START + RESPONSE, "none is");
+        _refused(told, 1, 0, asked);
+    }
+
+    function test_whoIsAskedForMuchHasAMinuteForEachChunk() public {
+        Told memory told = _plain();
+        for (uint32 chunk; chunk < 3; ++chunk) {
+            vm.expectEmit();
+            emit IDisputes.ChunkChallenged(told.job, members[0], 1, chunk, DUE + 60 * chunk);
+            _challenge(told, 1, chunk);
+        }
+        // The other parties' time is their own, and so is that of other jobs.
+        _challenge(told, 2, 2);
+        _eq(disputes.dueSec(told.job, 2, 2), DUE, "another party");
+        Told memory other = _tell(_shared(BITS, TOTAL, 2));
+        _challenge(other, 1, 0);
+        _eq(disputes.dueSec(other.job, 1, 0), DUE, "another job");
+        vm.warp(START + 70);
+        _challenge(told, 2, 1);
+        _eq(disputes.dueSec(told.job, 2, 1), START + 70 + RESPONSE, "never less than the time to respond");
+    }
+
+    function test_theFeeIsAtLeastWhatAnAnswerCosts() public {
+        Told memory told = _plain();
+        // 150,000 gas twice: this is the base fee at which they cost the fixed fee.
+        uint256 baseFeeWei = CHALLENGE_FEE / 300_000;
+        _eq(disputes.challengeFeeAt(0), CHALLENGE_FEE, "at nothing");
+        _eq(disputes.challengeFeeAt(baseFeeWei), CHALLENGE_FEE, "up to there");
+        uint256 feeWei = 300_000 * (baseFeeWei + 1);
+        vm.fee(baseFeeWei + 1);
+        _eq(disputes.challengeFeeAt(block.basefee), feeWei, "and beyond");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeTooSmall.selector, feeWei - 1, feeWei));
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei - 1}(told.terms, told.outcome, told.parts, 1, 0);
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei}(told.terms, told.outcome, told.parts, 1, 0);
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei + 5}(told.terms, told.outcome, told.parts, 2, 0);
+        // What was paid then counts, not what it would cost now.
+        vm.fee(0);
+        uint256 balance = members[0].balance;
+        _respond(told, 1, 0);
+        _eq(members[0].balance - balance, feeWei, "the operator's");
+        vm.warp(DUE + 1);
+        _expose(told, 2, 0);
+        _eq(disputes.returnedFeesWei(BUYER), feeWei + 5, "the buyer's");
     }
 
     // ---- posting -----------------------------------------------------------------------------------
@@ -97,10 +146,10 @@ contract ChallengesTest is DisputesTest {
         uint256 balance = members[2].balance;
         vm.warp(DUE);
         vm.expectEmit();
-        emit IDisputes.ChunkPosted(told.job, members[2], 3, 2, _elements(told.shares, 3, 2));
+        emit IDisputes.ChunkPosted(told.job, members[2], 3, 2, DUE + RESPONSE, _opening(told, 3, 2));
         _respond(told, 3, 2);
         _eq(members[2].balance - balance, CHALLENGE_FEE, "the operator's, whoever sends it");
-        _eq(disputes.openChallenges(told.job), 0, "none open");
+        _eq(disputes.heldUntilSec(told.job), DUE + RESPONSE, "none open");
         _eq(address(disputes).balance, 0, "no fee held");
         _none(told, 3, 2);
         _bondsStand();
@@ -162,14 +211,83 @@ contract ChallengesTest is DisputesTest {
         _eq(escrow.jobOf(told.job).unclaimed, _price(1), "for the payees");
     }
 
-    function test_anyoneSettlesAfterTheAnswerAndTheWindow() public {
+    /// What was posted in the last second must be looked at before anybody is paid.
+    function test_anyoneSettlesFromTheSecondAfterTheTimeToContestTheAnswer() public {
         Told memory told = _plain();
+        vm.warp(START + WINDOW);
         _challenge(told, 1, 0);
+        uint256 due = START + WINDOW + RESPONSE;
+        vm.warp(due);
         _respond(told, 1, 0);
-        vm.warp(START + WINDOW + 1);
+        _answerOpen(told, due + RESPONSE);
+        vm.warp(due + RESPONSE);
+        _answerOpen(told, due + RESPONSE);
+        vm.warp(due + RESPONSE + 1);
         vm.prank(STRANGER);
         escrow.settle(told.job, told.outcome);
         _eq(_state(told.job), JobState.Settled);
+    }
+
+    function test_theLastAnswerCounts() public {
+        Told memory told = _plain();
+        _challenge(told, 1, 0);
+        _challenge(told, 2, 0);
+        _respond(told, 1, 0);
+        vm.warp(DUE);
+        _respond(told, 2, 0);
+        vm.warp(START + WINDOW + 1);
+        _answerOpen(told, DUE + RESPONSE);
+        vm.warp(DUE + RESPONSE + 1);
+        escrow.settle(told.job, told.outcome);
+    }
+
+    function test_anAnswerBeforeTheEndOfTheWindowDoesNotEndIt() public {
+        Told memory told = _plain();
+        _challenge(told, 1, 0);
+        _respond(told, 1, 0);
+        vm.warp(START + RESPONSE + 1);
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.WindowOpen.selector, told.job, START + WINDOW));
+        escrow.settle(told.job, told.outcome);
+        vm.warp(START + WINDOW + 1);
+        escrow.settle(told.job, told.outcome);
+    }
+
+    function test_theBuyerNeedNotWaitForItself() public {
+        Told memory told = _plain();
+        _challenge(told, 1, 0);
+        vm.warp(START + RESPONSE);
+        _respond(told, 1, 0);
+        vm.warp(START + WINDOW + 1);
+        vm.prank(BUYER);
+        escrow.settle(told.job, told.outcome);
+        _eq(_state(told.job), JobState.Settled);
+    }
+
+    /// Whenever the buyer asks and the operators answer: a minute for each chunk but the first, and the time to respond
+    /// twice, after the window.
+    function testFuzz_noJobIsHeldUpForEver(uint256 seed, bool late) public {
+        Told memory told = _plain();
+        uint8 point = uint8(seed % 3) + 1;
+        for (uint32 chunk; chunk < 3; ++chunk) {
+            uint256 asked = START + uint256(keccak256(abi.encode(seed, chunk))) % (WINDOW + 1);
+            vm.warp(late ? START + WINDOW : asked > block.timestamp ? asked : block.timestamp);
+            _challenge(told, point, chunk);
+        }
+        for (uint32 chunk; chunk < 3; ++chunk) {
+            vm.warp(disputes.dueSec(told.job, point, chunk));
+            _respond(told, point, chunk);
+        }
+        uint256 most = START + WINDOW + 2 * RESPONSE + 2 * 60;
+        _true(disputes.heldUntilSec(told.job) <= most, "held up for longer");
+        if (late) _eq(disputes.heldUntilSec(told.job), most, "and no less at worst");
+        _refused(
+            told,
+            point % 3 + 1,
+            0,
+            abi.encodeWithSelector(IDisputes.ChallengeWindowClosed.selector, told.job, START + WINDOW)
+        );
+        vm.warp(most + 1);
+        escrow.settle(told.job, told.outcome);
     }
 
     // ---- exposing ----------------------------------------------------------------------------------
@@ -208,6 +326,7 @@ contract ChallengesTest is DisputesTest {
         _fetch(told);
         _expose(told, 3, 0);
         // Slashed already: the fee comes back all the same.
+        vm.warp(DUE + 60 + 1);
         _expose(told, 3, 1);
         disputes.withdrawFees(BUYER);
         _eq(BUYER.balance, 100 ether - _price(1) + 2 * (BOND / 10), "two tenths, and one price less");
@@ -264,7 +383,7 @@ contract ChallengesTest is DisputesTest {
         _challenge(told, 2, 0);
         _respond(told, 2, 0);
         _challenge(told, 2, 1);
-        vm.warp(DUE + 1);
+        vm.warp(DUE + 60 + 1);
         _expose(told, 2, 1);
         _true(
             operators.operators(members[1]).status == IOperatorRegistry.OperatorStatus.Slashed, "slashed"
@@ -294,6 +413,12 @@ contract ChallengesTest is DisputesTest {
         vm.expectRevert(reason);
         vm.prank(BUYER);
         disputes.challenge{value: CHALLENGE_FEE}(told.terms, told.outcome, told.parts, point, chunk);
+    }
+
+    function _answerOpen(Told memory told, uint256 heldUntilSec) private {
+        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.AnswerOpen.selector, told.job, heldUntilSec));
+        vm.prank(STRANGER);
+        escrow.settle(told.job, told.outcome);
     }
 
     function _none(Told memory told, uint8 point, uint32 chunk) private {

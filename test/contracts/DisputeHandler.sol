@@ -12,7 +12,7 @@ abstract contract DisputeHandler is MarketModel {
         if (job == 0) return;
         point = point % 3 + 1;
         bool due = (record.state == JobState.Attested || record.state == JobState.Disputed)
-            && block.timestamp <= record.windowEndSec && record.dueSec[point] == 0 && !_bad(spoil);
+            && block.timestamp <= record.windowEndSec && !record.asked[point] && !_bad(spoil);
         // A bad one is another's, or comes with another fee.
         address buyer = record.terms.buyer;
         if (_bad(spoil) && spoil % 8 == 0) buyer = buyer == _buyers[0] ? _buyers[1] : _buyers[0];
@@ -22,6 +22,7 @@ abstract contract DisputeHandler is MarketModel {
         try disputes.challenge{value: feeWei}(told.terms, told.outcome, told.parts, point, 0) {
             _true(due, "a challenge that is not due");
             record.dueSec[point] = block.timestamp + RESPONSE;
+            record.asked[point] = true;
             ++record.open;
             _allFees += CHALLENGE_FEE;
             ++happened["challenged"];
@@ -44,6 +45,7 @@ abstract contract DisputeHandler is MarketModel {
             _true(due, "an answer that is not due");
             _eq(members[point - 1].balance - balance, CHALLENGE_FEE, "the operator's fee");
             _closed(record, point);
+            record.heldUntilSec = block.timestamp + RESPONSE;
             _allFees -= CHALLENGE_FEE;
             ++happened["answered"];
         } catch {

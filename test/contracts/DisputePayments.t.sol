@@ -85,7 +85,7 @@ contract DisputePaymentsTest is DisputesTest {
             abi.encodeWithSelector(Payments.PaymentFailed.selector, members[2], uint256(CHALLENGE_FEE))
         );
         disputes.respond(told.terms, told.outcome, told.parts, 3, 0, opening);
-        _eq(disputes.openChallenges(told.job), 1, "still open");
+        _eq(disputes.heldUntilSec(told.job), type(uint256).max, "still open");
         vm.warp(START + RESPONSE + 1);
         _expose(told, 3, 0);
         _fetch(told);

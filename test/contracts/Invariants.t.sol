@@ -58,7 +58,7 @@ contract InvariantsTest {
         _happened(JobState.Disputed, JobState.Settled);
         _happened(JobState.Disputed, JobState.Failed);
         _happened(JobState.Failed, JobState.Refunded);
-        bytes32[14] memory others = [
+        bytes32[15] memory others = [
             bytes32("funded in a token"),
             "refused for a budget",
             "attested in grace",
@@ -72,6 +72,7 @@ contract InvariantsTest {
             "exposed after another",
             "contested",
             "withdrew fees",
+            "held for an answer",
             "slashed"
         ];
         for (uint256 i; i < others.length; ++i) {
@@ -108,7 +109,7 @@ contract InvariantsTest {
 
     /// Some stand twice or more, to meet them more often.
     function _selectors() private pure returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](38);
+        selectors = new bytes4[](40);
         selectors[0] = MarketHandler.fund.selector;
         selectors[1] = MarketHandler.fund.selector;
         selectors[2] = MarketHandler.join.selector;
@@ -147,5 +148,7 @@ contract InvariantsTest {
         selectors[35] = DisputeHandler.contest.selector;
         selectors[36] = DisputeHandler.contest.selector;
         selectors[37] = DisputeHandler.withdrawFees.selector;
+        selectors[38] = MarketHandler.pass.selector;
+        selectors[39] = DisputeHandler.respond.selector;
     }
 }

@@ -39,7 +39,10 @@ abstract contract MarketModel is DisputesTest {
         uint256 bent;
         /// Of the open challenges of chunk 0, by point.
         uint256[4] dueSec;
+        /// Whether chunk 0 was ever asked for, by point.
+        bool[4] asked;
         uint256 open;
+        uint256 heldUntilSec;
     }
 
     /// Whoever is slashed is replaced, and all data is shared anew to the three.
@@ -259,7 +262,8 @@ abstract contract MarketModel is DisputesTest {
         _true(record.paid == 0 || stored.state == JobState.Settled, "paid when settled only");
         _eq(stored.windowEndSec, record.windowEndSec, "end of the window");
         _true(stored.budgetReturned == record.returned || attested, "whether the budget came back");
-        _eq(disputes.openChallenges(job), record.open, "open challenges");
+        uint256 held = record.open == 0 ? record.heldUntilSec : type(uint256).max;
+        _eq(disputes.heldUntilSec(job), held, "until when it is held up");
         _true(record.open == 0 || stored.state != JobState.Settled, "settled with an open challenge");
         for (uint8 point = 1; point <= 3; ++point) {
             _eq(disputes.dueSec(job, point, 0), record.dueSec[point], "when an answer is due");

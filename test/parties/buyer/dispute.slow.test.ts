@@ -1,6 +1,6 @@
 /** Disputes on a real chain, with its contracts and a bridge; the operators are played by hand. */
 import { join } from "node:path";
-import { id } from "ethers";
+import { formatEther, id } from "ethers";
 import pino from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
@@ -159,8 +159,9 @@ describe("a missing share", () => {
     const refused = await dispute(attested).catch((error: unknown) => error as SymbolonError);
     expect(refused).toMatchObject({ code: "TERMS_REFUSED", exitCode: 3 });
     expect((refused as SymbolonError).message).toContain("party 2");
-    // Two chunks for 1000 wei each, see market-world.ts.
-    expect((refused as SymbolonError).hint).toMatch(/2 chunks.*0\.000000000000002 ETH.*--disclose/);
+    const price = formatEther(2n * (await attested.connection.market.challengeFeeWei()));
+    expect((refused as SymbolonError).hint).toContain(`2 chunks, for ${price} ETH`);
+    expect((refused as SymbolonError).hint).toContain("--disclose");
     expect(await balance(attested)).toBe(before);
     expect(await eventsOf(attested, "ChunkChallenged")).toEqual([]);
   });
