@@ -10,6 +10,7 @@ import {
   chunkCount,
   contestPosted,
   contestResult,
+  exposeOverdue,
   type Inspection,
   inspectResult,
   resultOf,
@@ -75,10 +76,14 @@ async function contestedEnd(connection: BuyerConnection, id: string, txHash: str
 }
 
 /** A dispute that was won pays nothing by itself: what it gave back is fetched here. */
-async function fetchBack({ market, buyer }: BuyerConnection, id: string): Promise<string> {
+async function fetchBack(connection: BuyerConnection, id: string): Promise<string> {
+  const { market, buyer } = connection;
   const back = await moneyBack(market, id, 0);
+  const dueSec = await exposeOverdue(connection, id, await chainTimeSec(market));
   if ((await market.returnedFeesWei(buyer)) > 0n) await market.withdrawFees(buyer);
-  return back;
+  if (dueSec === undefined) return back;
+  const due = new Date(dueSec * 1000).toISOString();
+  return `${back}; other chunks can be posted until ${due}: dispute again then, for the fees of those that were not`;
 }
 
 /** @throws TERMS_REFUSED with what it would cost and show */

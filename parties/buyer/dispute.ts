@@ -232,6 +232,27 @@ export async function awaitShare(
 }
 
 /**
+ * Ends the challenges of a job that nobody answered in time, for each has a fee that goes back to the buyer.
+ * @returns when the last of the others is due; undefined where there is none
+ */
+export async function exposeOverdue(
+  { market }: BuyerConnection,
+  id: string,
+  nowSec: number,
+): Promise<number | undefined> {
+  const open = new Map<string, { point: number; chunk: number; dueSec: number }>();
+  for (const event of await market.jobEvents(id)) {
+    if (event.type === "ChunkChallenged") open.set(`${event.point} ${event.chunk}`, event);
+    if (event.type === "ChunkPosted" || event.type === "OperatorExposed")
+      open.delete(`${event.point} ${event.chunk}`);
+  }
+  for (const { point, chunk, dueSec } of open.values())
+    if (nowSec > dueSec) await market.expose(id, point, chunk);
+  const waiting = [...open.values()].filter(({ dueSec }) => nowSec <= dueSec);
+  return waiting.length === 0 ? undefined : Math.max(...waiting.map(({ dueSec }) => dueSec));
+}
+
+/**
  * The result of what was delivered and what was posted on chain. Made of the numbers that the parties attested: what
  * stands around them in a delivered share is attested by nobody.
  */

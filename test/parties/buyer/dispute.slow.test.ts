@@ -136,8 +136,12 @@ describe("a lie about one number", () => {
     const [contested] = await eventsOf(attested, "ResultContested");
     expect(contested).toMatchObject({ coordinate: BigInt(place), txHash: end.txHash });
     expect(await connection.market.jobState(job)).toBe("Refunded");
-    const receipt = await world.provider.getTransactionReceipt(end.txHash!);
-    expect(await balance(attested)).toBe(before + amountWei - receipt!.fee);
+    const [refunded] = await eventsOf(attested, "JobRefunded");
+    const sent = [end.txHash!, refunded!.txHash].map((hash) => world.provider.getTransactionReceipt(hash));
+    const fees = (await Promise.all(sent)).map((receipt) =>
+      receipt!.from === connection.buyer ? receipt!.fee : 0n,
+    );
+    expect(await balance(attested)).toBe(before + amountWei - fees[0]! - fees[1]!);
   });
 
   test("is shown for the first of several", async () => {
@@ -244,11 +248,15 @@ describe("a share that its operator cannot post", () => {
     const end = await ending;
     expect(end).toMatchObject({ outcome: "exposed", result: null });
     expect(end.words).toContain("party 3");
-    expect(await eventsOf(attested, "OperatorExposed")).toMatchObject([{ txHash: end.txHash, point: 3 }]);
+    expect(await eventsOf(attested, "OperatorExposed")).toMatchObject([
+      { txHash: end.txHash, point: 3 },
+      { point: 3 },
+    ]);
     expect(await connection.market.jobState(job)).toBe("Refunded");
     const { status, bondWei } = await connection.market.operator(world.operators[2]!.owner.address);
     expect([status, bondWei]).toEqual(["Slashed", 0n]);
-    // The price, less the gas and a fee that stays with the contract until its chunk is exposed too.
+    // The clock has passed both chunks' time, so both fees are back.
+    expect(await world.provider.getBalance(world.deployment.disputes)).toBe(0n);
     expect(before - (await balance(attested))).toBeLessThan(10n ** 16n - amountWei);
     // Asked again it says the same.
     expect(await dispute(attested, true)).toMatchObject({ outcome: "exposed", txHash: end.txHash });
