@@ -182,6 +182,21 @@ contract ChallengesTest is DisputesTest {
         disputes.respond(told.terms, told.outcome, told.parts, 2, 1, opening);
     }
 
+    /// What it committed to fits the length of the result that all three attested, or is no answer.
+    function test_aChunkOfAnotherLengthIsNoAnswer() public {
+        for (uint256 length = 1; length < 4; ++length) {
+            Shares memory shares = _shared(BITS, 2, length);
+            shares.values[1] = new uint128[](length);
+            Told memory told = _tell(shares);
+            _challenge(told, 2, 0);
+            IDisputes.ChunkOpening memory opening = _opening(told, 2, 0);
+            if (length != 2) {
+                vm.expectRevert(abi.encodeWithSelector(IDisputes.OpeningInvalid.selector, told.job, 2));
+            }
+            disputes.respond(told.terms, told.outcome, told.parts, 2, 0, opening);
+        }
+    }
+
     // ---- settling ----------------------------------------------------------------------------------
 
     function test_nothingIsSettledWhileAChallengeIsOpen() public {

@@ -56,6 +56,21 @@ contract DisputePaymentsTest is DisputesTest {
         _eq(disputes.returnedFeesWei(address(thief)), 0, "nothing is left");
     }
 
+    /// It is paid for its answer after the window, and would settle before anybody has looked.
+    function test_anOperatorThatCallsBackDoesNotSettle() public {
+        Reenterer thief = new Reenterer();
+        _thirdIs(address(thief));
+        Told memory told = _tell(_shared(BITS, 2, 1));
+        vm.warp(START + WINDOW);
+        _challenge(told, 3, 0);
+        thief.prepare(address(escrow), abi.encodeCall(escrow.settle, (told.job, told.outcome)));
+        vm.warp(START + WINDOW + RESPONSE);
+        _respond(told, 3, 0);
+        _eq(thief.attempts(), 1, "it did try");
+        _true(bytes4(thief.answers(0)) == IJobEscrow.AnswerOpen.selector, "held up before it was paid");
+        _eq(_state(told.job), JobState.Disputed);
+    }
+
     function test_aContestPaysNobody() public {
         address refuser = address(new Refuser());
         vm.deal(refuser, 1 ether);
@@ -69,15 +84,7 @@ contract DisputePaymentsTest is DisputesTest {
 
     /// Nobody but the operator itself is hurt: the buyer gets its money back after the time for an answer.
     function test_anOperatorThatTakesNoFeeCannotAnswer() public {
-        members[2] = address(new Refuser());
-        keys[2] = 0x2003;
-        vm.deal(members[2], BOND);
-        _register(members[2], vm.addr(keys[2]));
-        operators.createSet(members);
-        for (uint256 i; i < 3; ++i) {
-            vm.prank(members[i]);
-            operators.approve(_set(), ALGORITHM);
-        }
+        _thirdIs(address(new Refuser()));
         Told memory told = _tell(_shared(BITS, 2, 1));
         _challenge(told, 3, 0);
         IDisputes.ChunkOpening memory opening = _opening(told, 3, 0);
@@ -144,6 +151,19 @@ contract DisputePaymentsTest is DisputesTest {
         _fetch(told);
         _eq(token.balanceOf(BUYER), _price(1), "the price in the token");
         _eq(BUYER.balance, 100 ether + BOND / 10, "fee and reward in ETH");
+    }
+
+    /// A new set, whose third operator is this account.
+    function _thirdIs(address operator) private {
+        members[2] = operator;
+        keys[2] = 0x2003;
+        vm.deal(operator, BOND);
+        _register(operator, vm.addr(keys[2]));
+        operators.createSet(members);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(members[i]);
+            operators.approve(_set(), ALGORITHM);
+        }
     }
 
     function _tokenJob(PlainToken token) private returns (Told memory told) {
