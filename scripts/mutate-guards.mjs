@@ -39,7 +39,7 @@ const testsOf = {
   OperatorRegistry: /^OperatorRegistry/,
   GradientRounds: /^(Gradient|Training)/,
   ReviewExchange: /^(ReviewExchange|Exchange)/,
-  Disputes: /^(Challenges|Contests|Convictions|SelfConvictions|DisputePayments|Invariants)/,
+  Disputes: /^(Answers|Challenges|Contests|Convictions|SelfConvictions|DisputePayments|Invariants)/,
   JobEscrow: /^(?!OperatorRegistry|Gradient|Training|ReviewExchange|Exchange)/,
 };
 
