@@ -186,6 +186,8 @@ const jobFields = {
   budgetReturned: z.boolean(),
   /** In the order in which they were opened. */
   openChallenges: z.array(openChallengeSchema),
+  /** Last second in which only the buyer can settle it, so that an answer can be contested; null before there is one. */
+  heldUntilSec: secondsSchema.nullable(),
   progress: progressSchema.nullable(),
   receipts: receiptsSchema,
   /** The last transaction of the bridge for this job that the chain or the node refused. */

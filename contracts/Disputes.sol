@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
@@ -13,11 +14,35 @@ import {Payments} from "./libraries/Payments.sol";
 /// @title Disputes about results
 /// @dev A contract of its own, because the escrow would be too large with it. It has power over two things: the escrow
 /// takes {IJobEscrow-suspend} and {IJobEscrow-overturn} from it, the registry {IOperatorRegistry-slash}. What it holds
-/// are the fees of open challenges.
+/// are the fees of open challenges, and those that buyers have not fetched.
 contract Disputes is IDisputes {
     /// @dev As `parties/result.ts` cuts a share.
     uint256 private constant CHUNK_ELEMENTS = 64;
     uint256 private constant ELEMENT_BYTES = 16;
+    /// @dev Less could pass before an answer is in a block, as {JobEscrow} says of its own times.
+    uint256 private constant MIN_RESPONSE_SEC = 60;
+    /// @dev A party that is asked for many chunks has so long for each: some blocks, for a transaction of its own.
+    uint256 private constant ANSWER_SPACING_SEC = 60;
+    /// @dev Gas of {respond} with a whole chunk of a result of the greatest length, rounded up; a test measures it.
+    uint256 private constant RESPONSE_GAS = 150_000;
+    /// @dev An answer is paid for as if gas were so many times as dear as in the block of the challenge: it is sent later.
+    uint256 private constant GAS_RESERVE = 2;
+
+    /// @dev It stays when it is over, so that nobody asks for a chunk twice.
+    struct Challenge {
+        uint96 feeWei;
+        /// Never 0.
+        uint40 dueSec;
+        bool over;
+    }
+
+    struct JobChallenges {
+        uint32 open;
+        /// Last second in which an answer holds the job up.
+        uint40 heldUntilSec;
+        /// When the last answer is due, by point.
+        uint40[3] lastDueSec;
+    }
 
     IJobEscrow public immutable escrow;
     IOperatorRegistry public immutable operatorRegistry;
@@ -26,14 +51,18 @@ contract Disputes is IDisputes {
     /// @inheritdoc IDisputes
     uint256 public immutable responseSec;
 
+    mapping(bytes32 job => JobChallenges) private _jobs;
+    mapping(bytes32 key => Challenge) private _challenges;
+    /// @dev Open challenges, of whatever job.
+    mapping(address operator => uint256) private _openAgainst;
     /// @inheritdoc IDisputes
-    mapping(bytes32 job => uint256) public openChallenges;
-    mapping(bytes32 key => uint256) private _dueSec;
+    mapping(address buyer => uint256) public returnedFeesWei;
 
     /// @notice The deployment is not of one piece: escrow or registry take orders from another contract.
     error DeploymentInvalid();
 
     constructor(IJobEscrow escrow_, uint96 challengeFeeWei_, uint32 responseSec_) {
+        if (responseSec_ < MIN_RESPONSE_SEC) revert ResponseTooShort(responseSec_, MIN_RESPONSE_SEC);
         escrow = escrow_;
         operatorRegistry = escrow_.operatorRegistry();
         challengeFeeWei = challengeFeeWei_;
@@ -55,7 +84,9 @@ contract Disputes is IDisputes {
         ) revert NoContradiction();
         address operator = operatorRegistry.operatorOf(signer);
         emit OperatorConvicted(job, operator, digests);
-        if (operatorRegistry.slash(operator, msg.sender) == 0) revert NothingToSlash(operator);
+        // One that owes an answer would convict itself through another account, to keep from the buyer what it still can.
+        address reporter = _openAgainst[operator] == 0 ? msg.sender : address(0);
+        if (operatorRegistry.slash(operator, reporter) == 0) revert NothingToSlash(operator);
     }
 
     /// @inheritdoc IDisputes
@@ -99,18 +130,24 @@ contract Disputes is IDisputes {
         uint8 point,
         uint32 chunk
     ) external payable {
-        if (msg.value != challengeFeeWei) revert FeeWrong(msg.value, challengeFeeWei);
+        uint256 feeWei = challengeFeeAt(block.basefee);
+        if (msg.value < feeWei) revert FeeTooSmall(msg.value, feeWei);
         bytes32 job = _attested(terms, outcome);
         if (msg.sender != outcome.buyer) revert NotBuyer(job, msg.sender);
         IJobEscrow.Job memory stored = escrow.jobOf(job);
         if (block.timestamp > stored.windowEndSec) revert ChallengeWindowClosed(job, stored.windowEndSec);
         _requireChunk(job, outcome, parts, chunk);
         address operator = _operator(terms, point);
-        bytes32 key = _key(job, point, chunk);
-        if (_dueSec[key] != 0) revert AlreadyChallenged(job, point, chunk);
-        uint256 due = block.timestamp + responseSec;
-        _dueSec[key] = due;
-        ++openChallenges[job];
+        Challenge storage asked = _challenge(job, point, chunk);
+        if (asked.dueSec != 0) revert AlreadyChallenged(job, point, chunk);
+        JobChallenges storage all = _jobs[job];
+        uint256 due =
+            Math.max(block.timestamp + responseSec, all.lastDueSec[point - 1] + ANSWER_SPACING_SEC);
+        // There is not enough ether to overflow 96 bits.
+        (asked.feeWei, asked.dueSec) = (uint96(msg.value), uint40(due));
+        all.lastDueSec[point - 1] = uint40(due);
+        ++all.open;
+        ++_openAgainst[operator];
         emit ChunkChallenged(job, operator, point, chunk, due);
         if (stored.state == JobState.Attested) escrow.suspend(job, outcome);
     }
@@ -125,13 +162,15 @@ contract Disputes is IDisputes {
         ChunkOpening calldata opening
     ) external {
         bytes32 job = _requireTold(terms, outcome);
-        uint256 due = _answer(job, point, chunk);
+        address operator = _operator(terms, point);
+        (uint256 due, uint256 feeWei) = _end(job, operator, point, chunk);
         if (block.timestamp > due) revert ResponseTooLate(job, due);
         _requireChunk(job, outcome, parts, chunk);
         _requireOpening(job, terms, parts, point, chunk, opening);
-        address operator = _operator(terms, point);
-        emit ChunkPosted(job, operator, point, chunk, opening.elements);
-        Payments.pay(address(0), operator, challengeFeeWei);
+        uint256 untilSec = block.timestamp + responseSec;
+        _jobs[job].heldUntilSec = uint40(untilSec);
+        emit ChunkPosted(job, operator, point, chunk, untilSec, opening);
+        Payments.pay(address(0), operator, feeWei);
     }
 
     /// @inheritdoc IDisputes
@@ -142,28 +181,52 @@ contract Disputes is IDisputes {
         uint32 chunk
     ) external {
         bytes32 job = _requireTold(terms, outcome);
-        uint256 due = _answer(job, point, chunk);
-        if (block.timestamp <= due) revert ResponseNotDue(job, due);
         address operator = _operator(terms, point);
+        (uint256 due, uint256 feeWei) = _end(job, operator, point, chunk);
+        if (block.timestamp <= due) revert ResponseNotDue(job, due);
+        returnedFeesWei[outcome.buyer] += feeWei;
         emit OperatorExposed(job, operator, point, chunk);
-        // Another challenge of the same job may have brought the money back before.
+        // Another challenge or a contest may have decided the job before.
         if (escrow.jobOf(job).state == JobState.Disputed) escrow.overturn(job, outcome);
+        // Last, for it offers the buyer a reward: what the buyer's account then does can hold up nothing of the above.
         operatorRegistry.slash(operator, outcome.buyer);
-        Payments.pay(address(0), outcome.buyer, challengeFeeWei);
+    }
+
+    /// @inheritdoc IDisputes
+    function withdrawFees(address buyer) external {
+        uint256 amountWei = returnedFeesWei[buyer];
+        delete returnedFeesWei[buyer];
+        Payments.pay(address(0), buyer, amountWei);
+    }
+
+    /// @inheritdoc IDisputes
+    function heldUntilSec(bytes32 job) external view returns (uint256) {
+        JobChallenges storage all = _jobs[job];
+        return all.open == 0 ? all.heldUntilSec : type(uint256).max;
     }
 
     /// @inheritdoc IDisputes
     function dueSec(bytes32 job, uint8 point, uint32 chunk) external view returns (uint256) {
-        return _dueSec[_key(job, point, chunk)];
+        Challenge storage asked = _challenge(job, point, chunk);
+        return asked.over ? 0 : asked.dueSec;
+    }
+
+    /// @inheritdoc IDisputes
+    function challengeFeeAt(uint256 baseFeeWei) public view returns (uint256) {
+        return Math.max(challengeFeeWei, RESPONSE_GAS * GAS_RESERVE * baseFeeWei);
     }
 
     /// @dev Ends an open challenge.
-    function _answer(bytes32 job, uint8 point, uint32 chunk) private returns (uint256 due) {
-        bytes32 key = _key(job, point, chunk);
-        due = _dueSec[key];
-        if (due == 0) revert NoChallenge(job, point, chunk);
-        delete _dueSec[key];
-        --openChallenges[job];
+    function _end(bytes32 job, address operator, uint8 point, uint32 chunk)
+        private
+        returns (uint256 due, uint256 feeWei)
+    {
+        Challenge storage asked = _challenge(job, point, chunk);
+        if (asked.dueSec == 0 || asked.over) revert NoChallenge(job, point, chunk);
+        asked.over = true;
+        --_jobs[job].open;
+        --_openAgainst[operator];
+        return (asked.dueSec, asked.feeWei);
     }
 
     /// @dev The job of these terms, whose outcome this is.
@@ -245,7 +308,7 @@ contract Disputes is IDisputes {
         (recovered,,) = ECDSA.tryRecover(digest, signature[0], signature[1]);
     }
 
-    function _key(bytes32 job, uint8 point, uint32 chunk) private pure returns (bytes32) {
-        return keccak256(abi.encode(job, point, chunk));
+    function _challenge(bytes32 job, uint8 point, uint32 chunk) private view returns (Challenge storage) {
+        return _challenges[keccak256(abi.encode(job, point, chunk))];
     }
 }

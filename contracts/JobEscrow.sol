@@ -16,8 +16,7 @@ import {MarketHashes} from "./libraries/MarketHashes.sol";
 import {Payments} from "./libraries/Payments.sol";
 
 /// @title Escrow of jobs
-/// @dev The contract has no owner. Money leaves by {refund}, {overturn} and by claims alone, each after the state is
-/// written.
+/// @dev The contract has no owner. Money leaves by {refund} and by claims alone, each after the state is written.
 contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     bytes32 private constant JOIN_TYPE = keccak256("Join(bytes32 job)");
     bytes32 private constant UNOPENED_TYPE = keccak256("Unopened(bytes32 job)");
@@ -28,6 +27,8 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     /// @dev A deadline nearer than a minute could pass before the job is in a block.
     uint256 private constant MIN_DURATION_SEC = 60;
     uint256 private constant MAX_DURATION_SEC = 30 days;
+    /// @dev For the same reason: a dispute begins with a transaction of the buyer's.
+    uint256 private constant MIN_WINDOW_SEC = 60;
 
     /// @inheritdoc IJobEscrow
     IOperatorRegistry public immutable operatorRegistry;
@@ -53,6 +54,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     constructor(IOperatorRegistry operatorRegistry_, address disputes_, uint32 challengeWindowSec_, uint32 graceSec_)
         EIP712("Symbolon", "1")
     {
+        if (challengeWindowSec_ < MIN_WINDOW_SEC) revert WindowTooShort(challengeWindowSec_, MIN_WINDOW_SEC);
         operatorRegistry = operatorRegistry_;
         disputes = disputes_;
         challengeWindowSec = challengeWindowSec_;
@@ -120,7 +122,11 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     function fail(JobTerms calldata terms, FailureNotice[2] calldata notices) external {
         (bytes32 job, Record storage record) = _find(terms);
         JobSlot slot = record.slot;
-        _requireArrow(job, slot.state(), JobState.Failed);
+        JobState state = slot.state();
+        // An attested job has its arrow to Failed for {overturn} alone.
+        if (state != JobState.Funded && state != JobState.Joined) {
+            revert TransitionRefused(job, state, JobState.Failed);
+        }
         uint256 first = notices[0].point;
         uint256 second = notices[1].point;
         if (first == second || first == 0 || first > 3 || second == 0 || second > 3) {
@@ -140,10 +146,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         (bytes32 job, Record storage record) = _find(terms);
         JobSlot slot = record.slot;
         JobState state = slot.state();
-        // An attested job has its arrow to Refunded for {overturn} alone.
-        if (state != JobState.Funded && state != JobState.Joined && state != JobState.Failed) {
-            revert TransitionRefused(job, state, JobState.Refunded);
-        }
+        _requireArrow(job, state, JobState.Refunded);
         if (state != JobState.Failed && block.timestamp <= _lastSec(terms, state)) {
             revert DeadlineNotPassed(job, _lastSec(terms, state));
         }
@@ -199,19 +202,17 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IJobEscrow
-    function overturn(bytes32 job, Outcome calldata outcome) external nonReentrant {
+    function overturn(bytes32 job, Outcome calldata outcome) external {
         if (msg.sender != disputes) revert NotDisputes(msg.sender);
         Record storage record = _jobs[job];
         JobSlot slot = record.slot;
         JobState state = slot.state();
         if (state != JobState.Attested && state != JobState.Disputed) {
-            revert TransitionRefused(job, state, JobState.Refunded);
+            revert TransitionRefused(job, state, JobState.Failed);
         }
         _requireOutcome(job, record, outcome);
-        uint96 amount = slot.unclaimed();
-        record.slot = slot.withState(JobState.Refunded).withClaim(amount);
-        emit JobRefunded(job, outcome.buyer, amount);
-        Payments.pay(outcome.token, outcome.buyer, amount);
+        record.slot = slot.withState(JobState.Failed).withClaim(slot.unclaimed());
+        emit JobOverturned(job);
     }
 
     /// @inheritdoc IJobEscrow
@@ -315,7 +316,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         JobState state = slot.state();
         _requireArrow(job, state, JobState.Settled);
         _requireOutcome(job, record, outcome);
-        if (state == JobState.Disputed && IDisputes(disputes).openChallenges(job) != 0) revert ChallengeOpen(job);
+        if (state == JobState.Disputed) _requireAnswered(job, outcome.buyer);
         record.slot = slot.withState(JobState.Settled);
         emit JobSettled(job, outcome.payoutRoot);
     }
@@ -399,6 +400,13 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
 
     function _requireOutcome(bytes32 job, Record storage record, Outcome calldata outcome) private view {
         if (record.outcomeHash != MarketHashes.outcome(outcome)) revert OutcomeMismatch(job);
+    }
+
+    /// @dev What was posted in answer to a challenge must have been seen, unless it is the buyer who settles.
+    function _requireAnswered(bytes32 job, address buyer) private view {
+        uint256 heldUntilSec = IDisputes(disputes).heldUntilSec(job);
+        if (heldUntilSec == type(uint256).max) revert ChallengeOpen(job);
+        if (block.timestamp <= heldUntilSec && msg.sender != buyer) revert AnswerOpen(job, heldUntilSec);
     }
 
     function _requireArrow(bytes32 job, JobState from, JobState to) private pure {

@@ -28,13 +28,13 @@ export type Deployment = z.infer<typeof deploymentSchema>;
 /** What is fixed for the life of a deployment; nobody can change it afterwards. */
 export const marketSettingsSchema = z.object({
   /** How long a buyer can look at an attested result before anyone may settle the job. */
-  challengeWindowSec: z.int().nonnegative().max(0xffff_ffff),
+  challengeWindowSec: z.int().min(60).max(0xffff_ffff),
   /** How long after its deadline a job's result is still taken. */
   graceSec: z.int().nonnegative().max(0xffff_ffff),
   /** What a buyer pays in advance for a chunk of a result that it asks an operator to post. */
   challengeFeeWei: z.bigint().nonnegative(),
   /** How long an operator has to post it. */
-  responseSec: z.int().nonnegative().max(0xffff_ffff),
+  responseSec: z.int().min(60).max(0xffff_ffff),
   /** Smallest bond of an operator. */
   minBondWei: z.bigint().nonnegative(),
   /** How long an operator's bond stays after it stopped taking jobs. */

@@ -124,6 +124,11 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
     message: `an operator was asked for a part of the result of job ${shortId(job)} and has not answered yet`,
     hint: "wait for the answer, or for the end of its time",
   }),
+  AnswerOpen: ([job, until]) => ({
+    code: "STATE_INVALID",
+    message: `what an operator posted of the result of job ${shortId(job)} can be contested until ${time(until)}`,
+    hint: "the buyer can accept now; anyone can settle after that time",
+  }),
   NotDisputes: ([caller]) => ({
     code: "NOT_AUTHORISED",
     message: `account ${caller} is not the contract of disputes`,
@@ -190,13 +195,15 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
         ? `job ${shortId(job)} has no attested result`
         : `the result of job ${shortId(job)} can no longer be disputed: the job ended, or its challenge window did at ${time(end)}`,
   }),
-  FeeWrong: ([sent, due]) => ({
+  FeeTooSmall: ([sent, due]) => ({
     code: "FUNDS_MISSING",
-    message: `a challenge costs ${eth(due)}, and ${eth(sent)} came with it`,
+    message: `a challenge costs ${eth(due)} now, and ${eth(sent)} came with it`,
+    hint: "the price follows that of gas: try again",
   }),
   AlreadyChallenged: ([job, point, chunk]) => ({
     code: "STATE_INVALID",
     message: `the operator at point ${point} was asked for chunk ${chunk} of job ${shortId(job)} already`,
+    hint: "a chunk is asked for once",
   }),
   NoChallenge: ([job, point, chunk]) => ({
     code: "NOT_FOUND",
@@ -209,6 +216,16 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
   ResponseNotDue: ([job, due]) => ({
     code: "STATE_INVALID",
     message: `the operator has until ${time(due)} to answer the challenge of job ${shortId(job)}`,
+  }),
+  WindowTooShort: ([window, least]) => ({
+    code: "PARAMETER_INVALID",
+    message: `in a challenge window of ${window} s nobody can look at a result`,
+    hint: `give it ${least} s at least`,
+  }),
+  ResponseTooShort: ([response, least]) => ({
+    code: "PARAMETER_INVALID",
+    message: `no operator can answer a challenge within ${response} s`,
+    hint: `give it ${least} s at least`,
   }),
   DeploymentInvalid: () => ({
     code: "INTERNAL",

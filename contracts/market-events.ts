@@ -1,5 +1,5 @@
 /** The events of a market's contracts as typed values, in the order of the chain. */
-import type { Log, LogDescription, Provider, Result } from "ethers";
+import { getBytes, type Log, type LogDescription, type Provider, type Result } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
@@ -91,12 +91,13 @@ export type MarketEventBody =
   | { type: "JobDisputed"; job: string }
   | { type: "JobSettled"; job: string; payoutRoot: string }
   | { type: "JobFailed"; job: string; reasons: [string, string] }
+  | { type: "JobOverturned"; job: string }
   | { type: "JobRefunded"; job: string; buyer: string; amountWei: bigint }
   | { type: "PayoutClaimed"; job: string; index: bigint; account: string; amountWei: bigint }
   | { type: "OperatorConvicted"; job: string; operator: string; digests: [string, string] }
   | { type: "ResultContested"; job: string; coordinate: bigint }
   | ({ type: "ChunkChallenged"; dueSec: number } & ChunkOfOperator)
-  | ({ type: "ChunkPosted"; elements: string } & ChunkOfOperator)
+  | ({ type: "ChunkPosted"; heldUntilSec: number; opening: ChunkOpening } & ChunkOfOperator)
   | ({ type: "OperatorExposed" } & ChunkOfOperator);
 
 /** A chunk of the share of a result that an operator was asked for. */
@@ -105,6 +106,16 @@ export interface ChunkOfOperator {
   operator: string;
   point: number;
   chunk: number;
+}
+
+/** A chunk of one party's share, as the contract checks it. */
+export interface ChunkOpening {
+  salt: string;
+  /** Of a posted one, whatever 256 bits its operator attested. */
+  attempt: number | bigint;
+  /** 16 bytes each, big-endian. */
+  elements: Uint8Array;
+  proof: readonly string[];
 }
 
 export type MarketEvent = EventPosition & MarketEventBody;
@@ -183,6 +194,7 @@ export const eventDecoders: {
   JobDisputed: (args) => ({ job: args.job }),
   JobSettled: (args) => ({ job: args.job, payoutRoot: args.payoutRoot }),
   JobFailed: (args) => ({ job: args.job, reasons: args.reasons.toArray().map(reasonText) }),
+  JobOverturned: (args) => ({ job: args.job }),
   JobRefunded: (args) => ({ job: args.job, buyer: args.buyer, amountWei: args.amount }),
   PayoutClaimed: (args) => ({
     job: args.job,
@@ -197,7 +209,11 @@ export const eventDecoders: {
   }),
   ResultContested: (args) => ({ job: args.job, coordinate: args.coordinate }),
   ChunkChallenged: (args) => ({ ...chunkOf(args), dueSec: Number(args.dueSec) }),
-  ChunkPosted: (args) => ({ ...chunkOf(args), elements: args.elements }),
+  ChunkPosted: (args) => ({
+    ...chunkOf(args),
+    heldUntilSec: Number(args.heldUntilSec),
+    opening: openingOf(args.opening),
+  }),
   OperatorExposed: chunkOf,
 };
 
@@ -212,6 +228,10 @@ function chunkOf(args: Result): ChunkOfOperator {
     point: Number(args.point),
     chunk: Number(args.chunk),
   };
+}
+
+function openingOf({ salt, attempt, elements, proof }: Result): ChunkOpening {
+  return { salt, attempt, elements: getBytes(elements), proof: proof.toArray() };
 }
 
 function operatorDetails(args: Result): OperatorDetails {

@@ -234,6 +234,19 @@ export class MarketReader extends ChainReader {
     return (await this.call("JobEscrow", "isClaimed", [id, index])) as boolean;
   }
 
+  /** What a challenge costs, also two blocks from now: full ones raise the base fee by 27 % meanwhile. */
+  async challengeFeeWei(): Promise<bigint> {
+    const block = await this.guard(() => this.provider.getBlock("latest"));
+    return (await this.call("Disputes", "challengeFeeAt", [
+      ((block?.baseFeePerGas ?? 0n) * 13n) / 10n,
+    ])) as bigint;
+  }
+
+  /** The fees of a buyer's challenges that nobody answered, until they are fetched. */
+  async returnedFeesWei(buyer: string): Promise<bigint> {
+    return (await this.call("Disputes", "returnedFeesWei", [buyer])) as bigint;
+  }
+
   /** What was fixed at deployment. */
   async settings(): Promise<JobSettings> {
     const read = (contract: ContractName, method: keyof JobSettings) =>

@@ -8,7 +8,13 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
-import { addressOf, decodeMarketLog, type EventOf, type MarketEventType } from "./market-events.ts";
+import {
+  addressOf,
+  type ChunkOpening,
+  decodeMarketLog,
+  type EventOf,
+  type MarketEventType,
+} from "./market-events.ts";
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
@@ -17,6 +23,7 @@ import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
   ChunkOfOperator,
+  ChunkOpening,
   EventOf,
   EventPosition,
   FundedJob,
@@ -93,15 +100,6 @@ export interface ResultParts {
   fieldBits: number;
   /** Elements of the result. */
   total: number;
-}
-
-/** A chunk of one party's share, as the contract checks it. */
-export interface ChunkOpening {
-  salt: string;
-  attempt: number;
-  /** 16 bytes each, big-endian. */
-  elements: Uint8Array;
-  proof: readonly string[];
 }
 
 /** One payout of one job. */
@@ -295,10 +293,10 @@ export class Market extends MarketReader {
 
   // ---- disputes ------------------------------------------------------------------------------------
 
-  /** Asks an operator for a chunk of its share of a result, and pays for the answer in advance. */
+  /** Asks an operator for a chunk of its share of a result, once, and pays for the answer in advance. */
   async challenge(id: string, parts: ResultParts, point: number, chunk: number): Promise<TransactionReceipt> {
     const args = [await this.terms(id), await this.outcome(id), parts, point, chunk];
-    return this.#send("Disputes", "challenge", args, (await this.settings()).challengeFeeWei);
+    return this.#send("Disputes", "challenge", args, await this.challengeFeeWei());
   }
 
   /** Posts a chunk that was asked for. */
@@ -313,13 +311,18 @@ export class Market extends MarketReader {
     return this.#send("Disputes", "respond", args);
   }
 
-  /** Slashes an operator that did not post a chunk in time; the buyer gets its money back. */
+  /** Slashes an operator that did not post a chunk in time; the job can be refunded then. */
   async expose(id: string, point: number, chunk: number): Promise<TransactionReceipt> {
     const args = [await this.terms(id), await this.outcome(id), point, chunk];
     return this.#send("Disputes", "expose", args);
   }
 
-  /** Shows that the three shares of a coordinate are not on a line; the buyer gets its money back. */
+  /** Pays a buyer the fees of its challenges that nobody answered. */
+  async withdrawFees(buyer: string): Promise<TransactionReceipt> {
+    return this.#send("Disputes", "withdrawFees", [buyer]);
+  }
+
+  /** Shows that the three shares of a coordinate are not on a line; the job can be refunded then. */
   async contest(
     id: string,
     parts: ResultParts,

@@ -197,7 +197,15 @@ export class MarketLedger {
   }
 
   #progress(
-    event: EventOf<"JobJoined" | "JobAttested" | "JobDisputed" | "JobSettled" | "JobFailed" | "JobRefunded">,
+    event: EventOf<
+      | "JobJoined"
+      | "JobAttested"
+      | "JobDisputed"
+      | "JobSettled"
+      | "JobFailed"
+      | "JobOverturned"
+      | "JobRefunded"
+    >,
   ): LedgerJob {
     const job = this.jobs.get(event.job);
     if (job === undefined) throw missing(`job ${event.job}`);
@@ -222,6 +230,9 @@ export class MarketLedger {
       case "JobFailed":
         job.state = "Failed";
         job.failures = event.reasons;
+        break;
+      case "JobOverturned":
+        job.state = "Failed";
         break;
       case "JobRefunded":
         job.state = "Refunded";

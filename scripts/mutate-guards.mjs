@@ -34,11 +34,12 @@ const root = join(import.meta.dirname, "..");
 const equivalentFile = join(root, "test", "contracts", "equivalent-mutants.json");
 const hardhat = join(root, "node_modules", ".bin", "hardhat");
 
-/** The contracts, and whose tests are whose by the beginning of their names; the rest are the escrow's. */
+/** The contracts, and whose tests are whose by the beginning of their names. Those of disputes are the escrow's, too. */
 const testsOf = {
   OperatorRegistry: /^OperatorRegistry/,
   GradientRounds: /^(Gradient|Training)/,
   ReviewExchange: /^(ReviewExchange|Exchange)/,
+  Disputes: /^(Answers|Challenges|Contests|Convictions|SelfConvictions|DisputePayments|Invariants)/,
   JobEscrow: /^(?!OperatorRegistry|Gradient|Training|ReviewExchange|Exchange)/,
 };
 

@@ -102,6 +102,7 @@ function jobEventOf(event: EventOfJob): Extract<Content, { jobId: string }>["eve
     case "ChunkChallenged":
       return { type: event.type, ...chunkOf(event), dueSec: event.dueSec };
     case "ChunkPosted":
+      return { type: event.type, ...chunkOf(event), heldUntilSec: event.heldUntilSec };
     case "OperatorExposed":
       return { type: event.type, ...chunkOf(event) };
     case "ResultContested":
@@ -110,6 +111,8 @@ function jobEventOf(event: EventOfJob): Extract<Content, { jobId: string }>["eve
       return { type: "Settled" };
     case "JobFailed":
       return { type: "Failed", reasons: event.reasons };
+    case "JobOverturned":
+      return { type: "Overturned" };
     case "JobRefunded":
       return { type: "Refunded" };
     case "PayoutClaimed": {

@@ -61,8 +61,8 @@ function stepDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
     const overdue = job.openChallenges.find(({ dueSec }) => latestSec > dueSec);
     if (job.state === "Disputed" && overdue !== undefined)
       return { kind: "expose", jobId, point: overdue.point, chunk: overdue.chunk };
-    const openUntilSec = (job.attestedAtSec ?? latestSec) + times.challengeWindowSec;
-    return latestSec > openUntilSec && job.openChallenges.length === 0 ? { kind: "settle", jobId } : null;
+    if (job.openChallenges.length > 0) return null;
+    return latestSec > contestedUntilSec(job, times) ? { kind: "settle", jobId } : null;
   }
   if (job.state !== "Funded" && job.state !== "Joined") return null;
   const lastSec = lastSecOf(job, times);
@@ -77,6 +77,11 @@ function stepDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
   if (latestSec > lastSec) return { kind: "refund", jobId };
   const signatures = allThree(job.joins);
   return job.state === "Funded" && signatures !== null ? { kind: "join", jobId, signatures } : null;
+}
+
+/** Last second in which somebody may still show that an attested result is false. */
+function contestedUntilSec(job: Job, { challengeWindowSec }: MarketTimes): number {
+  return Math.max((job.attestedAtSec ?? 0) + challengeWindowSec, job.heldUntilSec ?? 0);
 }
 
 /** What the job reserved of privacy budgets, where it ended without having spent it. */
@@ -150,7 +155,7 @@ export function waitsUntil(job: Job): Moment | null {
 /** True when the job should have ended by now and has not: what an operator of the bridge must look at. */
 export function isStuck(job: Job, clock: Clock, times: MarketTimes): boolean {
   const latestSec = latestOf(clock);
-  const windowEndSec = (job.attestedAtSec ?? 0) + times.challengeWindowSec;
+  const openUntilSec = contestedUntilSec(job, times);
   switch (job.state) {
     case "Funded":
     case "Joined":
@@ -158,11 +163,11 @@ export function isStuck(job: Job, clock: Clock, times: MarketTimes): boolean {
     case "Failed":
       return latestSec > job.deadlineSec;
     case "Attested":
-      return latestSec > Math.max(job.deadlineSec, windowEndSec);
+      return latestSec > Math.max(job.deadlineSec, openUntilSec);
     case "Disputed": {
       const dueSecs = job.openChallenges.map(({ dueSec }) => dueSec);
       return (
-        latestSec > (dueSecs.length > 0 ? Math.max(...dueSecs) : Math.max(job.deadlineSec, windowEndSec))
+        latestSec > (dueSecs.length > 0 ? Math.max(...dueSecs) : Math.max(job.deadlineSec, openUntilSec))
       );
     }
     default:

@@ -42,12 +42,13 @@ export type JobChainEvent =
   | (OnChain<"Attested"> & { resultRoot: string; payoutRoot: string; budgetSpent: string })
   | OnChain<"Disputed">
   | (OnChain<"ChunkChallenged"> & ChunkOfOperator & { dueSec: number })
-  // Without the elements, which are of a share: who needs them reads them from the chain.
-  | (OnChain<"ChunkPosted"> & ChunkOfOperator)
+  // Without the opening, which shows elements of a share: who needs it reads it from the chain.
+  | (OnChain<"ChunkPosted"> & ChunkOfOperator & { heldUntilSec: number })
   | (OnChain<"OperatorExposed"> & ChunkOfOperator)
   | (OnChain<"Contested"> & { coordinate: string })
   | OnChain<"Settled">
   | (OnChain<"Failed"> & { reasons: string[] })
+  | OnChain<"Overturned">
   | OnChain<"Refunded">
   | (OnChain<"Claimed"> & { index: string; account: string; amountWei: string })
   | BudgetReturned;

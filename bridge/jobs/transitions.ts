@@ -45,6 +45,8 @@ export interface Job {
   unopened: Omit<UnopenedPosted, "type">[];
   budgetReturned: boolean;
   openChallenges: OpenChallenge[];
+  /** Last second in which only the buyer can settle it, for the sake of an answer; null before there is one. */
+  heldUntilSec: number | null;
   receipts: Record<ReceiptKind, string | null>;
   lastRefusal: JobSummary["lastRefusal"];
   createdAtSec: number;
@@ -67,7 +69,7 @@ export interface JobEventRule {
 
 const everFunded = jobStates.filter((state) => state !== "None");
 /** With these a challenge may be open: an answer may come after another one decided the job. */
-const everAttested: readonly JobState[] = ["Attested", "Disputed", "Settled", "Refunded"];
+const everAttested: readonly JobState[] = ["Attested", "Disputed", "Settled", "Failed", "Refunded"];
 /** An attestation ends what budget could come back. */
 const neverAttested: readonly JobState[] = ["Funded", "Joined", "Failed", "Refunded"];
 
@@ -84,11 +86,8 @@ export const jobEventRules: Readonly<Record<JobEventType, JobEventRule>> = {
   Contested: { from: ["Attested", "Disputed"], to: null, source: "chain" },
   Settled: { from: ["Attested", "Disputed"], to: "Settled", source: "chain" },
   Failed: { from: ["Funded", "Joined"], to: "Failed", source: "chain" },
-  Refunded: {
-    from: ["Funded", "Joined", "Attested", "Disputed", "Failed"],
-    to: "Refunded",
-    source: "chain",
-  },
+  Overturned: { from: ["Attested", "Disputed"], to: "Failed", source: "chain" },
+  Refunded: { from: ["Funded", "Joined", "Failed"], to: "Refunded", source: "chain" },
   Claimed: { from: ["Settled"], to: null, source: "chain" },
   BudgetReturned: { from: neverAttested, to: null, source: "chain" },
   JoinPosted: { from: ["Funded"], to: null, source: "operator" },
@@ -182,6 +181,7 @@ function afterChainEvent(base: Job, event: JobChainEvent, expected: boolean): Jo
     attestedAtSec: event.type === "Attested" ? timestampSec : base.attestedAtSec,
     budgetReturned: base.budgetReturned || event.type === "BudgetReturned",
     openChallenges: challengesAfter(base.openChallenges, event),
+    heldUntilSec: event.type === "ChunkPosted" ? event.heldUntilSec : base.heldUntilSec,
     lastRefusal: null,
     updatedAtSec: timestampSec,
     anomalies: base.anomalies + (expected ? 0 : 1),
@@ -210,6 +210,7 @@ function newJob(id: string, event: Extract<JobChainEvent, { type: "Funded" }>): 
     unopened: [],
     budgetReturned: false,
     openChallenges: [],
+    heldUntilSec: null,
     receipts: { fund: chain.txHash, join: null, attest: null, settle: null, fail: null, refund: null },
     lastRefusal: null,
     createdAtSec: chain.timestampSec,

@@ -141,6 +141,8 @@ interface IJobEscrow is IOfferRegistry {
     event JobDisputed(bytes32 indexed job);
     event JobSettled(bytes32 indexed job, bytes32 payoutRoot);
     event JobFailed(bytes32 indexed job, bytes32[2] reasons);
+    /// @notice A dispute was decided for the buyer: the job has failed, and can be refunded at once.
+    event JobOverturned(bytes32 indexed job);
     event JobRefunded(bytes32 indexed job, address indexed buyer, uint256 amount);
     event PayoutClaimed(bytes32 indexed job, uint256 index, address indexed account, uint256 amount);
 
@@ -164,6 +166,10 @@ interface IJobEscrow is IOfferRegistry {
     error WindowClosed(bytes32 job, uint256 windowEndSec);
     /// @notice A challenge of the result was not answered yet.
     error ChallengeOpen(bytes32 job);
+    /// @notice What was answered can still be contested.
+    error AnswerOpen(bytes32 job, uint256 heldUntilSec);
+    /// @notice Nobody could look at a result before such a window ends. At deployment.
+    error WindowTooShort(uint256 windowSec, uint256 leastSec);
     /// @notice Only the contract of disputes may call this.
     error NotDisputes(address caller);
     error AlreadyClaimed(bytes32 job, uint256 index);
@@ -217,16 +223,16 @@ interface IJobEscrow is IOfferRegistry {
     function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
         external;
 
-    /// @notice The buyer accepts the result and ends the challenge window.
+    /// @notice The buyer accepts the result and ends the challenge window, once no challenge is open.
     function accept(bytes32 job, Outcome calldata outcome) external;
 
-    /// @notice Settles a job after its challenge window; anyone may.
+    /// @notice Settles a job after its challenge window, and after {IDisputes-heldUntilSec}; anyone may.
     function settle(bytes32 job, Outcome calldata outcome) external;
 
     /// @notice Takes the failure notices of two operators; the job can then be refunded at once.
     function fail(JobTerms calldata terms, FailureNotice[2] calldata notices) external;
 
-    /// @notice Pays the buyer of a failed or expired job the whole amount; anyone may call.
+    /// @notice Pays the buyer of a failed, overturned or expired job the whole amount; anyone may call.
     function refund(JobTerms calldata terms) external;
 
     /// @notice Pays one payout of a settled job to its account; anyone may call.
@@ -238,7 +244,8 @@ interface IJobEscrow is IOfferRegistry {
     /// @notice Keeps an attested job, within its window, from being settled while a challenge is open. For {disputes}.
     function suspend(bytes32 job, Outcome calldata outcome) external;
 
-    /// @notice Gives the buyer of an attested or disputed job the whole amount back. For {disputes}.
+    /// @notice Makes an attested or disputed job one that failed: {refund} gives the buyer the whole amount back. Pays
+    /// nothing itself, so no buyer can keep a dispute from its end. For {disputes}.
     function overturn(bytes32 job, Outcome calldata outcome) external;
 
     function jobOf(bytes32 job) external view returns (Job memory);

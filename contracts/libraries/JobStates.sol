@@ -29,9 +29,9 @@ library JobStates {
         | (1 << (8 * uint256(JobState.Joined) + uint256(JobState.Refunded)))
         | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Disputed)))
         | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Settled)))
-        | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Refunded)))
+        | (1 << (8 * uint256(JobState.Attested) + uint256(JobState.Failed)))
         | (1 << (8 * uint256(JobState.Disputed) + uint256(JobState.Settled)))
-        | (1 << (8 * uint256(JobState.Disputed) + uint256(JobState.Refunded)))
+        | (1 << (8 * uint256(JobState.Disputed) + uint256(JobState.Failed)))
         | (1 << (8 * uint256(JobState.Failed) + uint256(JobState.Refunded)));
 
     /// @notice Whether a job may go from `from` to `to`.

@@ -171,8 +171,13 @@ export class BuyerClient {
   }
 
   async #failure(id: string): Promise<SymbolonError> {
-    const back = await this.#moneyBack(id);
+    const back = await moneyBack(this.#connection.market, id);
     const events = await this.#connection.market.jobEvents(id);
+    if (events.some(({ type }) => type === "JobOverturned")) {
+      return new SymbolonError("JOB_FAILED", `the result of job ${id} was overturned in a dispute`, {
+        hint: back,
+      });
+    }
     const failed = events.find((event) => event.type === "JobFailed");
     if (failed === undefined) return expired(id, back);
     const [first, second] = failed.reasons;
@@ -187,26 +192,25 @@ export class BuyerClient {
     // A block mined in the meantime may have brought the result after all.
     const state = await this.#connection.market.jobState(id);
     if (state === "Failed") return this.#failure(id);
-    return expired(id, await this.#moneyBack(id), deadlineSec);
+    return expired(id, await moneyBack(this.#connection.market, id), deadlineSec);
   }
+}
 
-  /** Sees to it that the money is back, and says so. */
-  async #moneyBack(id: string): Promise<string> {
-    const { market } = this.#connection;
-    const until = Date.now() + refundPatienceMs;
-    while (Date.now() < until) {
-      if ((await market.jobState(id)) === "Refunded") return "the money is back in the buyer's account";
-      await pause(250);
-    }
-    try {
-      await market.refund(id);
-      return "the money is back in the buyer's account";
-    } catch {
-      // The bridge may have been faster; otherwise the buyer tries again.
-      return (await market.jobState(id)) === "Refunded"
-        ? "the money is back in the buyer's account"
-        : `the money is not back yet: symbolon buyer refund ${id}`;
-    }
+/** Sees to it that the money is back, which the bridge should do first, and says so. */
+export async function moneyBack(market: Market, id: string, patienceMs = refundPatienceMs): Promise<string> {
+  const until = Date.now() + patienceMs;
+  while (Date.now() < until) {
+    if ((await market.jobState(id)) === "Refunded") return "the money is back in the buyer's account";
+    await pause(250);
+  }
+  try {
+    await market.refund(id);
+    return "the money is back in the buyer's account";
+  } catch {
+    // The bridge may have been faster; otherwise the buyer tries again.
+    return (await market.jobState(id)) === "Refunded"
+      ? "the money is back in the buyer's account"
+      : `the money is not back yet: symbolon buyer refund ${id}`;
   }
 }
 

@@ -1,17 +1,18 @@
 /** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
 import { formatEther } from "ethers";
+import type { ChunkOpening } from "../../contracts/market.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
-import { type BuyerConnection, chainTimeSec } from "./client.ts";
+import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
 import {
   awaitShare,
   challengeShare,
   chunkCount,
   contestPosted,
   contestResult,
+  exposeOverdue,
   type Inspection,
   inspectResult,
-  type PostedChunk,
   resultOf,
 } from "./dispute.ts";
 import type { JobResult } from "./result.ts";
@@ -50,7 +51,7 @@ export async function disputeResult(
   if (lie !== undefined) {
     onStep(`the three shares of number ${lie} of the result are not on a line`);
     const { txHash } = await contestResult(connection, inspection);
-    return contestedEnd(txHash);
+    return contestedEnd(connection, id, txHash);
   }
   const missing = partyIndices.filter((point) => shares[point - 1] instanceof SymbolonError);
   if (missing.length === 0) {
@@ -68,9 +69,21 @@ export async function disputeResult(
   return challengeAll(connection, inspection, missing, options);
 }
 
-function contestedEnd(txHash: string): DisputeEnd {
-  const words = `the contradiction stands on chain and the money is back  tx ${txHash}`;
+async function contestedEnd(connection: BuyerConnection, id: string, txHash: string): Promise<DisputeEnd> {
+  const back = await fetchBack(connection, id);
+  const words = `the contradiction stands on chain, and ${back}  tx ${txHash}`;
   return { outcome: "contested", txHash, result: null, words };
+}
+
+/** A dispute that was won pays nothing by itself: what it gave back is fetched here. */
+async function fetchBack(connection: BuyerConnection, id: string): Promise<string> {
+  const { market, buyer } = connection;
+  const back = await moneyBack(market, id, 0);
+  const dueSec = await exposeOverdue(connection, id, await chainTimeSec(market));
+  if ((await market.returnedFeesWei(buyer)) > 0n) await market.withdrawFees(buyer);
+  if (dueSec === undefined) return back;
+  const due = new Date(dueSec * 1000).toISOString();
+  return `${back}; other chunks can be posted until ${due}: dispute again then, for the fees of those that were not`;
 }
 
 /** @throws TERMS_REFUSED with what it would cost and show */
@@ -81,14 +94,14 @@ async function requireConsent(
   disclose: boolean,
 ): Promise<void> {
   if (disclose) return;
-  const { challengeFeeWei } = await market.settings();
+  const feeWei = await market.challengeFeeWei();
   const chunks = chunkCount(finished) * missing.length;
   const readers = missing.length === 1 ? "each of the operators" : "everybody";
   throw new SymbolonError(
     "TERMS_REFUSED",
     `the share of party ${missing.join(" and ")} is missing, and asking for it on chain lets ${readers} put the result together`,
     {
-      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(challengeFeeWei * BigInt(chunks))} ETH, give --disclose`,
+      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(feeWei * BigInt(chunks))} ETH at the present price of gas, give --disclose`,
     },
   );
 }
@@ -105,12 +118,13 @@ async function challengeAll(
       onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
     );
   }
-  const posted = new Map<PartyIndex, readonly PostedChunk[]>();
+  const posted = new Map<PartyIndex, readonly ChunkOpening[]>();
   for (const point of missing) {
     const nowSec = () => chainTimeSec(connection.market);
     const end = await awaitShare(connection, finished, point, nowSec, signal);
     if ("exposed" in end) {
-      const words = `party ${point} did not post its share: its bond is gone and the money is back  tx ${end.exposed}`;
+      const back = await fetchBack(connection, finished.job.job);
+      const words = `party ${point} did not post its share: its bond is gone, and ${back}  tx ${end.exposed}`;
       return { outcome: "exposed", txHash: end.exposed, result: null, words };
     }
     onStep(`party ${point} has posted its share`);
@@ -119,7 +133,7 @@ async function challengeAll(
   const contested = await contestPosted(connection, inspection, posted);
   if (contested !== undefined) {
     onStep(`the three shares of number ${contested.coordinate} of the result are not on a line`);
-    return contestedEnd(contested.txHash);
+    return contestedEnd(connection, finished.job.job, contested.txHash);
   }
   const result = await resultOf(connection, inspection, posted);
   const words = "the missing shares are on chain, and the result is whole";

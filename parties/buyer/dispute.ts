@@ -1,11 +1,10 @@
 /**
  * What a buyer can do about a result before the challenge window ends. Three shares that are not on a line are shown to
- * the chain, which gives the money back. A share that was not delivered, or does not fit what its operator attested, is
- * asked for on chain chunk by chunk; who does not post it is slashed, and the money comes back. A posted share says nothing
- * to the public, but the other two operators can put it together with their own.
+ * the chain, and the job can be refunded. A share that was not delivered, or does not fit what its operator attested, is
+ * asked for on chain chunk by chunk; who does not post it is slashed, and the job can be refunded. A posted share says
+ * nothing to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { artifact } from "../../contracts/artifacts.ts";
 import type { ChunkOpening, Market, MarketEvent } from "../../contracts/market.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
@@ -100,10 +99,7 @@ function elementsOf(chunks: readonly Uint8Array[]): bigint[] {
   });
 }
 
-/**
- * Shows a coordinate that somebody lied about to the chain; the money comes back with it. Up to 64 coordinates around
- * it become public.
- */
+/** Shows a coordinate that somebody lied about to the chain. Up to 64 coordinates around it become public. */
 export async function contestResult(
   { market }: BuyerConnection,
   { finished, shares, lie }: Inspection,
@@ -120,14 +116,13 @@ export async function contestResult(
 }
 
 /**
- * The same where a share was posted that contradicts the others. What proves its chunks is not in the events, but in
- * the transactions that posted them.
+ * The same where a share was posted that contradicts the others.
  * @returns undefined where all coordinates are on a line
  */
 export async function contestPosted(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
 ): Promise<{ coordinate: number; txHash: string } | undefined> {
   const elements = partyIndices.map((point) => elementsOf(chunksAt(point, shares, posted)));
   const lie = firstLie(finished, elements as Three<bigint[]>);
@@ -135,11 +130,11 @@ export async function contestPosted(
   const chunk = Math.floor(lie / chunkElements);
   const openings = partyIndices.map((point) => {
     const share = shares[point - 1]!;
-    if (!(share instanceof SymbolonError)) return openReceived(finished, point, share, chunk);
-    return openingIn(market, posted.get(point)![chunk]!.txHash);
+    return share instanceof SymbolonError
+      ? posted.get(point)![chunk]!
+      : openReceived(finished, point, share, chunk);
   });
-  const shown = (await Promise.all(openings)) as Three<ChunkOpening>;
-  return { coordinate: lie, ...(await contestAt(market, finished, lie, shown)) };
+  return { coordinate: lie, ...(await contestAt(market, finished, lie, openings as Three<ChunkOpening>)) };
 }
 
 function openReceived(
@@ -149,23 +144,6 @@ function openReceived(
   chunk: number,
 ): ChunkOpening {
   return openChunk(originOf(job, point), salt, share, chunk);
-}
-
-/** @throws NOT_FOUND where a chunk was not posted by a plain call of the contract */
-async function openingIn({ provider, deployment }: Market, txHash: string): Promise<ChunkOpening> {
-  const sent = await provider.getTransaction(txHash);
-  const direct = sent?.to?.toLowerCase() === deployment.disputes.toLowerCase();
-  const call = direct ? artifact("Disputes").abi.parseTransaction({ data: sent.data }) : null;
-  if (call?.name !== "respond") {
-    throw new SymbolonError("NOT_FOUND", `transaction ${txHash} does not show what proves the posted chunk`, {
-      hint: "look for the call of respond in its trace; the chunk contradicts the other shares",
-    });
-  }
-  const { salt, attempt, elements, proof } = call.args.getValue("opening");
-  return {
-    ...{ salt, attempt: Number(attempt), proof: [...proof] },
-    elements: Buffer.from(elements.slice(2), "hex"),
-  };
 }
 
 async function contestAt(
@@ -182,7 +160,7 @@ async function contestAt(
 function chunksAt(
   point: PartyIndex,
   shares: ReceivedShares,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]>,
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
 ): readonly Uint8Array[] {
   const share = shares[point - 1]!;
   if (!(share instanceof SymbolonError)) return resultChunks(share.share);
@@ -215,13 +193,8 @@ export async function challengeShare(
   }
 }
 
-export interface PostedChunk {
-  elements: Uint8Array;
-  txHash: string;
-}
-
-/** How a challenged share ended: posted as a whole, or its operator exposed and the money back. */
-export type ChallengeEnd = { posted: PostedChunk[] } | { exposed: string };
+/** How a challenged share ended: posted as a whole, or its operator exposed. */
+export type ChallengeEnd = { posted: ChunkOpening[] } | { exposed: string };
 
 /**
  * Waits until the chunks of a party are posted, or one is due; then shows that to the chain.
@@ -241,12 +214,9 @@ export async function awaitShare(
     const events = (await market.jobEvents(job)).filter(
       (event): event is MarketEvent & { point: number } => "point" in event && event.point === point,
     );
-    const posted = new Map<number, PostedChunk>();
+    const posted = new Map<number, ChunkOpening>();
     for (const event of events) {
-      if (event.type === "ChunkPosted") {
-        const elements = Buffer.from(event.elements.slice(2), "hex");
-        posted.set(event.chunk, { elements, txHash: event.txHash });
-      }
+      if (event.type === "ChunkPosted") posted.set(event.chunk, event.opening);
       if (event.type === "OperatorExposed") return { exposed: event.txHash };
     }
     if (posted.size === count) return { posted: Array.from({ length: count }, (_, i) => posted.get(i)!) };
@@ -262,13 +232,34 @@ export async function awaitShare(
 }
 
 /**
+ * Ends the challenges of a job that nobody answered in time, for each has a fee that goes back to the buyer.
+ * @returns when the last of the others is due; undefined where there is none
+ */
+export async function exposeOverdue(
+  { market }: BuyerConnection,
+  id: string,
+  nowSec: number,
+): Promise<number | undefined> {
+  const open = new Map<string, { point: number; chunk: number; dueSec: number }>();
+  for (const event of await market.jobEvents(id)) {
+    if (event.type === "ChunkChallenged") open.set(`${event.point} ${event.chunk}`, event);
+    if (event.type === "ChunkPosted" || event.type === "OperatorExposed")
+      open.delete(`${event.point} ${event.chunk}`);
+  }
+  for (const { point, chunk, dueSec } of open.values())
+    if (nowSec > dueSec) await market.expose(id, point, chunk);
+  const waiting = [...open.values()].filter(({ dueSec }) => nowSec <= dueSec);
+  return waiting.length === 0 ? undefined : Math.max(...waiting.map(({ dueSec }) => dueSec));
+}
+
+/**
  * The result of what was delivered and what was posted on chain. Made of the numbers that the parties attested: what
  * stands around them in a delivered share is attested by nobody.
  */
 export async function resultOf(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly PostedChunk[]> = new Map(),
+  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]> = new Map(),
 ): Promise<JobResult> {
   const { plan, parts } = finished;
   const { modulus } = fieldSpecs[plan.fieldBits];

@@ -493,7 +493,7 @@ test("a disputed job shows its open challenges, and is settled when there are no
   expect((await get(`/v1/jobs/${jobId}`)).json().openChallenges).toMatchObject([chunk]);
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(market.chain.sent).toEqual([]);
-  market.chain.mine([{ jobId, event: { type: "ChunkPosted", ...chunk } }]);
+  market.chain.mine([{ jobId, event: { type: "ChunkPosted", ...chunk, heldUntilSec: 1 } }]);
   await expect.poll(() => market.chain.sent).toEqual([{ kind: "settle", jobId }]);
   expect((await get(`/v1/jobs/${jobId}`)).json().openChallenges).toEqual([]);
 });

@@ -116,7 +116,7 @@ export async function startMarket() {
   /** The buyer asks the operator at `point` for the only chunk of its share. */
   async function challenge(job: string, point: Point): Promise<void> {
     const { terms, outcome, parts } = await disputeOver(job);
-    const options = { value: settings.challengeFeeWei };
+    const options = { value: await of(buyer).challengeFeeWei() };
     await (await disputes.getFunction("challenge")(terms, outcome, parts, point, 0, options)).wait();
   }
 

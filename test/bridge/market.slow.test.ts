@@ -219,7 +219,7 @@ test("a dispute shows what is asked for, and settles after the window when it wa
   await client.waitForJob(id, ({ openChallenges }) => openChallenges.length === 0, { timeoutMs: 8000 });
   expect((await client.job(id)).state).toBe("Disputed");
   const posted = (await client.jobEvents(id)).find(({ type }) => type === "ChunkPosted");
-  expect(Object.keys(posted!.data)).toEqual(["operator", "point", "chunk"]);
+  expect(Object.keys(posted!.data)).toEqual(["operator", "point", "chunk", "heldUntilSec"]);
   await market.pass(101);
   await reached(id, "Settled");
 }, 20_000);

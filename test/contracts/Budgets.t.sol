@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IJobEscrow} from "../../contracts/interfaces/IJobEscrow.sol";
 import {IOfferRegistry} from "../../contracts/interfaces/IOfferRegistry.sol";
+import {Reenterer} from "./Accounts.sol";
 import {MarketTest} from "./MarketTest.sol";
 
 /// @notice When the privacy budget that a job reserved comes back.
@@ -55,6 +56,24 @@ contract BudgetsTest is MarketTest {
         escrow.returnBudget(terms, _spec(request), _sellers(SELLER));
         _eq(_left(request.offers[0]), BUDGET, "back");
         escrow.refund(terms);
+        _refusedReturn(job, terms, request);
+        _eq(_left(request.offers[0]), BUDGET, "once");
+    }
+
+    /// The mark that a budget came back must not be overwritten by a refund that was under way.
+    function test_aBuyerThatCallsBackDuringItsRefundGivesTheBudgetBackOnce() public {
+        Reenterer thief = new Reenterer();
+        vm.deal(address(thief), 1 ether);
+        IJobEscrow.JobRequest memory request = _over(_offered(SELLER, _useTerms(), BUDGET));
+        request.microRho = SPENT;
+        (bytes32 job, IJobEscrow.JobTerms memory terms) = _create(address(thief), request, _price(1));
+        thief.prepare(
+            address(escrow), abi.encodeCall(escrow.returnBudget, (terms, _spec(request), _sellers(SELLER)))
+        );
+        vm.warp(terms.deadlineSec + 1);
+        escrow.refund(terms);
+        _true(thief.successes(0), "it is due then");
+        _eq(_left(request.offers[0]), BUDGET, "back");
         _refusedReturn(job, terms, request);
         _eq(_left(request.offers[0]), BUDGET, "once");
     }

@@ -25,7 +25,7 @@ contract ChallengesTest is DisputesTest {
         emit IJobEscrow.JobDisputed(told.job);
         _challenge(told, 2, 1);
         _eq(_state(told.job), JobState.Disputed);
-        _eq(disputes.openChallenges(told.job), 1, "open");
+        _eq(disputes.heldUntilSec(told.job), type(uint256).max, "open");
         _eq(disputes.dueSec(told.job, 2, 1), DUE, "due");
         _eq(disputes.dueSec(told.job, 1, 1) + disputes.dueSec(told.job, 2, 0), 0, "nothing else");
         _eq(address(disputes).balance, CHALLENGE_FEE, "the fee");
@@ -40,9 +40,9 @@ contract ChallengesTest is DisputesTest {
         vm.expectRevert(abi.encodeWithSelector(IDisputes.NotBuyer.selector, told.job, STRANGER));
         vm.prank(STRANGER);
         disputes.challenge{value: CHALLENGE_FEE}(told.terms, told.outcome, told.parts, 1, 0);
-        uint256[3] memory wrong = [uint256(0), CHALLENGE_FEE - 1, CHALLENGE_FEE + 1];
-        for (uint256 i; i < 3; ++i) {
-            vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeWrong.selector, wrong[i], CHALLENGE_FEE));
+        uint256[2] memory wrong = [uint256(0), CHALLENGE_FEE - 1];
+        for (uint256 i; i < 2; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeTooSmall.selector, wrong[i], CHALLENGE_FEE));
             vm.prank(BUYER);
             disputes.challenge{value: wrong[i]}(told.terms, told.outcome, told.parts, 1, 0);
         }
@@ -76,17 +76,66 @@ contract ChallengesTest is DisputesTest {
         _refused(told, 1, 0, abi.encodeWithSelector(IDisputes.OutcomeMismatch.selector, told.job));
     }
 
-    function test_aChunkIsAskedForOnceAtATime() public {
+    /// Asking for it again would make the operator pay for answers until it has nothing left to pay with.
+    function test_aChunkIsAskedForOnceForEver() public {
         Told memory told = _plain();
+        bytes memory asked = abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, told.job, 1, 0);
         _challenge(told, 1, 0);
-        _refused(told, 1, 0, abi.encodeWithSelector(IDisputes.AlreadyChallenged.selector, told.job, 1, 0));
+        _refused(told, 1, 0, asked);
         _challenge(told, 1, 1);
         _challenge(told, 2, 0);
-        _eq(disputes.openChallenges(told.job), 3, "three");
         _respond(told, 1, 0);
-        // What was posted can be asked for and paid for again, as long as the window is open.
-        _challenge(told, 1, 0);
-        _eq(disputes.openChallenges(told.job), 3, "three again");
+        _eq(disputes.dueSec(told.job, 1, 0), 0, "over");
+        _refused(told, 1, 0, asked);
+        _respond(told, 1, 1);
+        _eq(disputes.heldUntilSec(told.job), type(uint256).max, "one is open");
+        _respond(told, 2, 0);
+        _eq(disputes.heldUntilSec(told.job), START + RESPONSE, "none is");
+        _refused(told, 1, 0, asked);
+    }
+
+    function test_whoIsAskedForMuchHasAMinuteForEachChunk() public {
+        Told memory told = _plain();
+        for (uint32 chunk; chunk < 3; ++chunk) {
+            vm.expectEmit();
+            emit IDisputes.ChunkChallenged(told.job, members[0], 1, chunk, DUE + 60 * chunk);
+            _challenge(told, 1, chunk);
+        }
+        // The other parties' time is their own, and so is that of other jobs.
+        _challenge(told, 2, 2);
+        _eq(disputes.dueSec(told.job, 2, 2), DUE, "another party");
+        Told memory other = _tell(_shared(BITS, TOTAL, 2));
+        _challenge(other, 1, 0);
+        _eq(disputes.dueSec(other.job, 1, 0), DUE, "another job");
+        vm.warp(START + 70);
+        _challenge(told, 2, 1);
+        _eq(disputes.dueSec(told.job, 2, 1), START + 70 + RESPONSE, "never less than the time to respond");
+    }
+
+    function test_theFeeIsAtLeastWhatAnAnswerCosts() public {
+        Told memory told = _plain();
+        // 150,000 gas twice: this is the base fee at which they cost the fixed fee.
+        uint256 baseFeeWei = CHALLENGE_FEE / 300_000;
+        _eq(disputes.challengeFeeAt(0), CHALLENGE_FEE, "at nothing");
+        _eq(disputes.challengeFeeAt(baseFeeWei), CHALLENGE_FEE, "up to there");
+        uint256 feeWei = 300_000 * (baseFeeWei + 1);
+        vm.fee(baseFeeWei + 1);
+        _eq(disputes.challengeFeeAt(block.basefee), feeWei, "and beyond");
+        vm.expectRevert(abi.encodeWithSelector(IDisputes.FeeTooSmall.selector, feeWei - 1, feeWei));
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei - 1}(told.terms, told.outcome, told.parts, 1, 0);
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei}(told.terms, told.outcome, told.parts, 1, 0);
+        vm.prank(BUYER);
+        disputes.challenge{value: feeWei + 5}(told.terms, told.outcome, told.parts, 2, 0);
+        // What was paid then counts, not what it would cost now.
+        vm.fee(0);
+        uint256 balance = members[0].balance;
+        _respond(told, 1, 0);
+        _eq(members[0].balance - balance, feeWei, "the operator's");
+        vm.warp(DUE + 1);
+        _expose(told, 2, 0);
+        _eq(disputes.returnedFeesWei(BUYER), feeWei + 5, "the buyer's");
     }
 
     // ---- posting -----------------------------------------------------------------------------------
@@ -97,10 +146,10 @@ contract ChallengesTest is DisputesTest {
         uint256 balance = members[2].balance;
         vm.warp(DUE);
         vm.expectEmit();
-        emit IDisputes.ChunkPosted(told.job, members[2], 3, 2, _elements(told.shares, 3, 2));
+        emit IDisputes.ChunkPosted(told.job, members[2], 3, 2, DUE + RESPONSE, _opening(told, 3, 2));
         _respond(told, 3, 2);
         _eq(members[2].balance - balance, CHALLENGE_FEE, "the operator's, whoever sends it");
-        _eq(disputes.openChallenges(told.job), 0, "none open");
+        _eq(disputes.heldUntilSec(told.job), DUE + RESPONSE, "none open");
         _eq(address(disputes).balance, 0, "no fee held");
         _none(told, 3, 2);
         _bondsStand();
@@ -133,43 +182,19 @@ contract ChallengesTest is DisputesTest {
         disputes.respond(told.terms, told.outcome, told.parts, 2, 1, opening);
     }
 
-    // ---- settling ----------------------------------------------------------------------------------
-
-    function test_nothingIsSettledWhileAChallengeIsOpen() public {
-        Told memory told = _plain();
-        _challenge(told, 1, 0);
-        _challenge(told, 2, 0);
-        bytes memory open = abi.encodeWithSelector(IJobEscrow.ChallengeOpen.selector, told.job);
-        vm.expectRevert(open);
-        vm.prank(BUYER);
-        escrow.accept(told.job, told.outcome);
-        vm.warp(DUE);
-        _respond(told, 1, 0);
-        vm.warp(START + WINDOW + RESPONSE);
-        vm.expectRevert(open);
-        escrow.settle(told.job, told.outcome);
-    }
-
-    function test_theBuyerAcceptsAfterTheAnswer() public {
-        Told memory told = _plain();
-        _challenge(told, 1, 0);
-        _respond(told, 1, 0);
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.WindowOpen.selector, told.job, START + WINDOW));
-        escrow.settle(told.job, told.outcome);
-        vm.prank(BUYER);
-        escrow.accept(told.job, told.outcome);
-        _eq(_state(told.job), JobState.Settled);
-        _eq(escrow.jobOf(told.job).unclaimed, _price(1), "for the payees");
-    }
-
-    function test_anyoneSettlesAfterTheAnswerAndTheWindow() public {
-        Told memory told = _plain();
-        _challenge(told, 1, 0);
-        _respond(told, 1, 0);
-        vm.warp(START + WINDOW + 1);
-        vm.prank(STRANGER);
-        escrow.settle(told.job, told.outcome);
-        _eq(_state(told.job), JobState.Settled);
+    /// What it committed to fits the length of the result that all three attested, or is no answer.
+    function test_aChunkOfAnotherLengthIsNoAnswer() public {
+        for (uint256 length = 1; length < 4; ++length) {
+            Shares memory shares = _shared(BITS, 2, length);
+            shares.values[1] = new uint128[](length);
+            Told memory told = _tell(shares);
+            _challenge(told, 2, 0);
+            IDisputes.ChunkOpening memory opening = _opening(told, 2, 0);
+            if (length != 2) {
+                vm.expectRevert(abi.encodeWithSelector(IDisputes.OpeningInvalid.selector, told.job, 2));
+            }
+            disputes.respond(told.terms, told.outcome, told.parts, 2, 0, opening);
+        }
     }
 
     // ---- exposing ----------------------------------------------------------------------------------
@@ -183,10 +208,12 @@ contract ChallengesTest is DisputesTest {
         vm.expectEmit();
         emit IDisputes.OperatorExposed(told.job, members[1], 2, 1);
         vm.expectEmit();
-        emit IJobEscrow.JobRefunded(told.job, BUYER, _price(1));
+        emit IJobEscrow.JobOverturned(told.job);
         _expose(told, 2, 1);
+        _eq(_state(told.job), JobState.Failed);
+        _eq(disputes.returnedFeesWei(BUYER), CHALLENGE_FEE, "the fee is the buyer's");
+        _fetch(told);
         _eq(BUYER.balance, 100 ether + BOND / 10, "price, fee and a tenth of the bond");
-        _eq(_state(told.job), JobState.Refunded);
         _eq(operators.operators(members[1]).bondWei, 0, "slashed");
         _eq(address(operators).balance, 2 * uint256(BOND), "the others are not");
         _eq(address(disputes).balance + address(escrow).balance, 0, "nothing stays");
@@ -203,10 +230,12 @@ contract ChallengesTest is DisputesTest {
         _challenge(told, 3, 1);
         vm.warp(DUE + 1);
         _expose(told, 1, 0);
-        _eq(_state(told.job), JobState.Refunded);
+        _fetch(told);
         _expose(told, 3, 0);
         // Slashed already: the fee comes back all the same.
+        vm.warp(DUE + 60 + 1);
         _expose(told, 3, 1);
+        disputes.withdrawFees(BUYER);
         _eq(BUYER.balance, 100 ether - _price(1) + 2 * (BOND / 10), "two tenths, and one price less");
         _eq(address(escrow).balance, _price(1), "the other job's money stays");
         _eq(address(disputes).balance, 0, "all fees are back");
@@ -234,6 +263,7 @@ contract ChallengesTest is DisputesTest {
         vm.warp(DUE + 1);
         _expose(told, 1, 0);
         _expose(told, 3, 0);
+        _fetch(told);
         _eq(address(disputes).balance, 0, "all fees are out");
         _eq(operators.operators(members[1]).bondWei, BOND, "the one that posted keeps its bond");
         _eq(BUYER.balance, 100 ether - CHALLENGE_FEE + 2 * (BOND / 10), "the price once");
@@ -248,8 +278,8 @@ contract ChallengesTest is DisputesTest {
         vm.prank(members[1]);
         operators.withdrawBond();
         _expose(told, 2, 0);
+        _fetch(told);
         _eq(BUYER.balance, 100 ether, "price and fee are back");
-        _eq(_state(told.job), JobState.Refunded);
     }
 
     /// A new key is the same operator's, and the old one's word stands.
@@ -260,7 +290,7 @@ contract ChallengesTest is DisputesTest {
         _challenge(told, 2, 0);
         _respond(told, 2, 0);
         _challenge(told, 2, 1);
-        vm.warp(DUE + 1);
+        vm.warp(DUE + 60 + 1);
         _expose(told, 2, 1);
         _true(
             operators.operators(members[1]).status == IOperatorRegistry.OperatorStatus.Slashed, "slashed"

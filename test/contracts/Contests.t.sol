@@ -30,11 +30,12 @@ contract ContestsTest is DisputesTest {
             vm.expectEmit();
             emit IDisputes.ResultContested(told.job, 64 + 9);
             vm.expectEmit();
-            emit IJobEscrow.JobRefunded(told.job, BUYER, _price(1));
+            emit IJobEscrow.JobOverturned(told.job);
             _contest(told, 1, 9);
+            _eq(_state(told.job), JobState.Failed);
+            _eq(escrow.jobOf(told.job).unclaimed, 0, "nothing is left for anybody else");
+            escrow.refund(told.terms);
             _eq(BUYER.balance - balance, _price(1), "the price and the fees");
-            _eq(_state(told.job), JobState.Refunded);
-            _eq(escrow.jobOf(told.job).unclaimed, 0, "nothing is left for anybody");
         }
         _bondsStand();
         _eq(address(escrow).balance + address(disputes).balance, 0, "nothing stays");
@@ -50,7 +51,7 @@ contract ContestsTest is DisputesTest {
         _outOfRange(told, 3);
         _outOfRange(told, type(uint32).max);
         _contest(told, 2, 5);
-        _eq(_state(told.job), JobState.Refunded);
+        _eq(_state(told.job), JobState.Failed);
     }
 
     function test_aResultOfOneElementHasOneChunk() public {
@@ -59,7 +60,7 @@ contract ContestsTest is DisputesTest {
         Told memory told = _tell(shares);
         _outOfRange(told, 1);
         _contest(told, 0, 0);
-        _eq(_state(told.job), JobState.Refunded);
+        _eq(_state(told.job), JobState.Failed);
     }
 
     function testFuzz_everyLineIsConsistentAndNoOther(uint256 seed, uint8 field, uint256 point, uint256 by, uint8 edge)
@@ -76,7 +77,7 @@ contract ContestsTest is DisputesTest {
         _bend(shares, point, 1, by % (p - 1) + 1);
         told = _tell(shares);
         _contest(told, 0, 1);
-        _eq(_state(told.job), JobState.Refunded);
+        _eq(_state(told.job), JobState.Failed);
     }
 
     /// A number that is equal modulo the field is another text, which no buyer reads: nobody may get away with it.
@@ -90,7 +91,7 @@ contract ContestsTest is DisputesTest {
                 Told memory told = _tell(shares);
                 _consistent(told, 0, 0);
                 _contest(told, 0, 1);
-                _eq(_state(told.job), JobState.Refunded);
+                _eq(_state(told.job), JobState.Failed);
             }
         }
     }
@@ -191,7 +192,7 @@ contract ContestsTest is DisputesTest {
         vm.prank(BUYER);
         escrow.accept(second.job, second.outcome);
         _closed(second);
-        // And once: what was refunded is over.
+        // And once: what was overturned is over.
         _closed(first);
     }
 
@@ -204,7 +205,7 @@ contract ContestsTest is DisputesTest {
         vm.warp(START + WINDOW + RESPONSE);
         _respond(told, 1, 0);
         _contest(told, 0, 0);
-        _eq(_state(told.job), JobState.Refunded);
+        _eq(_state(told.job), JobState.Failed);
     }
 
     function test_onlyAnAttestedJobIsContested() public {

@@ -167,6 +167,23 @@ contract ConvictionsTest is MarketTest {
         }
     }
 
+    /// In less than a minute neither a buyer nor an operator could have a transaction in a block.
+    function test_noDeploymentIsTooFastForThePeople() public {
+        address next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        address registry = _deploy("OperatorRegistry", abi.encode(BOND, UNBONDING, next));
+        bytes memory window = abi.encode(registry, next, uint32(59), GRACE);
+        _refusedContract("JobEscrow", window, IJobEscrow.WindowTooShort.selector);
+        next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        registry = _deploy("OperatorRegistry", abi.encode(BOND, UNBONDING, next));
+        address jobs = _deploy("JobEscrow", abi.encode(registry, next, uint32(60), GRACE));
+        bytes memory response = abi.encode(jobs, CHALLENGE_FEE, uint32(59));
+        _refusedContract("Disputes", response, IDisputes.ResponseTooShort.selector);
+        next = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        registry = _deploy("OperatorRegistry", abi.encode(BOND, UNBONDING, next));
+        jobs = _deploy("JobEscrow", abi.encode(registry, next, uint32(60), GRACE));
+        _deploy("Disputes", abi.encode(jobs, CHALLENGE_FEE, uint32(60)));
+    }
+
     // ---- steps of this file ------------------------------------------------------------------------
 
     function _contradicting() private pure returns (IJobEscrow.Attestation[2] memory) {
@@ -201,16 +218,21 @@ contract ConvictionsTest is MarketTest {
     }
 
     function _refusedDeployment(address jobs) private {
+        bytes memory arguments = abi.encode(jobs, CHALLENGE_FEE, RESPONSE);
+        _refusedContract("Disputes", arguments, bytes4(keccak256("DeploymentInvalid()")));
+    }
+
+    function _refusedContract(string memory name, bytes memory arguments, bytes4 expected) private {
         bytes memory code =
-            bytes.concat(vm.getCode("contracts/Disputes.sol:Disputes"), abi.encode(jobs, CHALLENGE_FEE, RESPONSE));
+            bytes.concat(vm.getCode(string.concat("contracts/", name, ".sol:", name)), arguments);
         address deployed;
         bytes32 reason;
         assembly ("memory-safe") {
             deployed := create(0, add(code, 0x20), mload(code))
-            returndatacopy(0, 0, returndatasize())
+            returndatacopy(0, 0, 4)
             reason := mload(0)
         }
         _true(deployed == address(0), "deployed");
-        _true(bytes4(reason) == bytes4(keccak256("DeploymentInvalid()")), "refused for another reason");
+        _true(bytes4(reason) == expected, "refused for another reason");
     }
 }

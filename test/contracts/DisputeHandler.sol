@@ -12,7 +12,7 @@ abstract contract DisputeHandler is MarketModel {
         if (job == 0) return;
         point = point % 3 + 1;
         bool due = (record.state == JobState.Attested || record.state == JobState.Disputed)
-            && block.timestamp <= record.windowEndSec && record.dueSec[point] == 0 && !_bad(spoil);
+            && block.timestamp <= record.windowEndSec && !record.asked[point] && !_bad(spoil);
         // A bad one is another's, or comes with another fee.
         address buyer = record.terms.buyer;
         if (_bad(spoil) && spoil % 8 == 0) buyer = buyer == _buyers[0] ? _buyers[1] : _buyers[0];
@@ -22,6 +22,7 @@ abstract contract DisputeHandler is MarketModel {
         try disputes.challenge{value: feeWei}(told.terms, told.outcome, told.parts, point, 0) {
             _true(due, "a challenge that is not due");
             record.dueSec[point] = block.timestamp + RESPONSE;
+            record.asked[point] = true;
             ++record.open;
             _allFees += CHALLENGE_FEE;
             ++happened["challenged"];
@@ -44,6 +45,8 @@ abstract contract DisputeHandler is MarketModel {
             _true(due, "an answer that is not due");
             _eq(members[point - 1].balance - balance, CHALLENGE_FEE, "the operator's fee");
             _closed(record, point);
+            record.heldUntilSec = block.timestamp + RESPONSE;
+            _allFees -= CHALLENGE_FEE;
             ++happened["answered"];
         } catch {
             _true(!due, "a due answer was refused");
@@ -56,15 +59,15 @@ abstract contract DisputeHandler is MarketModel {
         point = _asked(record, point);
         bool due = record.dueSec[point] != 0 && block.timestamp > record.dueSec[point];
         address operator = members[point - 1];
-        uint256 balanceWei = record.terms.buyer.balance;
-        uint256 tokens = _token.balanceOf(record.terms.buyer);
+        address buyer = record.terms.buyer;
+        uint256 balanceWei = buyer.balance;
         try disputes.expose(record.terms, record.outcome, point, 0) {
             _true(due, "an exposure that is not due");
             _closed(record, point);
-            balanceWei = record.terms.buyer.balance - balanceWei - CHALLENGE_FEE - _slashed(operator);
-            tokens = _token.balanceOf(record.terms.buyer) - tokens;
+            _returnedFees[buyer] += CHALLENGE_FEE;
+            _eq(buyer.balance - balanceWei, _slashed(operator), "the reward and no more");
             ++happened[record.state == JobState.Disputed ? bytes32("exposed") : bytes32("exposed after another")];
-            _refunded(job, balanceWei, tokens);
+            if (record.state == JobState.Disputed) _moved(job, JobState.Failed);
         } catch {
             _true(!due, "a due exposure was refused");
         }
@@ -80,16 +83,23 @@ abstract contract DisputeHandler is MarketModel {
         Told memory told = _toldOf(job);
         IDisputes.ChunkOpening[3] memory openings = _openings(told, 0);
         if (_bad(spoil)) openings[spoil % 3].elements[15] ^= 0x01;
-        uint256 balanceWei = record.terms.buyer.balance;
-        uint256 tokens = _token.balanceOf(record.terms.buyer);
         try disputes.contest(told.terms, told.outcome, told.parts, 0, place, openings) {
             _true(due, "a contest that is not due");
             ++happened["contested"];
-            balanceWei = record.terms.buyer.balance - balanceWei;
-            _refunded(job, balanceWei, _token.balanceOf(record.terms.buyer) - tokens);
+            _moved(job, JobState.Failed);
         } catch {
             _true(!due, "a due contest was refused");
         }
+    }
+
+    function withdrawFees(uint256 who) external {
+        address buyer = _buyers[who % 2];
+        uint256 balanceWei = buyer.balance;
+        disputes.withdrawFees(buyer);
+        _eq(buyer.balance - balanceWei, _returnedFees[buyer], "the fees that came back");
+        if (_returnedFees[buyer] != 0) ++happened["withdrew fees"];
+        _allFees -= _returnedFees[buyer];
+        _returnedFees[buyer] = 0;
     }
 
     /// A point that was asked for its chunk, if there is one; every eighth time any.
@@ -103,16 +113,5 @@ abstract contract DisputeHandler is MarketModel {
     function _closed(Record storage record, uint8 point) private {
         record.dueSec[point] = 0;
         --record.open;
-        _allFees -= CHALLENGE_FEE;
-    }
-
-    /// The buyer got this besides fee and reward: the whole amount in the job's own money, once.
-    function _refunded(bytes32 job, uint256 balanceWei, uint256 tokens) private {
-        Record storage record = _records[job];
-        bool inToken = record.terms.token != address(0);
-        _eq(inToken ? balanceWei : tokens, 0, "nothing in other money");
-        record.refunded += inToken ? tokens : balanceWei;
-        if (record.state != JobState.Refunded) _moved(job, JobState.Refunded);
-        _eq(record.refunded, record.terms.amount, "the whole amount");
     }
 }

@@ -180,6 +180,12 @@ abstract contract DisputesTest is MarketTest {
         disputes.expose(told.terms, told.outcome, point, chunk);
     }
 
+    /// What a buyer, or anybody for it, fetches after a dispute that it won.
+    function _fetch(Told memory told) internal {
+        escrow.refund(told.terms);
+        disputes.withdrawFees(told.terms.buyer);
+    }
+
     function _bondsStand() internal view {
         for (uint256 i; i < 3; ++i) _eq(operators.operators(members[i]).bondWei, BOND, "a bond");
     }

@@ -54,11 +54,11 @@ contract InvariantsTest {
         _happened(JobState.Joined, JobState.Refunded);
         _happened(JobState.Attested, JobState.Disputed);
         _happened(JobState.Attested, JobState.Settled);
-        _happened(JobState.Attested, JobState.Refunded);
+        _happened(JobState.Attested, JobState.Failed);
         _happened(JobState.Disputed, JobState.Settled);
-        _happened(JobState.Disputed, JobState.Refunded);
+        _happened(JobState.Disputed, JobState.Failed);
         _happened(JobState.Failed, JobState.Refunded);
-        bytes32[13] memory others = [
+        bytes32[15] memory others = [
             bytes32("funded in a token"),
             "refused for a budget",
             "attested in grace",
@@ -71,6 +71,8 @@ contract InvariantsTest {
             "exposed",
             "exposed after another",
             "contested",
+            "withdrew fees",
+            "held for an answer",
             "slashed"
         ];
         for (uint256 i; i < others.length; ++i) {
@@ -97,6 +99,7 @@ contract InvariantsTest {
         else if (selector == DisputeHandler.respond.selector) _handler.respond(a, uint8(b), c);
         else if (selector == DisputeHandler.expose.selector) _handler.expose(a, uint8(b));
         else if (selector == DisputeHandler.contest.selector) _handler.contest(a, uint8(b), c);
+        else if (selector == DisputeHandler.withdrawFees.selector) _handler.withdrawFees(a);
         else _handler.pass(a);
     }
 
@@ -106,7 +109,7 @@ contract InvariantsTest {
 
     /// Some stand twice or more, to meet them more often.
     function _selectors() private pure returns (bytes4[] memory selectors) {
-        selectors = new bytes4[](37);
+        selectors = new bytes4[](40);
         selectors[0] = MarketHandler.fund.selector;
         selectors[1] = MarketHandler.fund.selector;
         selectors[2] = MarketHandler.join.selector;
@@ -144,5 +147,8 @@ contract InvariantsTest {
         selectors[34] = DisputeHandler.expose.selector;
         selectors[35] = DisputeHandler.contest.selector;
         selectors[36] = DisputeHandler.contest.selector;
+        selectors[37] = DisputeHandler.withdrawFees.selector;
+        selectors[38] = MarketHandler.pass.selector;
+        selectors[39] = DisputeHandler.respond.selector;
     }
 }

@@ -175,12 +175,15 @@ contract MarketHandler is DisputeHandler {
     function settle(uint256 which) external {
         (bytes32 job, Record storage record) = _pick(which);
         if (job == 0) return;
-        bool due = _settles(record) && block.timestamp > record.windowEndSec;
+        bool due = _settles(record) && block.timestamp > record.windowEndSec
+            && block.timestamp > record.heldUntilSec;
+        bool early = _settles(record) && !due && block.timestamp > record.windowEndSec;
         try escrow.settle(job, record.outcome) {
             _true(due, "a settlement that is not due");
             _moved(job, JobState.Settled);
         } catch {
             _true(!due, "a due settlement was refused");
+            if (early) ++happened["held for an answer"];
         }
     }
 

@@ -39,7 +39,10 @@ abstract contract MarketModel is DisputesTest {
         uint256 bent;
         /// Of the open challenges of chunk 0, by point.
         uint256[4] dueSec;
+        /// Whether chunk 0 was ever asked for, by point.
+        bool[4] asked;
         uint256 open;
+        uint256 heldUntilSec;
     }
 
     /// Whoever is slashed is replaced, and all data is shared anew to the three.
@@ -60,6 +63,7 @@ abstract contract MarketModel is DisputesTest {
     mapping(address operator => uint256) internal _bonds;
     uint256 internal _allBonds;
     uint256 internal _allFees;
+    mapping(address buyer => uint256) internal _returnedFees;
     uint256 internal _burnt;
     /// How often a job went from one state to another.
     mapping(JobState from => mapping(JobState to => uint256)) public moves;
@@ -236,7 +240,10 @@ abstract contract MarketModel is DisputesTest {
         _eq(address(escrow).balance, owedWei, "the escrow holds the ETH that it owes");
         _eq(_token.balanceOf(address(escrow)), owedTokens, "and the tokens");
         _eq(address(operators).balance, _allBonds, "the registry holds the bonds");
-        _eq(address(disputes).balance, _allFees, "the fees of open challenges");
+        _eq(address(disputes).balance, _allFees, "the fees of open challenges, and those not fetched");
+        for (uint256 i; i < 2; ++i) {
+            _eq(disputes.returnedFeesWei(_buyers[i]), _returnedFees[_buyers[i]], "the fees of a buyer");
+        }
         _eq(BURNT.balance, _burnt, "what was burnt");
         for (uint256 set; set < SETS; ++set) _checkBudget(set);
     }
@@ -255,7 +262,8 @@ abstract contract MarketModel is DisputesTest {
         _true(record.paid == 0 || stored.state == JobState.Settled, "paid when settled only");
         _eq(stored.windowEndSec, record.windowEndSec, "end of the window");
         _true(stored.budgetReturned == record.returned || attested, "whether the budget came back");
-        _eq(disputes.openChallenges(job), record.open, "open challenges");
+        uint256 held = record.open == 0 ? record.heldUntilSec : type(uint256).max;
+        _eq(disputes.heldUntilSec(job), held, "until when it is held up");
         _true(record.open == 0 || stored.state != JobState.Settled, "settled with an open challenge");
         for (uint8 point = 1; point <= 3; ++point) {
             _eq(disputes.dueSec(job, point, 0), record.dueSec[point], "when an answer is due");

@@ -42,7 +42,7 @@ contract TransitionsTest is MarketTest {
     }
 
     function test_overturnLeadsFromAttestedAndDisputedOnly() public {
-        _tried(_bit(JobState.Attested) | _bit(JobState.Disputed), JobState.Refunded, this.doOverturn);
+        _tried(_bit(JobState.Attested) | _bit(JobState.Disputed), JobState.Failed, this.doOverturn);
     }
 
     function test_theTableHasTheseArrowsAndNoOthers() public view {
@@ -54,10 +54,9 @@ contract TransitionsTest is MarketTest {
             _bit(JobState.Joined),
             _bit(JobState.Attested),
             _bit(JobState.Attested) | _bit(JobState.Disputed),
-            _bit(JobState.Funded) | _bit(JobState.Joined),
-            // By {refund}, and from these two by {overturn}.
-            _bit(JobState.Funded) | _bit(JobState.Joined) | _bit(JobState.Failed) | _bit(JobState.Attested)
-                | _bit(JobState.Disputed)
+            // By {fail}, and from these two by {overturn}.
+            _bit(JobState.Funded) | _bit(JobState.Joined) | _bit(JobState.Attested) | _bit(JobState.Disputed),
+            _bit(JobState.Funded) | _bit(JobState.Joined) | _bit(JobState.Failed)
         ];
         for (uint8 from; from < STATES; ++from) {
             for (uint8 to; to < STATES; ++to) {

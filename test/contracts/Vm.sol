@@ -17,7 +17,9 @@ interface Vm {
     function deal(address account, uint256 amountWei) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
+    function etch(address account, bytes calldata code) external;
     function expectEmit() external;
+    function fee(uint256 baseFeeWei) external;
     function getNonce(address account) external view returns (uint64);
     function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory);

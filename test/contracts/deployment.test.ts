@@ -38,10 +38,11 @@ describe("a deployment", () => {
 
 describe("the settings of a market", () => {
   test.each([
-    ["a negative window", { challengeWindowSec: -1 }],
+    ["a window in which nobody can look", { challengeWindowSec: 59 }],
     ["a window that is no whole number", { challengeWindowSec: 0.5 }],
     ["a grace of more than 32 bits", { graceSec: 2 ** 32 }],
     ["no time to respond", { responseSec: undefined }],
+    ["too little time to respond", { responseSec: 59 }],
     ["a negative fee", { challengeFeeWei: -1n }],
     ["a negative bond", { minBondWei: -1n }],
   ])("with %s are refused", (_, wrong) => {

@@ -1,5 +1,5 @@
 /** Disputes about results through the typed bindings, with the trees that parties make of their shares. */
-import { keccak256, Wallet, ZeroHash } from "ethers";
+import { AbiCoder, concat, keccak256, Wallet, ZeroHash } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { signAttestation } from "../../contracts/eip712.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
@@ -125,13 +125,20 @@ describe("a challenge", () => {
     const posted = open(2, 1);
     await anyone.respond(job, parts, 2, 1, posted);
     expect((await balance(members[1])) - poor).toBe(settings.challengeFeeWei);
-    expect((await anyone.jobEvents(job)).at(-1)).toMatchObject({
-      ...{ type: "ChunkPosted", operator: members[1], point: 2, chunk: 1 },
-      elements: `0x${Buffer.from(posted.elements).toString("hex")}`,
+    const event = (await anyone.jobEvents(job)).at(-1);
+    const heldUntilSec = event!.timestampSec + settings.responseSec;
+    expect(event).toMatchObject({
+      ...{ type: "ChunkPosted", operator: members[1], point: 2, chunk: 1, heldUntilSec },
+      opening: { ...posted, attempt: BigInt(posted.attempt) },
     });
     await expect(anyone.respond(job, parts, 2, 1, posted)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(anyone.expose(job, 2, 1)).rejects.toMatchObject({ code: "NOT_FOUND" });
 
+    await expect(anyone.settle(job)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringMatching(/can be contested until \d{4}-/),
+    });
+    await market.pass(settings.responseSec + 1);
     await anyone.settle(job);
     expect(await anyone.jobState(job)).toBe("Settled");
     expect(await balance(deployment.disputes)).toBe(before);
@@ -186,11 +193,32 @@ describe("a challenge", () => {
       message: expect.stringContaining("already"),
     });
     await of(stranger).respond(job, parts, 1, 0, open(1, 0));
+    await expect(buying.challenge(job, parts, 1, 0)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining("already"),
+    });
     await market.pass(settings.challengeWindowSec + 1);
     const closed = { code: "STATE_INVALID", message: expect.stringContaining("can no longer be disputed") };
     await expect(buying.challenge(job, parts, 2, 0)).rejects.toMatchObject(closed);
     await buying.accept(job);
     await expect(buying.challenge(job, parts, 2, 0)).rejects.toMatchObject(closed);
+  });
+
+  test("costs what an answer costs where gas is dear, and the client pays ahead of its rise", async () => {
+    const { of, buyer, stranger, members, provider, deployment } = market;
+    const { job, parts, open } = await attested();
+    const baseFeeWei = 10n ** 11n;
+    await provider.send("hardhat_setNextBlockBaseFeePerGas", [`0x${baseFeeWei.toString(16)}`]);
+    await market.pass(1);
+    const before = await balance(deployment.disputes);
+    await of(buyer).challenge(job, parts, 2, 0);
+    const paid = (await balance(deployment.disputes)) - before;
+    expect(paid).toBe((baseFeeWei * 13n * 300_000n) / 10n);
+    expect(paid).toBeGreaterThan(settings.challengeFeeWei);
+    const poor = await balance(members[1]);
+    await of(stranger).respond(job, parts, 2, 0, open(2, 0));
+    expect((await balance(members[1])) - poor).toBe(paid);
+    await provider.send("hardhat_setNextBlockBaseFeePerGas", ["0x3b9aca00"]);
   });
 
   test("comes too late for a result that the buyer has accepted, however long its window", async () => {
@@ -211,6 +239,34 @@ describe("a challenge", () => {
   });
 });
 
+/** Where the answer to a challenge is as dear as it can be: a whole chunk of a result of 2^26 of them. */
+test("an answer takes no more gas than a challenge pays for", async () => {
+  const { of, buyer, stranger, members, seller } = market;
+  const most = 2 ** 32 - 1;
+  const { job, amountWei } = await market.fund([offer]);
+  await market.join(job);
+  // No byte is 0, for those are cheaper.
+  const full = (label: string) => bytes32(label).replaceAll("00", "ff");
+  const elements = Uint8Array.from({ length: chunkElements * chunkElementBytes }, (_, i) => (i % 255) + 1);
+  const salt = full("salt");
+  const attempt = BigInt(full("attempt"));
+  const types = ["bytes32", "bytes32", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
+  const values = [salt, job, attempt, members[1], 2, 0, most, keccak256(elements)];
+  let root = keccak256(keccak256(AbiCoder.defaultAbiCoder().encode(types, values)));
+  const proof = Array.from({ length: 26 }, (_, depth) => full(`node ${depth}`));
+  for (const node of proof) root = keccak256(concat([root, node].sort()));
+  const roots = [full("one"), root, full("three")] as const;
+  const sealed = [full("sealed 1"), full("sealed 2"), full("sealed 3")] as const;
+  const parts: ResultParts = { roots, ciphertextHashes: sealed, fieldBits: bits, total: most };
+  const { root: payouts } = payoutTree([{ account: seller.address, amountWei }]);
+  await market.attest(job, payouts, resultRoot(parts));
+  await of(buyer).challenge(job, parts, 2, 0);
+  const { gasUsed } = await of(stranger).respond(job, parts, 2, 0, { salt, attempt, elements, proof });
+  expect(gasUsed).toBeLessThan(150_000n);
+  // The figure in the contract is not far from the truth either.
+  expect(gasUsed).toBeGreaterThan(120_000n);
+});
+
 describe("three shares that are not on a line", () => {
   /** Coordinate 67: the fourth of the second chunk. */
   const lying = { chunk: 1, place: 3 };
@@ -223,13 +279,14 @@ describe("three shares that are not on a line", () => {
     const anyone = of(stranger);
     const [before, held] = [await balance(buyer.address), await balance(deployment.jobEscrow)];
     const receipt = await anyone.contest(job, parts, lying, openAll(1));
-    expect((await balance(buyer.address)) - before).toBe(amountWei);
-    expect(held - (await balance(deployment.jobEscrow))).toBe(amountWei);
-    expect(await anyone.job(job)).toMatchObject({ state: "Refunded", unclaimedWei: 0n });
+    expect(await anyone.job(job)).toMatchObject({ state: "Failed", unclaimedWei: 0n });
     expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
       { type: "ResultContested", job, coordinate: 67n },
-      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+      { type: "JobOverturned", job },
     ]);
+    await anyone.refund(job);
+    expect((await balance(buyer.address)) - before).toBe(amountWei);
+    expect(held - (await balance(deployment.jobEscrow))).toBe(amountWei);
     for (const member of members) {
       expect(await anyone.operator(member)).toMatchObject({
         status: "Active",
@@ -282,6 +339,7 @@ describe("three shares that are not on a line", () => {
     await of(stranger).respond(job, parts, 3, 1, open(3, 1));
     const before = await balance(buyer.address);
     await of(stranger).contest(job, parts, lying, openAll(1));
+    await of(stranger).refund(job);
     expect((await balance(buyer.address)) - before).toBe(amountWei);
   });
 });
@@ -307,12 +365,13 @@ describe("an operator that does not answer", () => {
     const reward = settings.minBondWei / 10n;
     const [mine, ashes] = [await balance(buyer.address), await balance(burnt)];
     const receipt = await anyone.expose(job, 2, 0);
-    expect((await balance(buyer.address)) - mine).toBe(amountWei + settings.challengeFeeWei + reward);
+    expect((await balance(buyer.address)) - mine).toBe(reward);
     expect((await balance(burnt)) - ashes).toBe(settings.minBondWei - reward);
-    expect(await anyone.jobState(job)).toBe("Refunded");
+    expect(await anyone.jobState(job)).toBe("Failed");
+    expect(await anyone.returnedFeesWei(buyer.address)).toBe(settings.challengeFeeWei);
     expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject([
       { type: "OperatorExposed", job, operator: members[1], point: 2, chunk: 0 },
-      { type: "JobRefunded", job, buyer: buyer.address, amountWei },
+      { type: "JobOverturned", job },
       {
         ...{ type: "OperatorSlashed", operator: members[1], beneficiary: buyer.address },
         ...{ bondWei: settings.minBondWei, rewardWei: reward },
@@ -327,9 +386,14 @@ describe("an operator that does not answer", () => {
       message: expect.stringContaining(members[1]),
     });
 
+    await anyone.refund(job);
+    await anyone.withdrawFees(buyer.address);
+    expect((await balance(buyer.address)) - mine).toBe(amountWei + settings.challengeFeeWei + reward);
+
     // The other one that owes an answer pays as well, but the price comes back only once.
     const after = await balance(buyer.address);
     await anyone.expose(job, 1, 1);
+    await anyone.withdrawFees(buyer.address);
     expect((await balance(buyer.address)) - after).toBe(settings.challengeFeeWei + reward);
     expect(await anyone.operator(members[0])).toMatchObject({ status: "Slashed" });
     expect(await balance(deployment.disputes)).toBe(0n);

@@ -1,4 +1,4 @@
-import type { ParamType } from "ethers";
+import { hexlify, type ParamType } from "ethers";
 import { describe, expect, test } from "vitest";
 import { artifact, contractNames } from "../../contracts/artifacts.ts";
 import { emitterOf, eventDecoders, type MarketEventType } from "../../contracts/market-events.ts";
@@ -78,6 +78,7 @@ function plainSample(type: string, number: number): bigint | string {
 }
 
 function leaves(value: unknown): string[] {
+  if (value instanceof Uint8Array) return [hexlify(value)];
   if (typeof value !== "object" || value === null) return [String(value)];
   return Object.values(value).flatMap(leaves);
 }

@@ -224,6 +224,8 @@ describe("challenges", () => {
     point,
     chunk,
   });
+  const opening = { salt: hash(3), attempt: 1n, elements: new Uint8Array(16), proof: [] };
+  const posted = { heldUntilSec: 90, opening };
   const open = (ledger: MarketLedger) =>
     [...ledger.challenges.values()].map((c) => [c.job, c.point, c.chunk, c.dueSec]);
 
@@ -240,12 +242,14 @@ describe("challenges", () => {
       [job(1), 1, 1, 71],
       [job(1), 2, 0, 72],
     ]);
-    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), elements: "0x" }));
+    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), ...posted }));
     expect(open(ledger)).toEqual([
       [job(1), 1, 1, 71],
       [job(1), 2, 0, 72],
     ]);
     ledger.apply(at({ type: "OperatorExposed", ...asked(1, 0, 2) }));
+    ledger.apply(at({ type: "JobOverturned", job: job(1) }));
+    expect(ledger.jobs.get(job(1))?.state).toBe("Failed");
     ledger.apply(at({ type: "JobRefunded", job: job(1), buyer: account(90), amountWei: 133n }));
     // The other one is owed all the same.
     expect(open(ledger)).toEqual([[job(1), 1, 1, 71]]);
@@ -257,7 +261,7 @@ describe("challenges", () => {
     ledger.apply(at(funded(1, [1], 133n)));
     ledger.apply(at({ type: "ChunkChallenged", ...asked(1, 0), dueSec: 70 }));
     ledger.apply(at({ type: "JobDisputed", job: job(1) }));
-    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), elements: "0x" }));
+    ledger.apply(at({ type: "ChunkPosted", ...asked(1, 0), ...posted }));
     ledger.apply(at({ type: "JobSettled", job: job(1), payoutRoot: hash(2) }));
     expect([ledger.jobs.get(job(1))?.state, ledger.challenges.size]).toEqual(["Settled", 0]);
   });

@@ -102,7 +102,7 @@ export function deployCommand(output: Output): Command {
         "--challenge-window <seconds>",
         "how long a buyer can look at a result before anyone may settle",
       )
-        .argParser(wholeNumber(0, 0xffffffff))
+        .argParser(wholeNumber(60, 0xffffffff))
         .default(3600),
     )
     .addOption(

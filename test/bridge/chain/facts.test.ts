@@ -41,8 +41,13 @@ test("of an offer holds its rules", () => {
 });
 
 test("of a posted chunk leaves the share out", () => {
-  const { event } = factIn({ type: "ChunkPosted", ...chunk, elements: "0x5ec2e7" });
-  expect(event).toEqual({ type: "ChunkPosted", chain, operator: chunk.operator, point: 2, chunk: 9 });
+  const elements = Uint8Array.of(0x5e, 0xc2, 0xe7);
+  const opening = { salt: hashOf("salt"), attempt: 1n, elements, proof: [] };
+  const { event } = factIn({ type: "ChunkPosted", ...chunk, heldUntilSec: 70, opening });
+  expect(event).toEqual({
+    ...{ type: "ChunkPosted", chain, operator: chunk.operator, point: 2, chunk: 9 },
+    heldUntilSec: 70,
+  });
 });
 
 test("that names a job which may not be known is about an operator or an offer", () => {

@@ -74,11 +74,12 @@ const attested: JobEvent = {
 };
 const failed: JobEvent = { type: "Failed", chain, reasons: [] };
 const refunded: JobEvent = { type: "Refunded", chain };
+const overturned: JobEvent = { type: "Overturned", chain };
 const returned: JobEvent = { type: "BudgetReturned", chain: { blockNumber: 9 } };
 const chunk = { operator: operator(2), point: 2 as const, chunk: 3 };
 const challenged: JobEvent = { type: "ChunkChallenged", chain, ...chunk, dueSec: 5500 };
 const disputed: JobEvent = { type: "Disputed", chain };
-const answered: JobEvent = { type: "ChunkPosted", chain, ...chunk };
+const answered: JobEvent = { type: "ChunkPosted", chain, ...chunk, heldUntilSec: 5100 };
 
 /** The one thing that is due, or nothing. */
 function due(job: Job, clock = early): Action | null {
@@ -179,10 +180,20 @@ describe("a dispute", () => {
   const settle = { kind: "settle", jobId: jobOf(1) };
   const past = { chainSec: 5000 + windowSec + 1, wallSec: 0 };
 
-  test("is settled after the window when no challenge is open", () => {
+  test("is settled when no challenge is open, and answers can no longer be contested", () => {
     const open = made(joined, attested, challenged, disputed);
     expect(due(open, past)).toBeNull();
     const closed = made(joined, attested, challenged, disputed, answered);
+    expect(due(closed, past)).toBeNull();
+    expect(due(closed, { chainSec: 5100, wallSec: 5100 })).toBeNull();
+    expect(due(closed, { chainSec: 5101, wallSec: 0 })).toEqual(settle);
+  });
+
+  test("is not settled before the window either, however early it was answered", () => {
+    const closed = made(joined, attested, challenged, disputed, {
+      ...answered,
+      heldUntilSec: 5010,
+    } as JobEvent);
     expect(due(closed, { chainSec: 5000 + windowSec, wallSec: 0 })).toBeNull();
     expect(due(closed, past)).toEqual(settle);
   });
@@ -195,6 +206,13 @@ describe("a dispute", () => {
     const late: JobEvent = { type: "ChunkChallenged", chain, ...chunk, chunk: 4, dueSec: 9000 };
     const two = made(joined, attested, challenged, late, disputed);
     expect(due(two, { chainSec: 5501, wallSec: 0 })).toEqual(expose);
+  });
+
+  test("that the buyer won is refunded by the bridge", () => {
+    expect(due(made(joined, attested, challenged, disputed, overturned))).toEqual({
+      kind: "refund",
+      jobId: jobOf(1),
+    });
   });
 
   test("that is about to begin keeps an attested job from being settled", () => {
@@ -237,10 +255,10 @@ describe("privacy budget", () => {
   });
 
   test("of an attested job is spent, also when the buyer gets its money back", () => {
-    const overturned = withNoise(joined, attested, refunded);
-    expect(
-      dueOf({ ...overturned, unopened: withNoise(unopened(1), unopened(2), unopened(3)).unopened }),
-    ).toEqual([]);
+    const back = withNoise(joined, attested, overturned, refunded);
+    expect(dueOf({ ...back, unopened: withNoise(unopened(1), unopened(2), unopened(3)).unopened })).toEqual(
+      [],
+    );
   });
 });
 
@@ -267,6 +285,8 @@ describe("stuck jobs", () => {
     const job = { ...made(joined, attested, challenged, disputed), deadlineSec: 5000 };
     expect(stuck(job, 5500)).toBe(false);
     expect(stuck(job, 5501)).toBe(true);
+    const closed = { ...made(joined, attested, challenged, disputed, answered), deadlineSec: 5000 };
+    expect([stuck(closed, 5100), stuck(closed, 5101)]).toEqual([false, true]);
   });
 });
 
@@ -287,7 +307,8 @@ test("a job that is left alone until it waits no longer has nothing due before",
     ],
     ...[
       [joined, attested, challenged, disputed, answered],
-      [joined, attested, refunded],
+      [joined, attested, overturned],
+      [joined, attested, overturned, refunded],
     ],
   ];
   fc.assert(
