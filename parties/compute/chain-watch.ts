@@ -54,6 +54,11 @@ export class ChainWatch {
     return this.#last !== undefined && !this.#failing;
   }
 
+  /** Time of the newest block that was seen, in seconds. */
+  get headSec(): number {
+    return this.#headSec;
+  }
+
   /** The chain's time: of the newest block, or this machine's clock where that is ahead. Seconds. */
   get nowSec(): number {
     return Math.max(this.#headSec, Math.floor(Date.now() / 1000));

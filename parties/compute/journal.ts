@@ -9,6 +9,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Deployment } from "../../contracts/deployment.ts";
+import type { Place } from "../../contracts/transactions.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 export type SignatureKind = "join" | "attestation" | "failure";
@@ -39,6 +40,10 @@ const schema = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ended (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS answers (
+    challenge TEXT PRIMARY KEY, nonce INTEGER NOT NULL, max_fee_per_gas TEXT NOT NULL,
+    max_priority_fee_per_gas TEXT NOT NULL, at_ms INTEGER NOT NULL
+  ) STRICT;
 `;
 
 interface Row {
@@ -157,6 +162,32 @@ export class Journal {
 
   resultDelivered(jobId: string): boolean {
     return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId) !== undefined;
+  }
+
+  /** Takes down that an answer is being sent, so that a restarted node sends it in the same place, not twice. */
+  answer(challenge: string, { nonce, maxFeePerGas, maxPriorityFeePerGas }: Place): void {
+    this.#database
+      .prepare("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)")
+      .run(challenge, nonce, `${maxFeePerGas}`, `${maxPriorityFeePerGas}`, Date.now());
+  }
+
+  /** Whether an answer was sent at some time; it need not have been mined. */
+  answered(challenge: string): boolean {
+    return this.#database.prepare("SELECT 1 FROM answers WHERE challenge = ?").get(challenge) !== undefined;
+  }
+
+  /** Where the last answer stands. They are sent one after the other, so no other one can be on its way. */
+  lastPlace(): Place | undefined {
+    const row = this.#database.prepare("SELECT * FROM answers ORDER BY rowid DESC LIMIT 1").get() as
+      | { nonce: number; max_fee_per_gas: string; max_priority_fee_per_gas: string }
+      | undefined;
+    return (
+      row && {
+        nonce: row.nonce,
+        maxFeePerGas: BigInt(row.max_fee_per_gas),
+        maxPriorityFeePerGas: BigInt(row.max_priority_fee_per_gas),
+      }
+    );
   }
 
   /** The job is over for this node: nothing of it is posted any more. Its words stay for ever. */
