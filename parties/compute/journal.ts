@@ -29,6 +29,19 @@ export interface JournalEntry extends SignedWord {
   delivered: boolean;
 }
 
+/** This operator's key has said something about a job that its journal does not know: it is not the latest one. */
+export class ForgottenWord extends SymbolonError {
+  constructor(jobId: string, where: string) {
+    super(
+      "STATE_INVALID",
+      `job ${jobId}: ${where} has a result of this operator that its journal does not know`,
+      {
+        hint: "is the data folder a restored copy, or does another node of this operator run?",
+      },
+    );
+  }
+}
+
 const schema = `
   CREATE TABLE IF NOT EXISTS owner (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS words (

@@ -92,7 +92,7 @@ async function assemble(
   const journal = new Journal(config.dataDir, deployment, operator);
   const provider = openProvider(config.rpcUrl, deployment.chainId);
   const market = new MarketReader(deployment, provider);
-  const signatory = new Signatory({ keys, deployment, journal, bridge, logger });
+  const signatory = new Signatory({ keys, market, journal, bridge, logger });
   const verifier = new JobVerifier({ config, keys, market, bridge, sealed });
   const delivery = new ResultDelivery({ journal, sealed, bridge, logger });
   const evidence = await EvidenceStore.open(join(config.dataDir, "evidence"), keys.storageKey);
