@@ -1,8 +1,8 @@
 /**
  * What this node must be able to show about a result that it attested: its share, its salt and the roots of all
  * three, until no reorganisation can bring the job back from its end. A buyer may ask for a chunk on chain in that
- * time, and an operator that cannot post it loses its bond. Kept encrypted (AES-256-GCM) with the operator's key for shares at rest; the
- * name of the job is authenticated with it.
+ * time, and an operator that cannot post it loses its bond. Kept encrypted (AES-256-GCM) with the operator's key for
+ * shares at rest; the name of the job is authenticated with it.
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { access, open, readdir, readFile, rename, rm } from "node:fs/promises";

@@ -206,12 +206,14 @@ export class JobDesk {
       return;
     }
     if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
+    const doubt = this.#doubtOf(job);
+    if (doubt !== undefined) this.#open.get(id)?.stop.abort(doubt);
     const open = this.#open.get(id) ?? this.#admit(job, point);
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join");
-    const peersReason = this.#givenUp.get(id);
-    if (peersReason !== undefined) {
-      this.#giveUp(open, peersReason);
+    const reason = this.#givenUp.get(id) ?? doubt;
+    if (reason !== undefined) {
+      this.#giveUp(open, reason);
     } else if (job.state === "Joined") {
       if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
       else this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
@@ -224,6 +226,13 @@ export class JobDesk {
         this.#giveUp(open, new SymbolonError("PEER_TIMEOUT", text));
       }
     }
+  }
+
+  /** What was seen of a job may not be all that happened. */
+  #doubtOf(job: LedgerJob): SymbolonError | undefined {
+    if (!this.#ledger?.isDoubtful(job)) return undefined;
+    const text = `the endpoint does not tell all events that job ${job.job} rests on`;
+    return new SymbolonError("CHAIN_UNREACHABLE", text);
   }
 
   #admit(job: LedgerJob, point: PartyIndex): OpenJob | undefined {

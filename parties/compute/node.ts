@@ -130,6 +130,7 @@ async function assemble(
       ...(watch.healthy ? [] : ["the chain is not read"]),
       ...(registration.status === "registered" ? [] : [`operator ${registration.status}`]),
       ...(bridgeAnswers ? [] : ["the bridge does not answer"]),
+      ...(watch.skipped === 0 ? [] : [`${watch.skipped} events of the chain could not be taken`]),
       ...challenges.obstacles,
     ];
     return { operator, obstacles, block: watch.block, openJobs: desk.openJobs };

@@ -91,7 +91,7 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
   });
   open.push({ desk, journal });
   const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
-  return { desk, journal, said, checked, attested, events, review };
+  return { market, desk, journal, said, checked, attested, events, review };
 }
 
 /** What a bridge shows of a job that party 2 gave up. */
@@ -202,6 +202,37 @@ test("a job that is attested in blocks that the node does not know, with a disk 
   expect(journal.word(job, "failure")).toBeUndefined();
   expect(said.filter(([id]) => id === job)).toEqual([]);
   expect(attested).toEqual([job]);
+});
+
+test("a job that rests on events which the endpoint left out is given up, checked or not", async () => {
+  const job = await fund();
+  const { market, desk, said, checked } = await deskOf();
+  const ledgerOf = async () => {
+    const ledger = await readLedger(market);
+    for (const name of ledger.jobs.keys()) if (name !== job) ledger.jobs.delete(name);
+    return ledger;
+  };
+  const ledger = await ledgerOf();
+  const review = () => desk.review(ledger, Math.floor(Date.now() / 1000));
+  review();
+  await expect.poll(() => checked).toContain(job);
+  ledger.doubt([offers[1]!]);
+  // The check is ended first.
+  await expect
+    .poll(
+      () => {
+        review();
+        return said;
+      },
+      { interval: 500 },
+    )
+    .toContainEqual([job, "CHAIN_UNREACHABLE"]);
+  const next = await deskOf();
+  const again = await ledgerOf();
+  again.doubt([job]);
+  next.desk.review(again, Math.floor(Date.now() / 1000));
+  await expect.poll(() => next.said).toEqual([[job, "CHAIN_UNREACHABLE"]]);
+  expect(next.checked).not.toContain(job);
 });
 
 describe("a check", () => {
