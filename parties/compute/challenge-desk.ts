@@ -71,8 +71,9 @@ export class ChallengeDesk {
   /**
    * Answers what is open, and forgets what nobody can ask for.
    * @param nowSec the chain's own time: a clock that is ahead must not make a challenge look lost
+   * @returns when all of it is done; nobody has to wait
    */
-  review(ledger: MarketLedger, nowSec: number): void {
+  async review(ledger: MarketLedger, nowSec: number): Promise<void> {
     if (this.#closed) return;
     this.#ledger = ledger;
     this.#nowSec = nowSec;
@@ -85,6 +86,7 @@ export class ChallengeDesk {
     this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
+    await Promise.all([this.#answering, this.#dropping]);
   }
 
   /** An answer that is on its way is left to the chain, and to the next start of this node. */

@@ -115,7 +115,7 @@ async function assemble(
     onLook: (ledger, nowSec) => {
       registration.look(ledger);
       desk.review(ledger, nowSec);
-      challenges.review(ledger, watch.headSec);
+      void challenges.review(ledger, watch.headSec);
     },
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;

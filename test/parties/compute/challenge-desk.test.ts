@@ -107,12 +107,7 @@ function challenged(chunk: number, changes: { operator?: string; dueSec?: number
   ledger.challenges.set(`${job}/2/${chunk}`, challenge);
 }
 const state = (now: JobState): void => void Object.assign(ledger.jobs.get(job)!, { state: now });
-/** Lets what the desk has begun come to its end. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 60));
-async function review(nowSec = 1000): Promise<void> {
-  desk.review(ledger, nowSec);
-  await settled();
-}
+const review = (nowSec = 1000): Promise<void> => desk.review(ledger, nowSec);
 const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 
 describe("a challenge", () => {
@@ -134,10 +129,12 @@ describe("a challenge", () => {
       held += 1;
       await promise;
     };
-    await review();
+    const reviewed = review();
+    await expect.poll(() => held).toBe(1);
+    await new Promise((done) => setTimeout(done, 60));
     expect(held).toBe(1);
     resolve();
-    await settled();
+    await reviewed;
     expect(answers.map(({ chunk }) => chunk)).toEqual([0, 1]);
     expect(answers.map(({ last }) => last?.nonce)).toEqual([undefined, places - 2]);
   });
@@ -187,9 +184,7 @@ describe("a challenge", () => {
   test("is answered once, while it is being answered and while the ledger does not show the answer", async () => {
     challenged(0);
     challenged(1);
-    desk.review(ledger, 1000);
-    desk.review(ledger, 1000);
-    await settled();
+    await Promise.all([review(), review()]);
     await review();
     expect(answers.map(({ chunk }) => chunk).toSorted()).toEqual([0, 1]);
   });
