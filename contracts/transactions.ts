@@ -53,6 +53,8 @@ export interface Urgency {
 
 /** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
 const gasMarginPercent = 15n;
+/** And empty a slot that is written then: a count of open challenges that begins anew costs so much more. */
+const emptySlotGas = 17_100n;
 /** Of the fee before. Nodes take a transaction in another's place for 10 or 12.5 percent more. */
 const raisePercent = 125n;
 export const minedTimeoutMs = 180_000;
@@ -109,7 +111,7 @@ export class Transactions {
     const request = { to, data: abi.encodeFunctionData(method, args), value: valueWei };
     await this.#requireCode(to);
     const estimate = await this.signer.estimateGas(request);
-    const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
+    const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n + emptySlotGas;
     if (this.onEstimate !== undefined) {
       const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
       const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;

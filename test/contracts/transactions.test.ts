@@ -11,10 +11,10 @@ let wallet: Wallet;
 let contract: string;
 const mostFeePerGas = parseUnits("100", "gwei");
 const abi = new Interface(["function say(uint256 what)"]);
-/** Takes any call. */
-const code = "0x00";
+/** Stores the argument of any call in slot 0. */
+const code = "0x60043560005500";
 /** Initialisation code that leaves just that. */
-const initCode = "0x600060005360016000f3";
+const initCode = `0x66${code.slice(2)}60005260076019f3`;
 
 beforeAll(async () => {
   chain = await startDevChain();
@@ -92,6 +92,25 @@ describe("an urgent transaction", () => {
     await next.sending;
     expect(next.place().nonce).toBe(first.nonce + 1);
     expect(next.place().maxFeePerGas).toBeLessThanOrEqual(first.maxFeePerGas);
+  });
+
+  test("that needs more gas than was estimated, for another one came first, is mined all the same", async () => {
+    await urgently(1).sending;
+    await hold();
+    const { sending, place } = urgently(2, undefined, { patienceMs: 10_000 });
+    await expect.poll(place).toBeDefined();
+    const stranger = new Wallet(chain.accounts[2]!.privateKey, provider);
+    const fees = { maxFeePerGas: mostFeePerGas, maxPriorityFeePerGas: mostFeePerGas };
+    // Nothing is in the slot any more, which makes it dear.
+    await stranger.sendTransaction({
+      to: contract,
+      data: abi.encodeFunctionData("say", [0]),
+      gasLimit: 100_000n,
+      ...fees,
+    });
+    await mine();
+    const receipt = await sending;
+    expect([receipt.index, receipt.status]).toEqual([1, 1]);
   });
 
   test("stands behind what others sent from the account, and does not push it out", async () => {
