@@ -40,6 +40,10 @@ const keepSec = 7 * 24 * 3600;
 const retryMs = 5000;
 /** A few blocks. */
 const defaultPatienceMs = 45_000;
+/** What an account should be able to pay for at any time: two answers of about 150,000 gas. */
+const reserveGas = 300_000n;
+const reserveEveryMs = 600_000;
+const poorText = "the operator's account cannot pay for the answer to a challenge";
 /** Trouble that the next answer would have, too. */
 const general: readonly ErrorCode[] = ["CHAIN_UNREACHABLE", "FUNDS_MISSING"];
 
@@ -54,6 +58,9 @@ export class ChallengeDesk {
   /** Of the job that was asked about last: its tree is dear, and challenges come in rows. */
   #opened: OpenedEvidence | undefined;
   #pausedUntilMs = 0;
+  #poor = false;
+  #reserveAtMs = 0;
+  #reserve: Promise<void> | undefined;
   #answering: Promise<void> | undefined;
   #dropping: Promise<void> | undefined;
   #closed = false;
@@ -63,9 +70,9 @@ export class ChallengeDesk {
     this.#stopped.promise.catch(() => undefined);
   }
 
-  /** Why the bond is at stake now, in words; empty when it is not. */
+  /** Why the bond is at stake now, or would be with the next challenge, in words; empty when it is not. */
   get obstacles(): string[] {
-    return [...new Set(this.#troubles.values())];
+    return [...new Set([...this.#troubles.values(), ...(this.#poor ? [poorText] : [])])];
   }
 
   /**
@@ -86,14 +93,36 @@ export class ChallengeDesk {
     this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
-    await Promise.all([this.#answering, this.#dropping]);
+    if (Date.now() >= this.#reserveAtMs) {
+      this.#reserveAtMs = Date.now() + reserveEveryMs;
+      this.#reserve = this.#checkReserve();
+    }
+    await Promise.all([this.#answering, this.#dropping, this.#reserve]);
   }
 
   /** An answer that is on its way is left to the chain, and to the next start of this node. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopped.reject(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
-    await Promise.all([this.#answering, this.#dropping]);
+    await Promise.all([this.#answering, this.#dropping, this.#reserve]);
+  }
+
+  /** A challenge is a bad moment to find the account empty. */
+  async #checkReserve(): Promise<void> {
+    const { market, operator, logger } = this.#options;
+    try {
+      const { provider } = market;
+      const [balance, { maxFeePerGas }] = await Promise.all([
+        provider.getBalance(operator),
+        provider.getFeeData(),
+      ]);
+      const poor = balance < reserveGas * (maxFeePerGas ?? 0n);
+      if (poor && !this.#poor) logger.error({ balanceWei: balance.toString() }, poorText);
+      this.#poor = poor;
+    } catch (thrown) {
+      this.#reserveAtMs = 0;
+      logger.debug({ err: toSymbolonError(thrown) }, "the operator's account cannot be looked at");
+    }
   }
 
   async #answerAll(): Promise<void> {
@@ -156,13 +185,7 @@ export class ChallengeDesk {
       return;
     }
     if (general.includes(error.code)) this.#pausedUntilMs = Date.now() + retryMs;
-    const poor = error.code === "FUNDS_MISSING";
-    this.#troubles.set(
-      key,
-      poor
-        ? "the operator's account cannot pay for the answer to a challenge"
-        : "a challenge is not answered",
-    );
+    this.#troubles.set(key, error.code === "FUNDS_MISSING" ? poorText : "a challenge is not answered");
     logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
   }
 

@@ -46,6 +46,7 @@ interface Answer {
   /** Where the answer before it stands. */
   last: Place | undefined;
 }
+let balance: bigint;
 /** What a test makes answers wait for. */
 let hold: () => Promise<void>;
 let answers: Answer[];
@@ -76,6 +77,7 @@ beforeEach(async () => {
   share = encodeShare(kernel, values, { rows: total, cols: 1, fracBits: 0, point: 2 });
   await evidence.keep({ origin, parts, salt, share });
   hold = async () => {};
+  balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
   ledger.jobs.set(job, { job, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
@@ -83,6 +85,7 @@ beforeEach(async () => {
     mostFeePerGas: 10n ** 12n,
     logger: createNodeLogger("trace", { write: (line: string) => void logged.push(line) }),
     market: {
+      provider: { getBalance: async () => balance, getFeeData: async () => ({ maxFeePerGas: 10n }) },
       respond: async (...[name, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
         if (refusal !== undefined) throw refusal;
@@ -269,6 +272,20 @@ describe("a challenge", () => {
       expect(all).not.toContain(secret);
     }
   });
+});
+
+test("an account that could not pay for an answer is told before there is a challenge", async () => {
+  await review();
+  expect(desk.obstacles).toEqual([]);
+  balance -= 1n;
+  later(600_000);
+  await review();
+  expect(desk.obstacles).toEqual([expect.stringContaining("cannot pay")]);
+  expect(logged.filter((line) => line.includes("cannot pay"))).toHaveLength(1);
+  balance += 1n;
+  later(600_000);
+  await review();
+  expect(desk.obstacles).toEqual([]);
 });
 
 describe("the evidence", () => {
