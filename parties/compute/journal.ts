@@ -2,6 +2,7 @@
  * What this node must not forget: every signature that it gave for a job, written to disk before anybody sees
  * it, and how far each job is. A restarted node goes by it, so that it never contradicts itself: one join, one
  * attestation digest and one failure notice a job, ever, and no attestation of a job that it has called failed.
+ * And each answer to a challenge that it sent, so that it does not pay for one twice.
  *
  * Everything in it is public or becomes so by being posted; shares and keys are never here.
  */

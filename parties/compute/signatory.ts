@@ -125,6 +125,7 @@ export class Signatory {
 
   async #requireUnsaid(jobId: string, point: PartyIndex, signal: AbortSignal): Promise<void> {
     const { journal, logger } = this.#options;
+    let told = false;
     while (journal.word(jobId, "attestation") === undefined) {
       signal.throwIfAborted();
       try {
@@ -134,7 +135,9 @@ export class Signatory {
       } catch (thrown) {
         const error = toSymbolonError(thrown);
         if (error.code !== "CHAIN_UNREACHABLE" && !passing.includes(error.code)) throw error;
-        logger.warn({ job: jobId, err: error }, "no result is signed before chain and bridge were asked");
+        if (!told)
+          logger.warn({ job: jobId, err: error }, "no result is signed before chain and bridge answer");
+        told = true;
       }
       await pause(retryMs, undefined, { signal });
     }
