@@ -291,7 +291,8 @@ export function decodeMarketLog(
 
 /**
  * Fetches logs and decodes them, in the chain's order.
- * @throws what the provider throws
+ * @param onUnreadable gets logs that the contracts cannot have emitted, and they are left out
+ * @throws what the provider throws; without `onUnreadable`, what decoding such a log throws
  */
 export async function fetchMarketEvents(
   provider: Provider,
@@ -302,6 +303,7 @@ export async function fetchMarketEvents(
     fromBlock: number;
     toBlock: number;
   },
+  onUnreadable?: (log: Log) => void,
 ): Promise<MarketEvent[]> {
   if (filter.toBlock < filter.fromBlock) return [];
   const logs = await getLogsInParts(provider, filter);
@@ -309,7 +311,7 @@ export async function fetchMarketEvents(
   const events = logs
     .toSorted((a, b) => a.blockNumber - b.blockNumber || a.index - b.index)
     .map(async (log): Promise<MarketEvent | null> => {
-      const body = decodeMarketLog(deployment, log);
+      const body = decodeOr(deployment, log, onUnreadable);
       if (body === null) return null;
       const time = times.get(log.blockHash) ?? blockTime(provider, log.blockHash);
       times.set(log.blockHash, time);
@@ -323,6 +325,20 @@ export async function fetchMarketEvents(
       };
     });
   return (await Promise.all(events)).filter((event) => event !== null);
+}
+
+function decodeOr(
+  deployment: Deployment,
+  log: Log,
+  onUnreadable: ((log: Log) => void) | undefined,
+): MarketEventBody | null {
+  try {
+    return decodeMarketLog(deployment, log);
+  } catch (error) {
+    if (onUnreadable === undefined) throw error;
+    onUnreadable(log);
+    return null;
+  }
 }
 
 /**

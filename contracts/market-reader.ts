@@ -2,7 +2,7 @@
  * Typed reads of a market. The contracts keep hashes; the values stand in events. What comes from an event is
  * checked against the hash that the contract keeps, so the two cannot tell different stories.
  */
-import { type BytesLike, hexlify, keccak256, ZeroAddress, ZeroHash } from "ethers";
+import { type BytesLike, hexlify, keccak256, type Log, ZeroAddress, ZeroHash } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type ContractName, contractNames } from "./artifacts.ts";
 import { ChainReader } from "./chain-reader.ts";
@@ -272,12 +272,18 @@ export class MarketReader extends ChainReader {
 
   // ---- events --------------------------------------------------------------------------------------
 
-  /** Everything that happened in these blocks, both included, in the chain's order. */
-  async events(fromBlock: number, toBlock: number): Promise<MarketEvent[]> {
+  /**
+   * Everything that happened in these blocks, both included, in the chain's order.
+   * @param onUnreadable gets what is no event of these contracts; without it, such a log ends the reading
+   */
+  async events(
+    fromBlock: number,
+    toBlock: number,
+    onUnreadable?: (log: Log) => void,
+  ): Promise<MarketEvent[]> {
     const address = contractNames.map((name) => addressOf(this.deployment, name));
-    return this.guard(() =>
-      fetchMarketEvents(this.provider, this.deployment, { address, fromBlock, toBlock }),
-    );
+    const filter = { address, fromBlock, toBlock };
+    return this.guard(() => fetchMarketEvents(this.provider, this.deployment, filter, onUnreadable));
   }
 
   /** All events of one job, in the chain's order. */

@@ -18,7 +18,7 @@ import {
 import { MarketReader } from "./market-reader.ts";
 import type { UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
-import { type GasEstimate, Transactions } from "./transactions.ts";
+import { type GasEstimate, Transactions, type Urgency } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
 
 export type {
@@ -306,9 +306,10 @@ export class Market extends MarketReader {
     point: number,
     chunk: number,
     opening: ChunkOpening,
+    urgency?: Urgency,
   ): Promise<TransactionReceipt> {
     const args = [await this.terms(id), await this.outcome(id), parts, point, chunk, opening];
-    return this.#send("Disputes", "respond", args);
+    return this.#send("Disputes", "respond", args, 0n, urgency);
   }
 
   /** Slashes an operator that did not post a chunk in time; the job can be refunded then. */
@@ -349,10 +350,13 @@ export class Market extends MarketReader {
     method: string,
     args: readonly unknown[],
     valueWei = 0n,
+    urgency?: Urgency,
   ): Promise<TransactionReceipt> {
     const { abi } = artifact(contract);
-    const to = addressOf(this.deployment, contract);
-    return this.guard(() => this.#transactions.send({ to, abi, method, args, valueWei }));
+    const call = { to: addressOf(this.deployment, contract), abi, method, args, valueWei };
+    return this.guard(() =>
+      urgency === undefined ? this.#transactions.send(call) : this.#transactions.sendUrgently(call, urgency),
+    );
   }
 
   async #ownOffer(id: string): Promise<{ operatorSet: string }> {

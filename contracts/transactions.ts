@@ -32,8 +32,31 @@ export interface Call {
   valueWei?: bigint;
 }
 
+/** The place of a transaction among those of its account, and what it pays for a unit of gas at most. */
+export interface Place {
+  nonce: number;
+  maxFeePerGas: bigint;
+  maxPriorityFeePerGas: bigint;
+}
+
+/** For a transaction that must be mined soon, whatever became of the one before it. */
+export interface Urgency {
+  /** Of the last one that was sent so: where it still waits, this one takes its place at a higher fee. */
+  last?: Place | undefined;
+  /** Called with the place before anybody sees the transaction. */
+  onSend: (place: Place) => void;
+  /** No fee goes beyond it. */
+  mostFeePerGas: bigint;
+  /** How long to wait until it is mined. */
+  patienceMs: number;
+}
+
 /** Estimates are exact for the state they saw; another transaction may come first and change it a little. */
 const gasMarginPercent = 15n;
+/** And empty a slot that is written then: a count of open challenges that begins anew costs so much more. */
+const emptySlotGas = 17_100n;
+/** Of the fee before. Nodes take a transaction in another's place for 10 or 12.5 percent more. */
+const raisePercent = 125n;
 export const minedTimeoutMs = 180_000;
 const erc20 = new Interface(["function approve(address spender, uint256 amount) returns (bool)"]);
 
@@ -63,22 +86,71 @@ export class Transactions {
     return this.#runner;
   }
 
-  async send({ to, abi, method, args, valueWei = 0n }: Call): Promise<TransactionReceipt> {
-    const { signer } = this;
+  async send(call: Call): Promise<TransactionReceipt> {
+    const request = await this.#prepare(call);
+    const sent = await this.#broadcast(() => this.signer.sendTransaction(request));
+    return this.#mined(sent, minedTimeoutMs);
+  }
+
+  /**
+   * Sends what has to be mined soon. Whoever calls again with the place that it was told sends the same or another call
+   * in that place, at a higher fee: of all of them one is mined, and one is paid for.
+   * @throws CHAIN_UNREACHABLE also when it was not mined in time; it may still be
+   */
+  async sendUrgently(call: Call, urgency: Urgency): Promise<TransactionReceipt> {
+    const request = await this.#prepare(call);
+    const sent = await this.#broadcast(async () => {
+      const place = await this.#place(urgency);
+      urgency.onSend(place);
+      return this.signer.sendTransaction({ ...request, ...place });
+    });
+    return this.#mined(sent, urgency.patienceMs);
+  }
+
+  async #prepare({ to, abi, method, args, valueWei = 0n }: Call) {
     const request = { to, data: abi.encodeFunctionData(method, args), value: valueWei };
     await this.#requireCode(to);
-    const estimate = await signer.estimateGas(request);
-    const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n;
+    const estimate = await this.signer.estimateGas(request);
+    const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n + emptySlotGas;
     if (this.onEstimate !== undefined) {
       const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
       const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;
       this.onEstimate({ method, gas: estimate, mostWei: gasLimit * pricePerGas, valueWei });
     }
-    const sending = this.#broadcasting.then(() => signer.sendTransaction({ ...request, gasLimit }));
+    return { ...request, gasLimit };
+  }
+
+  #broadcast(send: () => Promise<TransactionResponse>): Promise<TransactionResponse> {
+    const sending = this.#broadcasting.then(send);
     this.#broadcasting = sending.catch(() => undefined);
-    const sent = await sending;
-    const receipt = await sent.wait(1, minedTimeoutMs).catch((error) => this.#replay(sent, error));
-    if (receipt === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined");
+    return sending;
+  }
+
+  async #place({ last, mostFeePerGas }: Urgency): Promise<Place> {
+    const account = await this.signer.getAddress();
+    const [mined, next, fees] = await Promise.all([
+      this.provider.getTransactionCount(account, "latest"),
+      this.provider.getTransactionCount(account, "pending"),
+      this.provider.getFeeData(),
+    ]);
+    const waiting = last !== undefined && last.nonce >= mined ? last : undefined;
+    const feeOf = (kind: "maxFeePerGas" | "maxPriorityFeePerGas"): bigint => {
+      const raised = ((waiting?.[kind] ?? 0n) * raisePercent + 99n) / 100n;
+      const present = fees[kind] ?? 0n;
+      const fee = raised > present ? raised : present;
+      return fee < mostFeePerGas ? fee : mostFeePerGas;
+    };
+    return {
+      // The nodes may have dropped what waited, and what stood before it.
+      nonce: Math.min(waiting?.nonce ?? next, next),
+      maxFeePerGas: feeOf("maxFeePerGas"),
+      maxPriorityFeePerGas: feeOf("maxPriorityFeePerGas"),
+    };
+  }
+
+  async #mined(sent: TransactionResponse, patienceMs: number): Promise<TransactionReceipt> {
+    const receipt = await sent.wait(1, patienceMs).catch((error) => this.#explain(sent, error));
+    if (receipt === null) throw notMined();
     return receipt;
   }
 
@@ -129,13 +201,25 @@ export class Transactions {
     this.#withCode.add(address);
   }
 
-  /** A receipt does not say why a mined transaction was reverted; calling it again in its block does. */
-  async #replay(sent: TransactionResponse, error: unknown): Promise<never> {
-    const { receipt } = error as { receipt?: TransactionReceipt };
+  async #explain(sent: TransactionResponse, error: unknown): Promise<TransactionReceipt> {
+    const { code, reason, receipt } = error as {
+      code?: string;
+      reason?: string;
+      receipt?: TransactionReceipt;
+    };
+    if (code === "TIMEOUT") throw notMined(error);
+    if (receipt?.status === 1 && code === "TRANSACTION_REPLACED" && reason === "repriced") return receipt;
     if (receipt?.status === 0) {
+      // A receipt does not say why a mined transaction was reverted; calling it again in its block does.
       const { from, to, data, value } = sent;
       await this.provider.call({ from, to, data, value, blockTag: receipt.blockNumber });
     }
     throw error;
   }
+}
+
+function notMined(cause?: unknown): SymbolonError {
+  return new SymbolonError("CHAIN_UNREACHABLE", "the transaction was not mined in time; it still may be", {
+    cause,
+  });
 }

@@ -62,6 +62,7 @@ export class MarketLedger {
   readonly jobs = new Map<string, LedgerJob>();
   /** Open ones, by job, point and chunk. */
   readonly challenges = new Map<string, Challenge>();
+  readonly #doubtful = new Set<string>();
   /** Offers that a job's buyer got by a credential, told before its funding. */
   readonly #vouched = new Map<string, Set<string>>();
   #joined = 0;
@@ -74,7 +75,7 @@ export class MarketLedger {
   /**
    * Takes the next event of the chain. Events come in the chain's order, from the deployment on, none left out.
    * @returns the job that it changed
-   * @throws STATE_INVALID for an event that cannot follow: events are missing
+   * @throws STATE_INVALID for an event that cannot follow: events are missing. It changes nothing then
    */
   apply(event: MarketEvent): LedgerJob | undefined {
     switch (event.type) {
@@ -142,6 +143,17 @@ export class MarketLedger {
     }
   }
 
+  /** Of these jobs, offers, operator sets or operators an event is missing: nothing may rest on what stands here. */
+  doubt(names: Iterable<string>): void {
+    for (const name of names) this.#doubtful.add(name.toLowerCase());
+  }
+
+  /** Whether an event is missing of the job or of what it rests on. */
+  isDoubtful({ job, operatorSet, offers, members }: LedgerJob): boolean {
+    if (this.#doubtful.size === 0) return false;
+    return [job, operatorSet, ...offers, ...members].some((name) => this.#doubtful.has(name.toLowerCase()));
+  }
+
   #keepOperator(event: EventOf<"OperatorRegistered"> | EventOf<"OperatorUpdated">): void {
     const { operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = event;
     const known = this.operator(operator);
@@ -164,7 +176,6 @@ export class MarketLedger {
     const members = this.sets.get(event.operatorSet);
     if (members === undefined) throw missing(`the operator set of job ${event.job}`);
     const vouched = this.#vouched.get(event.job);
-    this.#vouched.delete(event.job);
     const payout: PayoutFacts = {
       amountWei: event.amountWei,
       offers: event.offers.map((id) => {
@@ -185,6 +196,7 @@ export class MarketLedger {
       fundTx: event.txHash,
     };
     this.jobs.set(event.job, job);
+    this.#vouched.delete(event.job);
     return job;
   }
 

@@ -129,17 +129,33 @@ export function partyResultTree(origin: ResultOrigin, salt: Uint8Array, share: U
   return StandardMerkleTree.of(leaves, leafTypes);
 }
 
-/** A chunk of a party's share with what a contract needs to check it. @throws USAGE for a chunk that the share does not have; RESULT_TAMPERED */
+/**
+ * Opens chunks of a party's share: each with what a contract needs to check it. The tree is built once.
+ * @throws RESULT_TAMPERED; the function, USAGE for a chunk that the share does not have
+ */
+export function chunkOpener(
+  origin: ResultOrigin,
+  salt: Uint8Array,
+  share: Uint8Array,
+): (index: number) => ChunkOpening {
+  const chunks = resultChunks(share);
+  const tree = partyResultTree(origin, salt, share);
+  return (index) => {
+    const elements = chunks[index];
+    if (elements === undefined) throw new SymbolonError("USAGE", `the share has no chunk ${index}`);
+    const proof = tree.getProof(index);
+    return { salt: chunkSalt(salt, index), attempt: origin.attempt, elements, proof };
+  };
+}
+
+/** The same for one chunk alone. */
 export function openChunk(
   origin: ResultOrigin,
   salt: Uint8Array,
   share: Uint8Array,
   index: number,
 ): ChunkOpening {
-  const elements = resultChunks(share)[index];
-  if (elements === undefined) throw new SymbolonError("USAGE", `the share has no chunk ${index}`);
-  const proof = partyResultTree(origin, salt, share).getProof(index);
-  return { salt: chunkSalt(salt, index), attempt: origin.attempt, elements, proof };
+  return chunkOpener(origin, salt, share)(index);
 }
 
 /** The root that a party commits to. 32 bytes, 0x-hexadecimal. @throws RESULT_TAMPERED */

@@ -3,7 +3,8 @@
  * with enough blocks on top) and keeps the ledger of them. What the bridge says can make it look sooner, never
  * make it believe something.
  */
-import type { Provider } from "ethers";
+import { getAddress, type Log, type Provider } from "ethers";
+import type { MarketEvent } from "../../contracts/market-events.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { MarketLedger } from "../ledger.ts";
@@ -14,15 +15,18 @@ export interface ChainWatchOptions {
   confirmations: number;
   pollMs: number;
   logger: Logger;
+  /** After how long the chain is read anew, where the endpoint left events out. */
+  rereadMs?: number;
   /** Called after each look, also when nothing happened: time has passed. Never called twice at once. */
   onLook: (ledger: MarketLedger, nowSec: number) => void;
 }
 
 /** Public endpoints answer for a limited number of blocks at a time. */
 const blocksPerRequest = 2000;
+const defaultRereadMs = 600_000;
 
 export class ChainWatch {
-  readonly #options: ChainWatchOptions;
+  readonly #options: Required<ChainWatchOptions>;
   readonly #provider: Provider;
   #ledger = new MarketLedger();
   /** Last block that the ledger holds. */
@@ -34,9 +38,14 @@ export class ChainWatch {
   #closed = false;
   #failing = false;
   #rightChain = false;
+  /** Events that the ledger lacks. */
+  #skipped = new Set<string>();
+  /** Those of which it was said. */
+  readonly #told = new Set<string>();
+  #beganMs = Date.now();
 
   constructor(options: ChainWatchOptions) {
-    this.#options = options;
+    this.#options = { rereadMs: defaultRereadMs, ...options };
     this.#provider = options.market.provider;
   }
 
@@ -49,9 +58,19 @@ export class ChainWatch {
     return this.#last?.number ?? null;
   }
 
+  /** How many events could not be taken. */
+  get skipped(): number {
+    return this.#skipped.size;
+  }
+
   /** Whether the last look at the chain went well. */
   get healthy(): boolean {
     return this.#last !== undefined && !this.#failing;
+  }
+
+  /** Time of the newest block that was seen, in seconds. */
+  get headSec(): number {
+    return this.#headSec;
   }
 
   /** The chain's time: of the newest block, or this machine's clock where that is ahead. Seconds. */
@@ -117,18 +136,54 @@ export class ChainWatch {
       if (same?.hash !== this.#last.hash) {
         // Deeper than the confirmations: nothing that was read is certain any more.
         this.#options.logger.error({ block: this.#last.number }, "the chain was reorganised; reading anew");
-        this.#ledger = new MarketLedger();
-        this.#last = undefined;
+        this.#readAnew();
       }
     }
+    // The endpoint may have lagged behind itself.
+    if (this.#skipped.size > 0 && Date.now() - this.#beganMs > this.#options.rereadMs) this.#readAnew();
     const from = this.#last === undefined ? market.deployment.blockNumber : this.#last.number + 1;
     for (let first = from; first <= final && !this.#closed; first += blocksPerRequest) {
       const last = Math.min(final, first + blocksPerRequest - 1);
       const block = await this.#provider.getBlock(last);
       if (block?.hash == null) throw new SymbolonError("CHAIN_UNREACHABLE", "the endpoint lacks a block");
-      for (const event of await market.events(first, last)) this.#ledger.apply(event);
+      const events = await market.events(first, last, (log) =>
+        this.#skip(log.transactionHash, log.index, namesIn(log)),
+      );
+      for (const event of events) this.#apply(event);
       this.#last = { number: last, hash: block.hash };
     }
+  }
+
+  /**
+   * What the endpoint left out or garbled must not keep this node from all the rest, challenges above all. But jobs that
+   * the event may have been about are given up.
+   */
+  #apply(event: MarketEvent): void {
+    try {
+      this.#ledger.apply(event);
+    } catch (thrown) {
+      this.#skip(event.txHash, event.logIndex, namesOf(event), thrown);
+    }
+  }
+
+  #skip(tx: string, log: number, names: readonly string[], thrown?: unknown): void {
+    this.#ledger.doubt(names);
+    const key = `${tx}/${log}`;
+    this.#skipped.add(key);
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    const err = thrown === undefined ? {} : { err: toSymbolonError(thrown) };
+    this.#options.logger.error(
+      { tx, log, names, ...err },
+      "an event is skipped, and jobs that it may be about are given up: does the endpoint leave events out?",
+    );
+  }
+
+  #readAnew(): void {
+    this.#ledger = new MarketLedger();
+    this.#last = undefined;
+    this.#skipped = new Set();
+    this.#beganMs = Date.now();
   }
 
   async #checkChain(): Promise<void> {
@@ -141,6 +196,17 @@ export class ChainWatch {
     }
     this.#rightChain = true;
   }
+}
+
+/** What an event is about: what the ledger knows by name. */
+function namesOf(event: MarketEvent): string[] {
+  const { job, offer, operatorSet, operator }: Partial<Record<string, unknown>> = { ...event };
+  return [job, offer, operatorSet, operator].filter((name) => typeof name === "string");
+}
+
+/** The same of a log that cannot be read: names are indexed, an operator's as a word. */
+function namesIn({ topics }: Log): string[] {
+  return topics.slice(1).map((word) => (/^0x0{24}/.test(word) ? getAddress(`0x${word.slice(26)}`) : word));
 }
 
 interface JsonRpc {

@@ -2,12 +2,16 @@
  * Answers challenges on chain: a buyer asks for a chunk of this party's share of a result, and the node posts it from
  * its own account, through its own endpoint. A bridge that could keep the answer back could have an operator slashed.
  * One share by itself says nothing about the result.
+ *
+ * One answer is on its way at a time, that of the challenge which is due first. Where it is not mined, the next one goes
+ * out in its place at a higher fee, also after a restart: the journal knows the place.
  */
 import type { Market } from "../../contracts/market.ts";
-import { toSymbolonError } from "../../mpc/errors.ts";
-import type { Challenge, MarketLedger } from "../ledger.ts";
-import { openChunk } from "../result.ts";
-import type { EvidenceStore } from "./evidence-store.ts";
+import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";
+import { chunkOpener } from "../result.ts";
+import type { EvidenceStore, ResultEvidence } from "./evidence-store.ts";
+import type { Journal } from "./journal.ts";
 import type { Logger } from "./logger.ts";
 
 export interface ChallengeDeskOptions {
@@ -15,81 +19,201 @@ export interface ChallengeDeskOptions {
   /** With the operator's own account, which pays the gas and gets the fee. */
   market: Market;
   evidence: EvidenceStore;
+  journal: Journal;
+  /** What an answer pays for a unit of gas at most, in wei. */
+  mostFeePerGas: bigint;
   logger: Logger;
+  /** How long an answer may wait before it is sent again at a higher fee. */
+  patienceMs?: number;
+}
+
+/** Evidence of one job, with the tree over its chunks. */
+interface OpenedEvidence extends ResultEvidence {
+  job: string;
+  open: ReturnType<typeof chunkOpener>;
 }
 
 /** States in which nobody can ask for another chunk. */
 const over = ["Settled", "Failed", "Refunded"];
+/** How long evidence is kept in such a state: no reorganisation goes back so far. */
+const keepSec = 7 * 24 * 3600;
 const retryMs = 5000;
+/** A few blocks. */
+const defaultPatienceMs = 45_000;
+/** What an account should be able to pay for at any time: two answers of about 150,000 gas. */
+const reserveGas = 300_000n;
+const reserveEveryMs = 600_000;
+const poorText = "the operator's account cannot pay for the answer to a challenge";
+/** Trouble that the next answer would have, too. */
+const general: readonly ErrorCode[] = ["CHAIN_UNREACHABLE", "FUNDS_MISSING"];
 
 export class ChallengeDesk {
-  readonly #options: ChallengeDeskOptions;
-  readonly #answering = new Map<string, Promise<void>>();
+  readonly #options: Required<ChallengeDeskOptions>;
   readonly #notBefore = new Map<string, number>();
-  /** Those whose answer was mined, in blocks that may not be final yet. */
-  readonly #answered = new Set<string>();
+  /** Why challenges are not answered, by challenge. */
+  readonly #troubles = new Map<string, string>();
+  readonly #stopped = Promise.withResolvers<never>();
+  #ledger = new MarketLedger();
+  #nowSec = 0;
+  /** Of the job that was asked about last: its tree is dear, and challenges come in rows. */
+  #opened: OpenedEvidence | undefined;
+  #pausedUntilMs = 0;
+  #poor = false;
+  #reserveAtMs = 0;
+  #reserve: Promise<void> | undefined;
+  #answering: Promise<void> | undefined;
   #dropping: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: ChallengeDeskOptions) {
-    this.#options = options;
+    this.#options = { patienceMs: defaultPatienceMs, ...options };
+    this.#stopped.promise.catch(() => undefined);
   }
 
-  /** Answers what is open, and forgets what nobody can ask for. */
-  review(ledger: MarketLedger, nowSec: number): void {
+  /** Why the bond is at stake now, or would be with the next challenge, in words; empty when it is not. */
+  get obstacles(): string[] {
+    return [...new Set([...this.#troubles.values(), ...(this.#poor ? [poorText] : [])])];
+  }
+
+  /**
+   * Answers what is open, and forgets what nobody can ask for.
+   * @param nowSec the chain's own time: a clock that is ahead must not make a challenge look lost
+   * @returns when all of it is done; nobody has to wait
+   */
+  async review(ledger: MarketLedger, nowSec: number): Promise<void> {
     if (this.#closed) return;
-    const own = this.#options.operator.toLowerCase();
-    for (const [key, challenge] of ledger.challenges) {
-      if (challenge.operator.toLowerCase() !== own || nowSec > challenge.dueSec) continue;
-      if (this.#answering.has(key) || Date.now() < (this.#notBefore.get(key) ?? 0)) continue;
-      const answer = this.#answer(key, challenge).finally(() => {
-        this.#answering.delete(key);
-        this.#notBefore.set(key, Date.now() + retryMs);
-      });
-      this.#answering.set(key, answer);
+    this.#ledger = ledger;
+    this.#nowSec = nowSec;
+    for (const ofKeys of [this.#troubles, this.#notBefore]) {
+      for (const key of ofKeys.keys()) if (!ledger.challenges.has(key)) ofKeys.delete(key);
     }
-    this.#dropping ??= this.#drop(ledger).finally(() => {
+    this.#answering ??= this.#answerAll().finally(() => {
+      this.#answering = undefined;
+    });
+    this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
+    if (Date.now() >= this.#reserveAtMs) {
+      this.#reserveAtMs = Date.now() + reserveEveryMs;
+      this.#reserve = this.#checkReserve();
+    }
+    await Promise.all([this.#answering, this.#dropping, this.#reserve]);
   }
 
+  /** An answer that is on its way is left to the chain, and to the next start of this node. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#answering.values(), this.#dropping]);
+    this.#stopped.reject(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
+    await Promise.all([this.#answering, this.#dropping, this.#reserve]);
+  }
+
+  /** A challenge is a bad moment to find the account empty. */
+  async #checkReserve(): Promise<void> {
+    const { market, operator, logger } = this.#options;
+    try {
+      const { provider } = market;
+      const [balance, { maxFeePerGas }] = await Promise.all([
+        provider.getBalance(operator),
+        provider.getFeeData(),
+      ]);
+      const poor = balance < reserveGas * (maxFeePerGas ?? 0n);
+      if (poor && !this.#poor) logger.error({ balanceWei: balance.toString() }, poorText);
+      this.#poor = poor;
+    } catch (thrown) {
+      this.#reserveAtMs = 0;
+      logger.debug({ err: toSymbolonError(thrown) }, "the operator's account cannot be looked at");
+    }
+  }
+
+  async #answerAll(): Promise<void> {
+    for (;;) {
+      const next = this.#closed ? undefined : this.#mostUrgent();
+      if (next === undefined) break;
+      const [key, challenge] = next;
+      this.#notBefore.set(key, Date.now() + retryMs);
+      await this.#answer(key, challenge);
+    }
+    if (this.#open().length === 0) this.#opened = undefined;
+  }
+
+  #mostUrgent(): [string, Challenge] | undefined {
+    const now = Date.now();
+    if (now < this.#pausedUntilMs) return undefined;
+    const due = this.#open().filter(([key]) => now >= (this.#notBefore.get(key) ?? 0));
+    return due.toSorted(([, a], [, b]) => a.dueSec - b.dueSec)[0];
+  }
+
+  /** Own challenges that can still be answered. */
+  #open(): [string, Challenge][] {
+    const own = this.#options.operator.toLowerCase();
+    return [...this.#ledger.challenges].filter(
+      ([, { operator, dueSec }]) => operator.toLowerCase() === own && this.#nowSec <= dueSec,
+    );
   }
 
   async #answer(key: string, { job, point, chunk, dueSec }: Challenge): Promise<void> {
-    const { evidence, market, logger } = this.#options;
+    const { market, journal, mostFeePerGas, patienceMs, logger } = this.#options;
     const about = { job, chunk, dueSec };
     try {
-      const kept = await evidence.read(job);
-      if (kept === undefined) {
+      const opened = await this.#openedOf(job);
+      if (opened === undefined) {
+        this.#troubles.set(key, "challenged for a result that is not on this node's disk");
         logger.error(about, "challenged for a result that is not on this node's disk: its bond is at stake");
         return;
       }
-      const opening = openChunk(kept.origin, kept.salt, kept.share, chunk);
-      const { hash } = await market.respond(job, kept.parts, point, chunk, opening);
-      this.#answered.add(key);
+      const sending = market.respond(job, opened.parts, point, chunk, opened.open(chunk), {
+        last: journal.lastPlace(),
+        onSend: (place) => journal.answer(key, place),
+        ...{ mostFeePerGas, patienceMs },
+      });
+      const { hash } = await Promise.race([sending, this.#stopped.promise]);
+      this.#troubles.delete(key);
+      // Until the ledger shows it, which takes as many blocks as have to stand on it.
+      this.#notBefore.set(key, Date.now() + retryMs);
       logger.info({ ...about, tx: hash }, "challenge answered");
     } catch (thrown) {
-      const error = toSymbolonError(thrown);
-      // The chain waits for nothing more; should a reorganisation take the answer back, it is sent again.
-      if (error.code === "NOT_FOUND" && this.#answered.has(key)) return;
-      logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
+      this.#failed(key, about, toSymbolonError(thrown));
     }
   }
 
-  async #drop(ledger: MarketLedger): Promise<void> {
+  #failed(key: string, about: object, error: SymbolonError): void {
+    const { journal, logger } = this.#options;
+    if (this.#closed) return;
+    // The chain waits for nothing more; should a reorganisation take the answer back, it is sent again.
+    if (error.code === "NOT_FOUND" && journal.answered(key)) {
+      this.#troubles.delete(key);
+      return;
+    }
+    if (general.includes(error.code)) this.#pausedUntilMs = Date.now() + retryMs;
+    this.#troubles.set(key, error.code === "FUNDS_MISSING" ? poorText : "a challenge is not answered");
+    logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
+  }
+
+  async #openedOf(job: string): Promise<OpenedEvidence | undefined> {
+    if (this.#opened?.job === job) return this.#opened;
+    // Before the next is read: shares are large.
+    this.#opened = undefined;
+    const kept = await this.#options.evidence.read(job);
+    if (kept === undefined) return undefined;
+    this.#opened = { ...kept, job, open: chunkOpener(kept.origin, kept.salt, kept.share) };
+    return this.#opened;
+  }
+
+  async #drop(): Promise<void> {
     const { evidence, logger } = this.#options;
     try {
-      for (const job of await evidence.jobs()) {
-        const state = ledger.jobs.get(job)?.state;
+      for (const name of await evidence.jobs()) {
+        const job = this.#ledger.jobs.get(name);
         // The money may be back for another party's sake: who does not answer is slashed all the same.
-        const asked = [...ledger.challenges.values()].some((challenge) => challenge.job === job);
-        if (state !== undefined && over.includes(state) && !asked) await evidence.drop(job);
+        const asked = [...this.#ledger.challenges.values()].some((challenge) => challenge.job === name);
+        if (job !== undefined && this.#isPast(job) && !asked) await evidence.drop(name);
       }
     } catch (thrown) {
       logger.warn({ err: toSymbolonError(thrown) }, "old result shares are kept");
     }
+  }
+
+  #isPast({ state, changedAtSec }: LedgerJob): boolean {
+    return over.includes(state) && this.#nowSec > changedAtSec + keepSec;
   }
 }

@@ -75,6 +75,8 @@ export const nodeConfigSchema = z.strictObject({
       roundMs: count.default(60_000),
       /** Sealed inputs that were not used for so long are deleted. */
       retentionSec: count.default(7 * 24 * 3600),
+      /** What the answer to a challenge pays for a unit of gas at most, in gwei; the bond hangs on it. */
+      maxFeeGwei: count.default(500),
     })
     .prefault({}),
 });

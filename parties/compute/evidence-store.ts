@@ -1,18 +1,20 @@
 /**
  * What this node must be able to show about a result that it attested: its share, its salt and the roots of all
- * three, until the job is settled or refunded. A buyer may ask for a chunk on chain in that time, and an operator
- * that cannot post it loses its bond. Kept encrypted (AES-256-GCM) with the operator's key for shares at rest; the
- * name of the job is authenticated with it.
+ * three, until no reorganisation can bring the job back from its end. A buyer may ask for a chunk on chain in that
+ * time, and an operator that cannot post it loses its bond. Kept encrypted (AES-256-GCM) with the operator's key for
+ * shares at rest; the name of the job is authenticated with it.
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { access, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { asStorageError } from "../../mpc/storage-error.ts";
+import { makeFolder, syncFolder } from "../durable-folder.ts";
 import type { ResultOrigin, ResultParts } from "../result.ts";
 import type { Secret } from "../secret.ts";
+import { ForgottenWord } from "./journal.ts";
 
 export interface ResultEvidence {
   origin: ResultOrigin;
@@ -55,7 +57,7 @@ export class EvidenceStore {
 
   /** @param key 32 bytes */
   static async open(folder: string, key: Secret): Promise<EvidenceStore> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     for (const name of await readdir(folder)) {
       // What an interrupted write left.
       if (!jobPattern.test(name)) await rm(join(folder, name), { force: true });
@@ -63,8 +65,13 @@ export class EvidenceStore {
     return new EvidenceStore(folder, key);
   }
 
-  /** On the disk when it resolves. @throws STORAGE_FULL */
+  /**
+   * On the disk, whatever happens, when it resolves.
+   * @throws STORAGE_FULL; ForgottenWord for a second result of a job: the first one may be attested, and must be answered for
+   */
   async keep({ origin, parts, salt, share }: ResultEvidence): Promise<void> {
+    const file = this.#path(origin.jobId);
+    if (await exists(file)) throw new ForgottenWord(origin.jobId, "its folder of evidence");
     const text = JSON.stringify({ origin, parts, salt: Buffer.from(salt).toString("hex") });
     const facts = new TextEncoder().encode(text);
     const head = Buffer.alloc(lengthBytes);
@@ -74,7 +81,6 @@ export class EvidenceStore {
     const cipher = createCipheriv("aes-256-gcm", this.#key.reveal(), nonce);
     cipher.setAAD(additional(origin.jobId));
     const sealed = [nonce, cipher.update(head), cipher.update(facts), cipher.update(share), cipher.final()];
-    const file = this.#path(origin.jobId);
     const temporary = `${file}.incoming`;
     try {
       const handle = await open(temporary, "w", 0o600);
@@ -85,6 +91,7 @@ export class EvidenceStore {
         await handle.close();
       }
       await rename(temporary, file);
+      await syncFolder(this.#folder);
     } catch (error) {
       await rm(temporary, { force: true });
       throw asStorageError(error);
@@ -93,8 +100,9 @@ export class EvidenceStore {
 
   /** Undefined where there is none. @throws SEAL_INVALID when the file was altered or is of another key */
   async read(jobId: string): Promise<ResultEvidence | undefined> {
-    const bytes = await readFile(this.#path(jobId)).catch(() => undefined);
-    if (bytes === undefined) return undefined;
+    const path = this.#path(jobId);
+    if (!(await exists(path))) return undefined;
+    const bytes = await readFile(path);
     let plain: Buffer;
     try {
       const decipher = createDecipheriv("aes-256-gcm", this.#key.reveal(), bytes.subarray(0, nonceBytes));
@@ -127,6 +135,17 @@ export class EvidenceStore {
   #path(jobId: string): string {
     if (!jobPattern.test(jobId)) throw new SymbolonError("USAGE", "a job's name has 32 bytes");
     return join(this.#folder, jobId);
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await access(file);
+    return true;
+  } catch (error) {
+    // Whatever else is wrong with the disk does not say that nothing is there.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
   }
 }
 

@@ -15,7 +15,7 @@ import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../.
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { LedgerJob, MarketLedger } from "../ledger.ts";
 import type { NodeConfig } from "./config.ts";
-import type { Journal } from "./journal.ts";
+import { ForgottenWord, type Journal } from "./journal.ts";
 import type { Logger } from "./logger.ts";
 import { ProgressReporter } from "./progress.ts";
 import { RankedQueue } from "./queue.ts";
@@ -206,15 +206,17 @@ export class JobDesk {
       return;
     }
     if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
+    const doubt = this.#doubtOf(job);
+    if (doubt !== undefined) this.#open.get(id)?.stop.abort(doubt);
     const open = this.#open.get(id) ?? this.#admit(job, point);
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join");
-    const peersReason = this.#givenUp.get(id);
-    if (peersReason !== undefined) {
-      this.#giveUp(open, peersReason);
+    const reason = this.#givenUp.get(id) ?? doubt;
+    if (reason !== undefined) {
+      this.#giveUp(open, reason);
     } else if (job.state === "Joined") {
       if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
-      else this.#disown(open);
+      else this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
     } else if (joined === undefined) {
       this.#start(open, () => this.#check(open, nowSec));
     } else {
@@ -224,6 +226,13 @@ export class JobDesk {
         this.#giveUp(open, new SymbolonError("PEER_TIMEOUT", text));
       }
     }
+  }
+
+  /** What was seen of a job may not be all that happened. */
+  #doubtOf(job: LedgerJob): SymbolonError | undefined {
+    if (!this.#ledger?.isDoubtful(job)) return undefined;
+    const text = `the endpoint does not tell all events that job ${job.job} rests on`;
+    return new SymbolonError("CHAIN_UNREACHABLE", text);
   }
 
   #admit(job: LedgerJob, point: PartyIndex): OpenJob | undefined {
@@ -245,14 +254,11 @@ export class JobDesk {
   }
 
   /**
-   * The chain says that this operator joined, and the journal does not know of it: it was lost, and with it the
-   * memory of what else was signed. Then nothing more is signed; the deadline refunds the buyer.
+   * This operator has said something about the job that the journal does not know: it was lost, and with it the memory
+   * of what else was signed. Then nothing more is signed; the deadline refunds the buyer.
    */
-  #disown(open: OpenJob): void {
-    this.#options.logger.error(
-      { job: open.id },
-      "joined by this operator, but not in the journal: is this its data folder?",
-    );
+  #disown(open: OpenJob, why: string): void {
+    this.#options.logger.error({ job: open.id }, why);
     open.retryAtMs = Number.POSITIVE_INFINITY;
   }
 
@@ -328,9 +334,13 @@ export class JobDesk {
         const { signal } = open.stop;
         return runJob(verified, { ...run, config, verifier, attempt, onProgress: progress.listener, signal });
       });
-      await signatory.attest(open.point, result.attestation, result.own);
+      await signatory.attest(open.point, result.attestation, result.own, open.stop.signal);
       logger.info({ ...about, attempt, ...result.measurement }, "attested");
     } catch (thrown) {
+      if (thrown instanceof ForgottenWord) {
+        this.#disown(open, thrown.message);
+        return;
+      }
       const error = this.#reasonOf(open, thrown);
       // A job that was not begun can still be computed, by this process or after the next start.
       if (begun) await this.#fail(open, error);

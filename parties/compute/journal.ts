@@ -2,6 +2,7 @@
  * What this node must not forget: every signature that it gave for a job, written to disk before anybody sees
  * it, and how far each job is. A restarted node goes by it, so that it never contradicts itself: one join, one
  * attestation digest and one failure notice a job, ever, and no attestation of a job that it has called failed.
+ * And each answer to a challenge that it sent, so that it does not pay for one twice.
  *
  * Everything in it is public or becomes so by being posted; shares and keys are never here.
  */
@@ -9,6 +10,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Deployment } from "../../contracts/deployment.ts";
+import type { Place } from "../../contracts/transactions.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 
 export type SignatureKind = "join" | "attestation" | "failure";
@@ -28,6 +30,19 @@ export interface JournalEntry extends SignedWord {
   delivered: boolean;
 }
 
+/** This operator's key has said something about a job that its journal does not know: it is not the latest one. */
+export class ForgottenWord extends SymbolonError {
+  constructor(jobId: string, where: string) {
+    super(
+      "STATE_INVALID",
+      `job ${jobId}: ${where} has a result of this operator that its journal does not know`,
+      {
+        hint: "is the data folder a restored copy, or does another node of this operator run?",
+      },
+    );
+  }
+}
+
 const schema = `
   CREATE TABLE IF NOT EXISTS owner (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS words (
@@ -39,6 +54,10 @@ const schema = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ended (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS answers (
+    challenge TEXT PRIMARY KEY, nonce INTEGER NOT NULL, max_fee_per_gas TEXT NOT NULL,
+    max_priority_fee_per_gas TEXT NOT NULL, at_ms INTEGER NOT NULL
+  ) STRICT;
 `;
 
 interface Row {
@@ -157,6 +176,32 @@ export class Journal {
 
   resultDelivered(jobId: string): boolean {
     return this.#database.prepare("SELECT 1 FROM results WHERE job = ?").get(jobId) !== undefined;
+  }
+
+  /** Takes down that an answer is being sent, so that a restarted node sends it in the same place, not twice. */
+  answer(challenge: string, { nonce, maxFeePerGas, maxPriorityFeePerGas }: Place): void {
+    this.#database
+      .prepare("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?)")
+      .run(challenge, nonce, `${maxFeePerGas}`, `${maxPriorityFeePerGas}`, Date.now());
+  }
+
+  /** Whether an answer was sent at some time; it need not have been mined. */
+  answered(challenge: string): boolean {
+    return this.#database.prepare("SELECT 1 FROM answers WHERE challenge = ?").get(challenge) !== undefined;
+  }
+
+  /** Where the last answer stands. They are sent one after the other, so no other one can be on its way. */
+  lastPlace(): Place | undefined {
+    const row = this.#database.prepare("SELECT * FROM answers ORDER BY rowid DESC LIMIT 1").get() as
+      | { nonce: number; max_fee_per_gas: string; max_priority_fee_per_gas: string }
+      | undefined;
+    return (
+      row && {
+        nonce: row.nonce,
+        maxFeePerGas: BigInt(row.max_fee_per_gas),
+        maxPriorityFeePerGas: BigInt(row.max_priority_fee_per_gas),
+      }
+    );
   }
 
   /** The job is over for this node: nothing of it is posted any more. Its words stay for ever. */

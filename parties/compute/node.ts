@@ -5,7 +5,7 @@
  */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Wallet } from "ethers";
+import { parseUnits, Wallet } from "ethers";
 import { BridgeClient, type Watch } from "../../bridge/client.ts";
 import { Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
@@ -92,12 +92,13 @@ async function assemble(
   const journal = new Journal(config.dataDir, deployment, operator);
   const provider = openProvider(config.rpcUrl, deployment.chainId);
   const market = new MarketReader(deployment, provider);
-  const signatory = new Signatory({ keys, deployment, journal, bridge, logger });
+  const signatory = new Signatory({ keys, market, journal, bridge, logger });
   const verifier = new JobVerifier({ config, keys, market, bridge, sealed });
   const delivery = new ResultDelivery({ journal, sealed, bridge, logger });
   const evidence = await EvidenceStore.open(join(config.dataDir, "evidence"), keys.storageKey);
   const challenges = new ChallengeDesk({
-    ...{ operator, evidence, logger },
+    ...{ operator, evidence, journal, logger },
+    mostFeePerGas: parseUnits(`${limits.maxFeeGwei}`, "gwei"),
     market: new Market(deployment, new Wallet(keys.owner.privateKey.hex(), provider)),
   });
   const desk = new JobDesk({
@@ -114,7 +115,7 @@ async function assemble(
     onLook: (ledger, nowSec) => {
       registration.look(ledger);
       desk.review(ledger, nowSec);
-      challenges.review(ledger, nowSec);
+      void challenges.review(ledger, watch.headSec);
     },
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
@@ -129,6 +130,8 @@ async function assemble(
       ...(watch.healthy ? [] : ["the chain is not read"]),
       ...(registration.status === "registered" ? [] : [`operator ${registration.status}`]),
       ...(bridgeAnswers ? [] : ["the bridge does not answer"]),
+      ...(watch.skipped === 0 ? [] : [`${watch.skipped} events of the chain could not be taken`]),
+      ...challenges.obstacles,
     ];
     return { operator, obstacles, block: watch.block, openJobs: desk.openJobs };
   };

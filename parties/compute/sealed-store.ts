@@ -6,12 +6,13 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { BridgeClient } from "../../bridge/client.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomId } from "../../mpc/random.ts";
 import { asStorageError } from "../../mpc/storage-error.ts";
+import { makeFolder, syncFolder } from "../durable-folder.ts";
 
 const hashPattern = /^0x[0-9a-f]{64}$/;
 /** Bytes that are read at once. */
@@ -27,7 +28,7 @@ export class SealedStore {
   }
 
   static async open(folder: string, bridge: BridgeClient): Promise<SealedStore> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     for (const name of await readdir(folder)) {
       // What an interrupted download left.
       if (!hashPattern.test(name)) await rm(join(folder, name), { force: true });
@@ -61,7 +62,7 @@ export class SealedStore {
     return (await this.#isSound(hash)) ? readFile(this.#path(hash)) : undefined;
   }
 
-  /** Writes the bytes to the disk. @returns their hash @throws STORAGE_FULL */
+  /** On the disk, whatever happens, when it resolves. @returns the hash of the bytes @throws STORAGE_FULL */
   async keep(bytes: Uint8Array): Promise<string> {
     return this.#write([bytes], () => {});
   }
@@ -104,6 +105,7 @@ export class SealedStore {
       const hash = `0x${hasher.digest("hex")}`;
       check(hash);
       await rename(temporary, this.#path(hash));
+      await syncFolder(this.#folder);
       return hash;
     } catch (error) {
       await rm(temporary, { force: true });

@@ -2,27 +2,30 @@
  * Signs what this operator says about jobs and gets it to the bridge. Every word is in the journal before it is
  * sent, and is sent until the bridge has it or the job is over.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { Wallet } from "ethers";
 import type { AttestationPost, BridgeClient, FailurePost, JoinPost } from "../../bridge/client.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
 import {
   type AttestationMessage,
   attestationDigest,
+  recoverAttestation,
   signAttestation,
   signFailure,
   signJoin,
   signProgress,
 } from "../../contracts/eip712.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { OperatorKeys } from "../keys.ts";
 import type { PartyResult } from "./exchange.ts";
-import type { Journal, JournalEntry, SignedWord } from "./journal.ts";
+import { ForgottenWord, type Journal, type JournalEntry, type SignedWord } from "./journal.ts";
 import type { Logger } from "./logger.ts";
 
 export interface SignatoryOptions {
   keys: OperatorKeys;
-  deployment: Deployment;
+  market: MarketReader;
   journal: Journal;
   bridge: BridgeClient;
   logger: Logger;
@@ -30,6 +33,7 @@ export interface SignatoryOptions {
 
 /** Answers of the bridge after which the same post may still be taken later. */
 const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "NOT_FOUND", "LIMIT_EXCEEDED", "INTERNAL"];
+const retryMs = 1000;
 
 export class Signatory {
   readonly #options: SignatoryOptions;
@@ -43,19 +47,34 @@ export class Signatory {
     this.#wallet = new Wallet(options.keys.signer.privateKey.hex());
   }
 
+  get deployment(): Deployment {
+    return this.#options.market.deployment;
+  }
+
   get operator(): string {
     return this.#options.keys.owner.address;
   }
 
   /** @throws STATE_INVALID when it would contradict what was signed before; so do the next two */
   async join(jobId: string): Promise<void> {
-    const signature = await signJoin(this.#wallet, this.#options.deployment, { job: jobId });
+    const signature = await signJoin(this.#wallet, this.deployment, { job: jobId });
     const post: JoinPost = { operator: this.operator, signature };
     this.#say(jobId, { kind: "join", digest: jobId, post });
   }
 
-  async attest(point: PartyIndex, message: AttestationMessage, own: PartyResult): Promise<void> {
-    const { deployment } = this.#options;
+  /**
+   * Signs a result, when chain and bridge have shown none of this operator's: a journal cannot tell that it is an old
+   * copy. Waits for them until `signal` ends it.
+   * @throws ForgottenWord, also for the same result: what else was signed is not known then
+   */
+  async attest(
+    point: PartyIndex,
+    message: AttestationMessage,
+    own: PartyResult,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#requireUnsaid(message.job, point, signal);
+    const { deployment } = this;
     const digest = attestationDigest(deployment, message);
     const signature = await signAttestation(this.#wallet, deployment, message);
     const post: AttestationPost = {
@@ -73,7 +92,7 @@ export class Signatory {
   }
 
   async fail(jobId: string, point: PartyIndex, reason: ErrorCode): Promise<void> {
-    const signature = await signFailure(this.#wallet, this.#options.deployment, { job: jobId, reason });
+    const signature = await signFailure(this.#wallet, this.deployment, { job: jobId, reason });
     const post: FailurePost = { operator: this.operator, point, reason, signature };
     this.#say(jobId, { kind: "failure", digest: reason, post });
   }
@@ -86,7 +105,7 @@ export class Signatory {
   ): Promise<void> {
     const { phase, done, total } = progress;
     const message = { job: jobId, phase, done: BigInt(done), total: BigInt(total) };
-    const signature = await signProgress(this.#wallet, this.#options.deployment, message);
+    const signature = await signProgress(this.#wallet, this.deployment, message);
     const post = { operator: this.operator, point, phase, done, total, signature };
     await this.#options.bridge.postProgress(jobId, post, { signal: this.#stop.signal });
   }
@@ -102,6 +121,49 @@ export class Signatory {
     await Promise.race([Promise.all(this.#sending.values()), late]);
     this.#stop.abort();
     await Promise.all(this.#sending.values());
+  }
+
+  async #requireUnsaid(jobId: string, point: PartyIndex, signal: AbortSignal): Promise<void> {
+    const { journal, logger } = this.#options;
+    let told = false;
+    while (journal.word(jobId, "attestation") === undefined) {
+      signal.throwIfAborted();
+      try {
+        const where = await this.#attestedAt(jobId, point, signal);
+        if (where !== undefined) throw new ForgottenWord(jobId, where);
+        return;
+      } catch (thrown) {
+        const error = toSymbolonError(thrown);
+        if (error.code !== "CHAIN_UNREACHABLE" && !passing.includes(error.code)) throw error;
+        if (!told)
+          logger.warn({ job: jobId, err: error }, "no result is signed before chain and bridge answer");
+        told = true;
+      }
+      await pause(retryMs, undefined, { signal });
+    }
+  }
+
+  /** Where a result of this job stands that this operator's key signed. */
+  async #attestedAt(jobId: string, point: PartyIndex, signal: AbortSignal): Promise<string | undefined> {
+    const { market, bridge } = this.#options;
+    // On chain are those that all three signed.
+    if ((await market.job(jobId)).attestation !== null) return "the chain";
+    const { attestations } = await bridge.job(jobId, { signal });
+    const own = attestations.filter((posted) => posted.point === point);
+    return own.some(({ attestation, signature }) => this.#isOwn(jobId, attestation, signature))
+      ? "the bridge"
+      : undefined;
+  }
+
+  /** The bridge could show a word of somebody else, or about another job, to have nothing signed. */
+  #isOwn(jobId: string, posted: AttestationPost["attestation"], signature: string): boolean {
+    const message = { ...posted, budgetSpent: BigInt(posted.budgetSpent) };
+    try {
+      const signer = recoverAttestation(this.deployment, message, signature);
+      return posted.job === jobId && signer === this.#wallet.address;
+    } catch {
+      return false;
+    }
   }
 
   #say(jobId: string, word: SignedWord): void {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomId } from "../../mpc/random.ts";
+import { syncFolder } from "../durable-folder.ts";
 import { unreadable } from "../unreadable.ts";
 import { FolderStore } from "./folder-store.ts";
 
@@ -103,8 +104,7 @@ export class Journal<T extends object> {
       }
       await rename(temporary, fileOf(this.folder));
       // The name too must be on the disk before what it stands for is committed to.
-      const folder = await open(this.folder, "r");
-      await folder.sync().finally(() => folder.close());
+      await syncFolder(this.folder);
     } catch (cause) {
       await rm(temporary, { force: true }).catch(() => undefined);
       throw new SymbolonError("USAGE", `the journal in ${this.folder} cannot be written`, { cause });

@@ -12,6 +12,7 @@ import { fetchResult, type Three } from "../../../parties/buyer/result.ts";
 import { ChainWatch } from "../../../parties/compute/chain-watch.ts";
 import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
 import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
+import { Journal } from "../../../parties/compute/journal.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
 import { createKeys } from "../../../parties/keys.ts";
 import { openChunk } from "../../../parties/result.ts";
@@ -44,11 +45,12 @@ function addTo(shares: Three<bigint[]>, point: PartyIndex, place: number): void 
 async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void> {
   const { market } = world.account(point);
   const folder = join(world.folder, `evidence-${randomBytes(6).toString("hex")}`);
-  const evidence = await EvidenceStore.open(folder, new Secret(randomBytes(32)));
+  const evidence = await EvidenceStore.open(join(folder, "evidence"), new Secret(randomBytes(32)));
   await evidence.keep(attested.evidence[point - 1]!);
   const operator = world.operators[point - 1]!.owner.address;
   const logger = pino({ level: "silent" });
-  const desk = new ChallengeDesk({ operator, market, evidence, logger });
+  const journal = new Journal(folder, world.deployment, operator);
+  const desk = new ChallengeDesk({ operator, market, evidence, journal, mostFeePerGas: 10n ** 12n, logger });
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
     onLook: (ledger, nowSec) => desk.review(ledger, nowSec),
@@ -57,6 +59,7 @@ async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void
   stops.push(async () => {
     await desk.close();
     await watch.close();
+    journal.close();
   });
 }
 

@@ -1,7 +1,7 @@
-import type { JsonRpcProvider } from "ethers";
-import { Wallet } from "ethers";
+import { id, type JsonRpcProvider, type Log, Wallet, zeroPadValue } from "ethers";
 import pino from "pino";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { artifact } from "../../../contracts/artifacts.ts";
 import { buildContracts } from "../../../contracts/build.ts";
 import { deployMarket } from "../../../contracts/deploy.ts";
 import type { Deployment } from "../../../contracts/deployment.ts";
@@ -10,6 +10,7 @@ import { Market } from "../../../contracts/market.ts";
 import { MarketReader } from "../../../contracts/market-reader.ts";
 import { openProvider } from "../../../contracts/provider.ts";
 import { ChainWatch } from "../../../parties/compute/chain-watch.ts";
+import type { LedgerJob } from "../../../parties/ledger.ts";
 
 let chain: DevChain;
 let provider: JsonRpcProvider;
@@ -42,20 +43,23 @@ afterAll(async () => {
 
 const key = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
 
+const marketOf = (index: number) =>
+  new Market(deployment, new Wallet(chain.accounts[index]!.privateKey, provider));
+
 async function register(index: number): Promise<string> {
-  const { privateKey, address } = chain.accounts[index]!;
-  const market = new Market(deployment, new Wallet(privateKey, provider));
-  await market.registerOperator({
+  const { address } = chain.accounts[index]!;
+  await marketOf(index).registerOperator({
     signer: address,
     ...{ sealKey: key(1), channelKey: key(2), jiffKey: key(3), endpoint: "127.0.0.1:1", feeWei: 1n },
   });
   return address;
 }
 
-function follow(confirmations: number, market = new MarketReader(deployment, provider)) {
+function follow(confirmations: number, market = new MarketReader(deployment, provider), rereadMs?: number) {
   const looks: number[] = [];
   const started = new ChainWatch({
     ...{ market, confirmations, logger },
+    ...(rereadMs === undefined ? {} : { rereadMs }),
     pollMs: 20,
     onLook: (ledger) => looks.push(ledger.operators.size),
   });
@@ -99,6 +103,73 @@ describe("the watch", () => {
     const { looks } = follow(0, new MarketReader(wrong, openProvider(chain.url, 1)));
     await expect.poll(() => logged.join("")).toContain("CONFIG_INVALID");
     expect(looks).toEqual([]);
+  });
+
+  /** An endpoint that does something to the events of one operator, and says so to nobody. */
+  function endpoint(change: (log: Log) => Log | undefined) {
+    const hostile = openProvider(chain.url, 31337);
+    const { getLogs } = hostile;
+    vi.spyOn(hostile, "getLogs").mockImplementation(async (filter) =>
+      (await getLogs.call(hostile, filter)).flatMap((log) => change(log) ?? []),
+    );
+    return { hostile, market: new MarketReader(deployment, hostile) };
+  }
+  const isOf = (type: "OperatorRegistered" | "OperatorPaused", operator: string) => (log: Log) =>
+    log.topics[0] === artifact("OperatorRegistry").abi.getEvent(type)!.topicHash &&
+    log.topics[1] === zeroPadValue(operator, 32).toLowerCase();
+
+  /** A job that rests on these alone. */
+  const jobOf = (members: string[], operatorSet = id("set")) =>
+    ({ job: id("job"), operatorSet, offers: [id("offer")], members }) as LedgerJob;
+
+  test("goes on when the endpoint leaves an event out, says so once, and doubts what it was about", async () => {
+    const [left, other] = [await register(4), await register(5)];
+    await marketOf(4).pause();
+    await marketOf(5).pause();
+    const isLeftOut = isOf("OperatorRegistered", left);
+    const { hostile, market } = endpoint((log) => (isLeftOut(log) ? undefined : log));
+    const { looks, ledger } = follow(0, market);
+    await expect.poll(() => looks.length).toBeGreaterThan(2);
+    expect(ledger().operator(left)).toBeUndefined();
+    expect(ledger().operator(other)?.active).toBe(false);
+    expect(ledger().isDoubtful(jobOf([other, other, left]))).toBe(true);
+    expect(ledger().isDoubtful(jobOf([other, other, other]))).toBe(false);
+    expect([watch?.healthy, watch?.skipped]).toEqual([true, 1]);
+    expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);
+    hostile.destroy();
+  });
+
+  test("reads anew after a while what the endpoint left out", async () => {
+    const left = await register(8);
+    await marketOf(8).pause();
+    const isLeftOut = isOf("OperatorRegistered", left);
+    let lagging = true;
+    const { hostile, market } = endpoint((log) => (lagging && isLeftOut(log) ? undefined : log));
+    const { ledger } = follow(0, market, 200);
+    await expect.poll(() => watch?.skipped).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);
+    lagging = false;
+    await expect.poll(() => ledger().operator(left)?.active).toBe(false);
+    expect(ledger().isDoubtful(jobOf([left]))).toBe(false);
+    expect(watch?.skipped).toBe(0);
+    hostile.destroy();
+  });
+
+  test("goes on when an event cannot be read, and doubts what it was about", async () => {
+    const [garbled, other] = [await register(6), await register(7)];
+    await marketOf(7).pause();
+    const isGarbled = isOf("OperatorRegistered", garbled);
+    const { hostile, market } = endpoint((log) =>
+      isGarbled(log) ? ({ ...log, data: log.data.slice(0, 70), topics: log.topics } as Log) : log,
+    );
+    const { looks, ledger } = follow(0, market);
+    await expect.poll(() => looks.length).toBeGreaterThan(2);
+    expect(ledger().operator(other)?.active).toBe(false);
+    expect(ledger().isDoubtful(jobOf([other, garbled, other]))).toBe(true);
+    expect(ledger().isDoubtful(jobOf([other, other, other]))).toBe(false);
+    expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);
+    hostile.destroy();
   });
 
   test("goes on when the endpoint is away for a while", async () => {

@@ -6,11 +6,13 @@ import { id } from "ethers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { JobState } from "../../../contracts/job-states.ts";
 import type { ChunkOpening, Market, ResultParts } from "../../../contracts/market.ts";
+import type { Place } from "../../../contracts/transactions.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { createKernel } from "../../../mpc/vector/index.ts";
 import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
 import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
+import { Journal } from "../../../parties/compute/journal.ts";
 import { createNodeLogger } from "../../../parties/compute/logger.ts";
 import { encodeShare } from "../../../parties/data-set.ts";
 import { type LedgerJob, MarketLedger } from "../../../parties/ledger.ts";
@@ -24,6 +26,7 @@ const total = 65;
 
 let folder: string;
 let evidence: EvidenceStore;
+let journal: Journal;
 let share: Uint8Array;
 const salt = Uint8Array.from(randomBytes(32));
 const origin = { jobId: job, attempt: 1, operator, point: 2 as const };
@@ -40,17 +43,31 @@ interface Answer {
   point: number;
   chunk: number;
   opening: ChunkOpening;
+  /** Where the answer before it stands. */
+  last: Place | undefined;
 }
+let balance: bigint;
+/** What a test makes answers wait for. */
+let hold: () => Promise<void>;
 let answers: Answer[];
 /** What the chain says to the next answers, before it takes one. */
 let refusals: SymbolonError[];
 let logged: string[];
 let ledger: MarketLedger;
 let desk: ChallengeDesk;
+const contract = `0x${"34".repeat(20)}`;
+const deployment = {
+  chainId: 31337,
+  ...{ operatorRegistry: contract, jobEscrow: contract, disputes: contract },
+  ...{ gradientRounds: contract, reviewExchange: contract },
+  blockNumber: 1,
+};
+let places = 0;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-challenges-"));
-  evidence = await EvidenceStore.open(folder, new Secret(randomBytes(32)));
+  journal = new Journal(folder, deployment, operator);
+  evidence = await EvidenceStore.open(join(folder, "evidence"), new Secret(randomBytes(32)));
   const kernel = await createKernel(127);
   const values = kernel.allocate(total);
   kernel.fromBigints(
@@ -59,17 +76,22 @@ beforeEach(async () => {
   );
   share = encodeShare(kernel, values, { rows: total, cols: 1, fracBits: 0, point: 2 });
   await evidence.keep({ origin, parts, salt, share });
+  hold = async () => {};
+  balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
-  ledger.jobs.set(job, { job, state: "Disputed" } as LedgerJob);
+  ledger.jobs.set(job, { job, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
-    operator,
-    evidence,
+    ...{ operator, evidence, journal },
+    mostFeePerGas: 10n ** 12n,
     logger: createNodeLogger("trace", { write: (line: string) => void logged.push(line) }),
     market: {
-      respond: async (...[name, said, point, chunk, opening]: Parameters<Market["respond"]>) => {
+      provider: { getBalance: async () => balance, getFeeData: async () => ({ maxFeePerGas: 10n }) },
+      respond: async (...[name, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
         if (refusal !== undefined) throw refusal;
-        answers.push({ job: name, parts: said, point, chunk, opening });
+        urgency?.onSend({ nonce: places++, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n });
+        await hold();
+        answers.push({ job: name, parts: said, point, chunk, opening, last: urgency?.last });
         return { hash: id("answer") };
       },
     } as unknown as Market,
@@ -79,20 +101,16 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.useRealTimers();
   await desk.close();
+  journal.close();
   await rm(folder, { recursive: true, force: true });
 });
 
-function challenged(chunk: number, changes: { operator?: string } = {}): void {
+function challenged(chunk: number, changes: { operator?: string; dueSec?: number } = {}): void {
   const challenge = { job, operator, point: 2, chunk, dueSec, ...changes };
   ledger.challenges.set(`${job}/2/${chunk}`, challenge);
 }
 const state = (now: JobState): void => void Object.assign(ledger.jobs.get(job)!, { state: now });
-/** Lets what the desk has begun come to its end. */
-const settled = () => new Promise((resolve) => setTimeout(resolve, 60));
-async function review(nowSec = 1000): Promise<void> {
-  desk.review(ledger, nowSec);
-  await settled();
-}
+const review = (nowSec = 1000): Promise<void> => desk.review(ledger, nowSec);
 const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 
 describe("a challenge", () => {
@@ -100,17 +118,76 @@ describe("a challenge", () => {
     challenged(1);
     await review();
     const opening = openChunk(origin, salt, share, 1);
-    expect(answers).toEqual([{ job, parts, point: 2, chunk: 1, opening }]);
+    expect(answers).toMatchObject([{ job, parts, point: 2, chunk: 1, opening }]);
     expect(opening.elements.length).toBe(16);
     expect(logged.join("")).toContain("challenge answered");
+  });
+
+  test("is answered before those that are due later, one at a time", async () => {
+    challenged(1, { dueSec: 4000 });
+    challenged(0, { dueSec: 3000 });
+    let held = 0;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    hold = async () => {
+      held += 1;
+      await promise;
+    };
+    const reviewed = review();
+    await expect.poll(() => held).toBe(1);
+    await new Promise((done) => setTimeout(done, 60));
+    expect(held).toBe(1);
+    resolve();
+    await reviewed;
+    expect(answers.map(({ chunk }) => chunk)).toEqual([0, 1]);
+    expect(answers.map(({ last }) => last?.nonce)).toEqual([undefined, places - 2]);
+  });
+
+  test("that could not be mined lets no other one go before it", async () => {
+    challenged(1, { dueSec: 4000 });
+    challenged(0, { dueSec: 3000 });
+    refusals.push(new SymbolonError("CHAIN_UNREACHABLE", "not mined in time"));
+    await review();
+    expect([answers.length, refusals.length]).toEqual([0, 0]);
+    later(6000);
+    await review();
+    expect(answers.map(({ chunk }) => chunk)).toEqual([0, 1]);
+  });
+
+  test("of a job is answered from one tree over its chunks", async () => {
+    const read = vi.spyOn(evidence, "read");
+    challenged(0);
+    challenged(1);
+    await review();
+    expect(answers).toHaveLength(2);
+    expect(read).toHaveBeenCalledOnce();
+    // And the share does not stay in memory longer than it is asked for.
+    ledger.challenges.clear();
+    await review();
+    challenged(1);
+    await review();
+    expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  test("that cannot be paid for, or is about a lost result, is an obstacle until it is answered", async () => {
+    challenged(0);
+    refusals.push(new SymbolonError("FUNDS_MISSING", "no ETH"));
+    await review();
+    expect(desk.obstacles).toEqual(["the operator's account cannot pay for the answer to a challenge"]);
+    later(6000);
+    await review();
+    expect(desk.obstacles).toEqual([]);
+    await evidence.drop(job);
+    ledger.challenges.clear();
+    await review();
+    challenged(1);
+    await review();
+    expect(desk.obstacles).toEqual(["challenged for a result that is not on this node's disk"]);
   });
 
   test("is answered once, while it is being answered and while the ledger does not show the answer", async () => {
     challenged(0);
     challenged(1);
-    desk.review(ledger, 1000);
-    desk.review(ledger, 1000);
-    await settled();
+    await Promise.all([review(), review()]);
     await review();
     expect(answers.map(({ chunk }) => chunk).toSorted()).toEqual([0, 1]);
   });
@@ -197,35 +274,56 @@ describe("a challenge", () => {
   });
 });
 
+test("an account that could not pay for an answer is told before there is a challenge", async () => {
+  await review();
+  expect(desk.obstacles).toEqual([]);
+  balance -= 1n;
+  later(600_000);
+  await review();
+  expect(desk.obstacles).toEqual([expect.stringContaining("cannot pay")]);
+  expect(logged.filter((line) => line.includes("cannot pay"))).toHaveLength(1);
+  balance += 1n;
+  later(600_000);
+  await review();
+  expect(desk.obstacles).toEqual([]);
+});
+
 describe("the evidence", () => {
+  const week = 7 * 24 * 3600;
+
   test.each<JobState>(["Joined", "Attested", "Disputed"])("stays while a job is %s", async (now) => {
     state(now);
-    await review();
+    await review(week + 1);
     expect(await evidence.jobs()).toEqual([job]);
   });
 
-  test.each<JobState>(["Settled", "Failed", "Refunded"])("is dropped when a job is %s", async (now) => {
-    state(now);
-    await review();
-    expect(await evidence.jobs()).toEqual([]);
-  });
+  test.each<JobState>(["Settled", "Failed", "Refunded"])(
+    "is dropped a week after a job is %s, not before: a reorganisation can bring a dispute back",
+    async (now) => {
+      state(now);
+      await review(week);
+      expect(await evidence.jobs()).toEqual([job]);
+      await review(week + 1);
+      expect(await evidence.jobs()).toEqual([]);
+    },
+  );
 
   test("stays for a job that the ledger does not know: it may be read anew", async () => {
     ledger.jobs.clear();
-    await review();
+    await review(week + 1);
     expect(await evidence.jobs()).toEqual([job]);
   });
 
   test("of a refunded job stays while a challenge is open: who does not answer it loses its bond all the same", async () => {
     state("Refunded");
-    challenged(0);
+    challenged(0, { dueSec: week + 600 });
     refusals.push(new SymbolonError("CHAIN_UNREACHABLE", "no answer"));
-    await review();
+    await review(week + 1);
     later(6000);
-    await review();
+    await review(week + 1);
     expect(answers.map(({ chunk }) => chunk)).toEqual([0]);
     ledger.challenges.clear();
-    await review();
+    await review(week + 1);
     expect(await evidence.jobs()).toEqual([]);
   });
 });

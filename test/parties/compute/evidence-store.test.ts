@@ -1,11 +1,13 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { id } from "ethers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { randomBytes } from "../../../mpc/random.ts";
 import { EvidenceStore, type ResultEvidence } from "../../../parties/compute/evidence-store.ts";
+import { ForgottenWord } from "../../../parties/compute/journal.ts";
 import { Secret } from "../../../parties/secret.ts";
+import { watchSyncs } from "./watch-syncs.ts";
 
 const job = id("job 1");
 const other = id("job 2");
@@ -18,7 +20,10 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-evidence-"));
   store = await EvidenceStore.open(folder, key);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
 
 function evidenceOf(jobId: string, shareBytes = 5000): ResultEvidence {
   return {
@@ -66,10 +71,36 @@ describe("the evidence of a result", () => {
     const kept = evidenceOf(job);
     await store.keep(kept);
     const first = await readFile(join(folder, job));
+    await store.drop(job);
     await store.keep(kept);
     const second = await readFile(join(folder, job));
     expect(first.subarray(0, 12)).not.toEqual(second.subarray(0, 12));
     expect(first.subarray(12)).not.toEqual(second.subarray(12));
+  });
+
+  test("is not replaced by another result of the job, which a journal that was lost would allow", async () => {
+    const kept = evidenceOf(job);
+    await store.keep(kept);
+    const again = await EvidenceStore.open(folder, key);
+    await expect(again.keep(evidenceOf(job))).rejects.toThrow(ForgottenWord);
+    expect(await again.read(job)).toEqual(kept);
+    expect(await readdir(folder)).toEqual([job]);
+  });
+
+  test("is on the disk when it was kept, under its name: the file is flushed, then the folder that names it", async () => {
+    const syncs = await watchSyncs(folder);
+    await store.keep(evidenceOf(job));
+    expect(syncs).toEqual([
+      { ofFolder: false, names: [`${job}.incoming`] },
+      { ofFolder: true, names: [job] },
+    ]);
+  });
+
+  test("that cannot be read is not called lost", async () => {
+    await store.keep(evidenceOf(job));
+    await rm(join(folder, job));
+    await mkdir(join(folder, job));
+    await expect(store.read(job)).rejects.toMatchObject({ code: "EISDIR" });
   });
 
   test("does not open when a byte of it was altered, or it was cut or made longer", async () => {

@@ -1,18 +1,25 @@
 import { join } from "node:path";
 import { id, Wallet } from "ethers";
 import pino from "pino";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BridgeClient, JobEventView, JobSummary } from "../../../bridge/client.ts";
-import { signFailure } from "../../../contracts/eip712.ts";
+import { signAttestation, signFailure, signJoin } from "../../../contracts/eip712.ts";
 import { type ErrorCode, SymbolonError } from "../../../mpc/errors.ts";
 import { randomId } from "../../../mpc/random.ts";
 import { type NodeConfigInput, parseNodeConfig } from "../../../parties/compute/config.ts";
 import { JobDesk } from "../../../parties/compute/job-desk.ts";
 import { Journal } from "../../../parties/compute/journal.ts";
-import type { Signatory } from "../../../parties/compute/signatory.ts";
+import { type RunResult, runJob } from "../../../parties/compute/run.ts";
+import { Signatory } from "../../../parties/compute/signatory.ts";
 import type { JobVerifier, VerifiedJob } from "../../../parties/compute/verify.ts";
 import { readLedger } from "../../../parties/market-history.ts";
 import { MarketWorld } from "./market-world.ts";
+
+// What a run comes to is not the desk's.
+vi.mock(import("../../../parties/compute/run.ts"), async (original) => ({
+  ...(await original()),
+  runJob: vi.fn(),
+}));
 
 let world: MarketWorld;
 let offers: string[];
@@ -47,9 +54,16 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
   const journal = new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
   const said: [string, string][] = [];
   const checked: string[] = [];
+  const attested: string[] = [];
   const events: JobEventView[] = [];
+  const logger = pino({ level: "silent" });
+  const bridge = {
+    jobEvents: async () => events,
+    job: async () => ({ attestations: [] }),
+  } as unknown as BridgeClient;
+  const real = new Signatory({ keys: world.operators[0]!, market, journal, bridge, logger });
   const desk = new JobDesk({
-    ...{ config, operator, market, journal, logger: pino({ level: "silent" }) },
+    ...{ config, operator, market, journal, logger },
     nowSec: () => Math.floor(Date.now() / 1000),
     onNotice: () => {},
     signatory: {
@@ -61,18 +75,23 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
         journal.record(id, { kind: "failure", digest: reason, post: {} });
         said.push([id, reason]);
       },
+      attest: async (...args: Parameters<Signatory["attest"]>) => {
+        attested.push(args[1].job);
+        await real.attest(...args);
+      },
     } as unknown as Signatory,
     verifier: {
-      verify: (job, nowSec, signal) => {
-        checked.push(job.job);
-        return verify(job, nowSec, signal);
+      verify: (...args: Parameters<JobVerifier["verify"]>) => {
+        checked.push(args[0].job);
+        return verify(...args);
       },
-    } as JobVerifier,
-    run: { bridge: { jobEvents: async () => events } as unknown as BridgeClient } as never,
+      check: async () => ({}) as VerifiedJob,
+    } as unknown as JobVerifier,
+    run: { bridge, delivery: { deliver: () => {} } } as never,
   });
   open.push({ desk, journal });
   const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
-  return { desk, journal, said, checked, events, review };
+  return { market, desk, journal, said, checked, attested, events, review };
 }
 
 /** What a bridge shows of a job that party 2 gave up. */
@@ -153,6 +172,67 @@ describe("a job that a reorganised chain has anew", () => {
     expect(checked).not.toContain(job);
     expect(said.filter(([id]) => id === job)).toEqual([]);
   });
+});
+
+test("a job that is attested in blocks that the node does not know, with a disk from before, gets no other word of it", async () => {
+  const job = await fund();
+  const { market } = world.account(13);
+  const byAll = (sign: (wallet: Wallet) => Promise<string>) =>
+    Promise.all(world.operators.map(({ signer }) => sign(new Wallet(signer.privateKey.hex())))) as Promise<
+      [string, string, string]
+    >;
+  await market.join(job, await byAll((wallet) => signJoin(wallet, world.deployment, { job })));
+  const { desk, journal, said, attested } = await deskOf();
+  journal.record(job, { kind: "join", digest: job, post: {} });
+  const ledger = await readLedger(market);
+  const first = { job, resultRoot: id("result"), payoutRoot: id("payouts"), budgetSpent: 0n };
+  await market.attest(first, await byAll((wallet) => signAttestation(wallet, world.deployment, first)));
+  vi.mocked(runJob).mockResolvedValue({
+    attestation: { ...first, resultRoot: id("another result") },
+    own: { root: id("root"), ciphertextHash: id("sealed") },
+  } as RunResult);
+  const review = () => desk.review(ledger, Math.floor(Date.now() / 1000));
+  review();
+  await expect.poll(() => attested).toEqual([job]);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  review();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(journal.word(job, "attestation")).toBeUndefined();
+  // Not even that it failed.
+  expect(journal.word(job, "failure")).toBeUndefined();
+  expect(said.filter(([id]) => id === job)).toEqual([]);
+  expect(attested).toEqual([job]);
+});
+
+test("a job that rests on events which the endpoint left out is given up, checked or not", async () => {
+  const job = await fund();
+  const { market, desk, said, checked } = await deskOf();
+  const ledgerOf = async () => {
+    const ledger = await readLedger(market);
+    for (const name of ledger.jobs.keys()) if (name !== job) ledger.jobs.delete(name);
+    return ledger;
+  };
+  const ledger = await ledgerOf();
+  const review = () => desk.review(ledger, Math.floor(Date.now() / 1000));
+  review();
+  await expect.poll(() => checked).toContain(job);
+  ledger.doubt([offers[1]!]);
+  // The check is ended first.
+  await expect
+    .poll(
+      () => {
+        review();
+        return said;
+      },
+      { interval: 500 },
+    )
+    .toContainEqual([job, "CHAIN_UNREACHABLE"]);
+  const next = await deskOf();
+  const again = await ledgerOf();
+  again.doubt([job]);
+  next.desk.review(again, Math.floor(Date.now() / 1000));
+  await expect.poll(() => next.said).toEqual([[job, "CHAIN_UNREACHABLE"]]);
+  expect(next.checked).not.toContain(job);
 });
 
 describe("a check", () => {

@@ -84,6 +84,22 @@ describe("the journal", () => {
     expect(journal.undelivered()[0]).toMatchObject({ digest: "a", post: { digest: "a" }, delivered: false });
   });
 
+  test("knows after a restart which answers were sent, and where the last one stands", () => {
+    expect(journal.lastPlace()).toBeUndefined();
+    const place = (nonce: number, maxFeePerGas: bigint) => ({
+      nonce,
+      maxFeePerGas,
+      maxPriorityFeePerGas: 1n,
+    });
+    journal.answer("first", place(7, 10n));
+    journal.answer("second", place(8, 10n));
+    // In the place of the second, and beyond what a number holds.
+    journal.answer("first", place(8, 2n ** 70n));
+    restart();
+    expect(journal.lastPlace()).toEqual(place(8, 2n ** 70n));
+    expect(["first", "second", "third"].map((name) => journal.answered(name))).toEqual([true, true, false]);
+  });
+
   test("begins an attempt once", () => {
     expect([journal.begin(one, 1), journal.begin(one, 1), journal.begin(one, 2)]).toEqual([
       true,

@@ -34,7 +34,7 @@ describe("a node", () => {
     expect(logged.join("")).toContain("operator registered");
   });
 
-  test("says what is in the way: no registration, no chain, no bridge", async () => {
+  test("says what is in the way: no registration, no money, no chain, no bridge", async () => {
     const keysFile = `${world.folder}/stranger.json`;
     await saveKeys(createKeys("operator"), keysFile);
     const stranger = await startNode(
@@ -45,7 +45,8 @@ describe("a node", () => {
       const [status, body] = await ask(stranger.healthPort, "/readyz");
       return [status, body.obstacles];
     };
-    await expect.poll(obstacles).toEqual([503, ["operator not registered yet"]]);
+    const poor = "the operator's account cannot pay for the answer to a challenge";
+    await expect.poll(obstacles).toEqual([503, ["operator not registered yet", poor]]);
     await stranger.close();
     const alone = await startNode(
       {

@@ -1,18 +1,22 @@
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { BridgeClient } from "../../../bridge/client.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { SealedStore } from "../../../parties/compute/sealed-store.ts";
 import { ciphertextHash } from "../../../parties/data-set.ts";
+import { watchSyncs } from "./watch-syncs.ts";
 
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-test-"));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const bytes = randomBytes(700_000);
 const hash = ciphertextHash(bytes);
@@ -45,6 +49,16 @@ describe("a node's sealed blobs", () => {
     expect(downloads()).toBe(1);
     expect((await readAll(store.read(hash))).equals(bytes)).toBe(true);
     expect(await readdir(folder)).toEqual([hash]);
+  });
+
+  it("are on the disk when they were kept, under their name: the file is flushed, then the folder that names it", async () => {
+    const { store } = await storeOver([]);
+    const syncs = await watchSyncs(folder);
+    await store.keep(bytes);
+    expect(syncs).toEqual([
+      { ofFolder: false, names: [expect.stringContaining("incoming")] },
+      { ofFolder: true, names: [hash] },
+    ]);
   });
 
   it("are downloaded again when the disk altered them", async () => {
