@@ -2,13 +2,15 @@
 pragma solidity 0.8.37;
 
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {MarketHashes} from "./libraries/MarketHashes.sol";
 
 /// @title Registry of the operators of compute parties
 /// @dev A bond leaves to the operator that posted it, or by {slash} on the word of the contract of disputes, which
 /// judges proofs alone. Nobody else has power over it.
-contract OperatorRegistry is IOperatorRegistry {
+contract OperatorRegistry is IOperatorRegistry, EIP712 {
     /**
      * Everything that a job's creation reads of an operator is the first slot:
      *
@@ -36,6 +38,8 @@ contract OperatorRegistry is IOperatorRegistry {
         uint88 fee;
     }
 
+    bytes32 private constant POSSESSION_TYPE =
+        keccak256("ProofOfPossession(address operator,address signer)");
     uint256 private constant MAX_ENDPOINT_BYTES = 255;
     uint256 private constant ALL_MEMBERS = 7;
     /// @dev A bond's part that does not go to who proved the offence goes to where nobody can fetch it.
@@ -62,28 +66,38 @@ contract OperatorRegistry is IOperatorRegistry {
     /// job (30 days, the grace after it, the challenge window, and the time for an answer to a challenge) keeps a bond
     /// within reach as long as the jobs it stands for.
     /// @param slasher_ Deployed after this, so its address is computed before.
-    constructor(uint96 minBondWei_, uint32 unbondingSec_, address slasher_) {
+    constructor(uint96 minBondWei_, uint32 unbondingSec_, address slasher_) EIP712("Symbolon", "1") {
         minBondWei = minBondWei_;
         unbondingSec = unbondingSec_;
         slasher = slasher_;
     }
 
     /// @inheritdoc IOperatorRegistry
-    function register(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external payable {
+    function register(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint88 feeWei,
+        bytes32[2] calldata possession
+    ) external payable {
         Record storage record = _records[msg.sender];
         if (record.status != OperatorStatus.None) revert AlreadyRegistered(msg.sender);
         if (msg.value < minBondWei || msg.value > type(uint96).max) revert BondTooSmall(msg.value, minBondWei);
         record.status = OperatorStatus.Active;
         record.bondWei = uint96(msg.value);
-        _write(record, keys, endpoint, feeWei);
+        _write(record, keys, endpoint, feeWei, possession);
         emit OperatorRegistered(
             msg.sender, keys.signer, keys.sealKey, keys.channelKey, keys.jiffKey, endpoint, feeWei, msg.value
         );
     }
 
     /// @inheritdoc IOperatorRegistry
-    function update(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external {
-        _write(_registered(msg.sender), keys, endpoint, feeWei);
+    function update(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint88 feeWei,
+        bytes32[2] calldata possession
+    ) external {
+        _write(_registered(msg.sender), keys, endpoint, feeWei, possession);
         emit OperatorUpdated(
             msg.sender, keys.signer, keys.sealKey, keys.channelKey, keys.jiffKey, endpoint, feeWei
         );
@@ -243,23 +257,37 @@ contract OperatorRegistry is IOperatorRegistry {
         return _sets[operatorSet][0] != address(0);
     }
 
-    function _write(Record storage record, OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei)
-        private
-    {
+    function _write(
+        Record storage record,
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint88 feeWei,
+        bytes32[2] calldata possession
+    ) private {
         if (
             keys.signer == address(0) || keys.sealKey == 0 || keys.channelKey == 0 || keys.jiffKey == 0
         ) revert KeyMissing();
         uint256 length = bytes(endpoint).length;
         if (length == 0 || length > MAX_ENDPOINT_BYTES) revert EndpointInvalid(length);
-        address taken = operatorOf[keys.signer];
-        if (taken == address(0)) operatorOf[keys.signer] = msg.sender;
-        else if (taken != msg.sender) revert SignerTaken(keys.signer, taken);
+        if (keys.signer != record.signer) _takeSigner(keys.signer, possession);
         record.signer = keys.signer;
         record.feeWei = feeWei;
         record.sealKey = keys.sealKey;
         record.channelKey = keys.channelKey;
         record.jiffKey = keys.jiffKey;
         record.endpoint = endpoint;
+    }
+
+    /// @dev Gives a signing account to the caller, for ever. What is signed names both accounts: nobody else can use a
+    /// proof that it sees on its way, and none can be made up together with the account that it would recover to.
+    function _takeSigner(address signer, bytes32[2] calldata possession) private {
+        address taken = operatorOf[signer];
+        if (taken != address(0) && taken != msg.sender) revert SignerTaken(signer, taken);
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(POSSESSION_TYPE, msg.sender, signer)));
+        // A malformed signature recovers to the zero address, which is nobody's signer.
+        (address recovered,,) = ECDSA.tryRecover(digest, possession[0], possession[1]);
+        if (recovered != signer) revert PossessionUnproven(msg.sender, signer);
+        operatorOf[signer] = msg.sender;
     }
 
     function _registered(address operator) private view returns (Record storage record) {

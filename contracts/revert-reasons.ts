@@ -64,6 +64,11 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message: `signing key ${signer} belongs to operator ${operator}`,
     hint: "make a new signing key; each operator has its own",
   }),
+  PossessionUnproven: ([operator, signer]) => ({
+    code: "NOT_AUTHORISED",
+    message: `signing key ${signer} has not signed that it signs for operator ${operator} in this market`,
+    hint: "prove it with that key: symbolon operator prove-signer",
+  }),
   KeyMissing: () => ({
     code: "KEY_INVALID",
     message: "one of the four public keys is zero",

@@ -87,6 +87,8 @@ interface IOperatorRegistry {
     error NotSlasher(address caller);
     /// @notice A signing key belongs to one operator for ever, so that one key never signs for two.
     error SignerTaken(address signer, address operator);
+    /// @notice The signing account has not signed that it signs for this operator.
+    error PossessionUnproven(address operator, address signer);
     error KeyMissing();
     error EndpointInvalid(uint256 length);
     error MembersNotDistinct(address member);
@@ -99,10 +101,23 @@ interface IOperatorRegistry {
     /// @param keys None of them zero; the signer never used by another operator.
     /// @param endpoint host:port, 1 to 255 bytes.
     /// @param feeWei What the operator is paid for a job.
-    function register(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external payable;
+    /// @param possession Compact (EIP-2098) signature by the signer over EIP-712
+    /// ProofOfPossession(address operator,address signer) in this contract's domain, ("Symbolon", "1").
+    function register(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint88 feeWei,
+        bytes32[2] calldata possession
+    ) external payable;
 
     /// @notice Replaces keys, endpoint and fee of the caller. Jobs that are funded keep the old signer and fee.
-    function update(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external;
+    /// @param possession As in {register}, where the signer changes, also to an earlier one of the caller; else not read.
+    function update(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint88 feeWei,
+        bytes32[2] calldata possession
+    ) external;
 
     /// @notice Adds an algorithm (the hash of its code and manifest) to those that the caller runs with the others of
     /// a set.

@@ -58,7 +58,7 @@ contract DisputePaymentsTest is DisputesTest {
         members[2] = address(new Refuser());
         keys[2] = 0x2003;
         vm.deal(members[2], BOND);
-        _register(members[2], vm.addr(keys[2]));
+        _register(members[2], keys[2]);
         operators.createSet(members);
         for (uint256 i; i < 3; ++i) {
             vm.prank(members[i]);

@@ -9,7 +9,7 @@ import {MarketTest} from "./MarketTest.sol";
 /// @notice Bonds, keys, approvals, tokens and sets.
 contract OperatorRegistryTest is MarketTest {
     address private constant NEWCOMER = address(0xa4);
-    address private constant SIGNER = address(0x516);
+    uint256 private constant KEY = 0x516;
     address private constant TOKEN = address(0x70c3);
 
     function setUp() public override {
@@ -18,92 +18,179 @@ contract OperatorRegistryTest is MarketTest {
     }
 
     function test_anOperatorIsWhatItRegistered() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         IOperatorRegistry.Operator memory found = operators.operators(NEWCOMER);
         _true(found.status == IOperatorRegistry.OperatorStatus.Active, "active");
-        _eq(uint160(found.keys.signer), uint160(SIGNER), "signer");
+        _eq(uint160(found.keys.signer), uint160(vm.addr(KEY)), "signer");
         _eq(uint256(found.keys.sealKey), uint256(keccak256("seal")), "seal key");
         _eq(uint256(found.keys.channelKey), uint256(keccak256("channel")), "channel key");
         _eq(uint256(found.keys.jiffKey), uint256(keccak256("jiff")), "JIFF key");
         _eq(found.feeWei, FEE, "fee");
         _eq(found.bondWei, BOND, "bond");
         _true(keccak256(bytes(found.endpoint)) == keccak256("127.0.0.1:9000"), "endpoint");
-        _eq(uint160(operators.operatorOf(SIGNER)), uint160(NEWCOMER), "whose signer");
+        _eq(uint160(operators.operatorOf(vm.addr(KEY))), uint160(NEWCOMER), "whose signer");
     }
 
     function test_aBondBelowTheMinimumIsRefused() public {
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, BOND - 1, BOND));
         vm.prank(NEWCOMER);
-        operators.register{value: BOND - 1}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: BOND - 1}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     function test_aBondThatDoesNotFitIsRefused() public {
         uint256 tooMuch = uint256(type(uint96).max) + 1;
         vm.deal(NEWCOMER, tooMuch);
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, tooMuch, BOND));
         vm.prank(NEWCOMER);
-        operators.register{value: tooMuch}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: tooMuch}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
         vm.prank(NEWCOMER);
-        operators.register{value: type(uint96).max}(_keys(SIGNER), "a:1", type(uint88).max);
+        operators.register{value: type(uint96).max}(_keys(vm.addr(KEY)), "a:1", type(uint88).max, possession);
         _eq(operators.operators(NEWCOMER).bondWei, type(uint96).max, "the largest bond");
         _eq(operators.operators(NEWCOMER).feeWei, type(uint88).max, "the largest fee");
     }
 
     function test_registeringTwiceIsRefused() public {
+        bytes32[2] memory possession = _possession(members[0], KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
         vm.prank(members[0]);
-        operators.register{value: BOND}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     function test_everyKeyIsNeeded() public {
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         for (uint256 i; i < 4; ++i) {
-            IOperatorRegistry.OperatorKeys memory keys = _keys(SIGNER);
+            IOperatorRegistry.OperatorKeys memory keys = _keys(vm.addr(KEY));
             if (i == 0) keys.signer = address(0);
             if (i == 1) keys.sealKey = 0;
             if (i == 2) keys.channelKey = 0;
             if (i == 3) keys.jiffKey = 0;
             vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.KeyMissing.selector));
             vm.prank(NEWCOMER);
-            operators.register{value: BOND}(keys, "a:1", FEE);
+            operators.register{value: BOND}(keys, "a:1", FEE, possession);
         }
     }
 
     function test_anEndpointHasOneTo255Bytes() public {
         uint256[2] memory refused = [uint256(0), 256];
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         for (uint256 i; i < refused.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.EndpointInvalid.selector, refused[i]));
             vm.prank(NEWCOMER);
-            operators.register{value: BOND}(_keys(SIGNER), string(new bytes(refused[i])), FEE);
+            operators.register{value: BOND}(_keys(vm.addr(KEY)), string(new bytes(refused[i])), FEE, possession);
         }
         vm.prank(NEWCOMER);
-        operators.register{value: BOND}(_keys(SIGNER), string(new bytes(255)), FEE);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), string(new bytes(255)), FEE, possession);
     }
 
     function test_aSignerBelongsToOneOperatorForEver() public {
-        address first = vm.addr(keys[0]);
-        bytes memory taken = abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, first, members[0]);
+        IOperatorRegistry.OperatorKeys memory first = _keys(vm.addr(keys[0]));
+        bytes memory taken =
+            abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, first.signer, members[0]);
+        bytes32[2] memory possession = _possession(NEWCOMER, keys[0]);
         vm.expectRevert(taken);
         vm.prank(NEWCOMER);
-        operators.register{value: BOND}(_keys(first), "a:1", FEE);
+        operators.register{value: BOND}(first, "a:1", FEE, possession);
         // Nor by an update, nor after its operator changed to another key.
+        possession = _possession(members[1], keys[0]);
         vm.expectRevert(taken);
         vm.prank(members[1]);
-        operators.update(_keys(first), "a:1", FEE);
-        vm.prank(members[0]);
-        operators.update(_keys(SIGNER), "a:1", FEE);
+        operators.update(first, "a:1", FEE, possession);
+        _rotate(members[0], KEY);
         vm.expectRevert(taken);
         vm.prank(members[1]);
-        operators.update(_keys(first), "a:1", FEE);
-        // Its own operator may go back to it.
+        operators.update(first, "a:1", FEE, possession);
+        // Its own operator may go back to it, by the key's word.
+        _unproven(members[0], first.signer, _possession(members[0], KEY));
+        _rotate(members[0], keys[0]);
+    }
+
+    // ---- the proof of the signing key --------------------------------------------------------------
+
+    /// A stranger's word, and the key's own about another operator, chain, contract or message.
+    function test_whoDoesNotHoldAKeyCannotRegisterIt() public {
+        bytes32 domain = _domainOf(block.chainid, address(operators));
+        address signer = vm.addr(KEY);
+        bytes32 good = _possessionDigest(domain, NEWCOMER, signer);
+        bytes32[6] memory digests = [
+            _possessionDigest(domain, STRANGER, signer),
+            _possessionDigest(domain, NEWCOMER, NEWCOMER),
+            _possessionDigest(_domainOf(block.chainid + 1, address(operators)), NEWCOMER, signer),
+            _possessionDigest(_domainOf(block.chainid, address(escrow)), NEWCOMER, signer),
+            _joinDigest(good),
+            keccak256(abi.encode(good))
+        ];
+        for (uint256 i; i < digests.length; ++i) _unregistered(signer, _sign(KEY, digests[i]));
+        _unregistered(signer, _sign(0xdead, good));
+        _unregistered(signer, [bytes32(0), bytes32(0)]);
+        _unregistered(signer, [bytes32(type(uint256).max), bytes32(type(uint256).max)]);
+        _eq(uint160(operators.operatorOf(signer)), 0, "nobody's");
+        _register(NEWCOMER, KEY);
+    }
+
+    /// The other half of a malleable signature does not fit into two words with its parity: what is left of it is refused.
+    function test_theProofIsRefusedInItsMalleableForm() public {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(
+            KEY, _possessionDigest(_domainOf(block.chainid, address(operators)), NEWCOMER, vm.addr(KEY))
+        );
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        bytes32 high = bytes32(order - uint256(s));
+        _unregistered(vm.addr(KEY), [r, high]);
+        _unregistered(vm.addr(KEY), [r, high ^ bytes32(uint256(1) << 255)]);
+        _unregistered(vm.addr(KEY), [r, bytes32(uint256(s) | (uint256(28 - v) << 255))]);
+    }
+
+    /// What stands in the pool of transactions is of use to its sender alone.
+    function test_whoSeesAProofFirstGainsNothing() public {
+        bytes32[2] memory seen = _possession(NEWCOMER, KEY);
+        vm.deal(STRANGER, BOND);
+        bytes memory unproven =
+            abi.encodeWithSelector(IOperatorRegistry.PossessionUnproven.selector, STRANGER, vm.addr(KEY));
+        vm.expectRevert(unproven);
+        vm.prank(STRANGER);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, seen);
+        _unproven(members[0], vm.addr(KEY), seen);
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, seen);
+    }
+
+    /// A bond that could take signing accounts by updates could keep all others from registering.
+    function test_anUpdateTakesNoAccountWithoutItsKey() public {
+        _unproven(members[0], vm.addr(KEY), _possession(members[0], keys[0]));
+        _unproven(members[0], vm.addr(KEY), [bytes32(0), bytes32(0)]);
+        _register(NEWCOMER, KEY);
+        // With the same signer there is nothing to prove.
         vm.prank(members[0]);
-        operators.update(_keys(first), "a:1", FEE);
+        operators.update(_keys(vm.addr(keys[0])), "a:1", FEE + 1, [bytes32(0), bytes32(0)]);
+        _eq(operators.operators(members[0]).feeWei, FEE + 1, "updated");
+    }
+
+    /// Who comes back proves its key again, and the account stays its own meanwhile.
+    function test_whoLeftProvesItsKeyAgain() public {
+        vm.prank(members[0]);
+        operators.requestUnbond();
+        vm.warp(START + UNBONDING);
+        vm.prank(members[0]);
+        operators.withdrawBond();
+        address signer = vm.addr(keys[0]);
+        bytes32[2] memory possession = _possession(NEWCOMER, keys[0]);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, signer, members[0]));
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(signer), "a:1", FEE, possession);
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.PossessionUnproven.selector, members[0], signer)
+        );
+        vm.prank(members[0]);
+        operators.register{value: BOND}(_keys(signer), "a:1", FEE, possession);
+        _register(members[0], keys[0]);
     }
 
     function test_whatOnlyTheRegisteredMayDo() public {
         bytes memory unknown = abi.encodeWithSelector(IOperatorRegistry.NotRegistered.selector, STRANGER);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        operators.update(_keys(SIGNER), "a:1", FEE);
+        operators.update(_keys(vm.addr(KEY)), "a:1", FEE, _possession(STRANGER, KEY));
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
         operators.approve(_set(), ALGORITHM);
@@ -156,8 +243,7 @@ contract OperatorRegistryTest is MarketTest {
     function test_anOperatorThatCallsBackGetsItsBondOnceAndIsGoneByThen() public {
         Reenterer thief = new Reenterer();
         vm.deal(address(thief), BOND);
-        bytes memory registering = abi.encodeCall(operators.register, (_keys(SIGNER), "a:1", FEE));
-        thief.execute(address(operators), BOND, registering);
+        thief.execute(address(operators), BOND, _registration(address(thief), KEY));
         thief.execute(address(operators), 0, abi.encodeCall(operators.requestUnbond, ()));
         thief.prepare(address(operators), abi.encodeCall(operators.withdrawBond, ()));
         thief.prepare(address(operators), abi.encodeCall(operators.operators, (address(thief))));
@@ -173,7 +259,7 @@ contract OperatorRegistryTest is MarketTest {
     function test_anOperatorThatRefusesItsBondKeepsItsPlace() public {
         address refuser = address(new Refuser());
         vm.deal(refuser, BOND);
-        _register(refuser, SIGNER);
+        _register(refuser, KEY);
         vm.prank(refuser);
         operators.requestUnbond();
         vm.warp(START + UNBONDING);
@@ -186,15 +272,16 @@ contract OperatorRegistryTest is MarketTest {
     function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
         vm.prank(members[0]);
         operators.requestUnbond();
+        bytes32[2] memory possession = _possession(members[0], keys[0]);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
         vm.prank(members[0]);
-        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE, possession);
         vm.warp(START + UNBONDING);
         vm.prank(members[0]);
         operators.withdrawBond();
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[0]));
         operators.quoteSet(members, ALGORITHM, address(0));
-        _register(members[0], vm.addr(keys[0]));
+        _register(members[0], keys[0]);
         _true(operators.isApproved(members[0], _set(), ALGORITHM), "still approved");
         (bytes32 set, address[3] memory signers, uint256 fees) =
             operators.quoteSet(members, ALGORITHM, address(0));
@@ -236,7 +323,7 @@ contract OperatorRegistryTest is MarketTest {
     }
 
     function test_whoIsNoMemberOfASetApprovesNothingInIt() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         bytes32[2] memory sets = [_set(), keccak256("no such set")];
         for (uint256 i; i < 2; ++i) {
             bytes memory noMember =
@@ -335,7 +422,7 @@ contract OperatorRegistryTest is MarketTest {
     // ---- sets --------------------------------------------------------------------------------------
 
     function test_aSetHasThreeDifferentActiveOperatorsInAnOrder() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         address[3] memory others = [members[1], members[0], NEWCOMER];
         bytes32 setId = operators.createSet(others);
         _eq(uint256(setId), uint256(keccak256(abi.encode(others[0], others[1], others[2]))), "id");
@@ -379,5 +466,23 @@ contract OperatorRegistryTest is MarketTest {
         _true(!operators.setExists("nothing"), "unknown");
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.SetUnknown.selector, bytes32("nothing")));
         operators.setMembers("nothing");
+    }
+
+    // ---- steps of this file ------------------------------------------------------------------------
+
+    function _unregistered(address signer, bytes32[2] memory possession) private {
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.PossessionUnproven.selector, NEWCOMER, signer)
+        );
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(signer), "a:1", FEE, possession);
+    }
+
+    function _unproven(address operator, address signer, bytes32[2] memory possession) private {
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.PossessionUnproven.selector, operator, signer)
+        );
+        vm.prank(operator);
+        operators.update(_keys(signer), "a:1", FEE, possession);
     }
 }

@@ -1,19 +1,24 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import type { Deployment } from "../../../contracts/deployment.ts";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { parseEndpoint } from "../../compute/endpoint.ts";
+import type { OperatorKeys } from "../../keys.ts";
 import { collect, command, group, parseId, parseWei } from "../command.ts";
-import { keysOf } from "../key-options.ts";
+import { type KeyOptions, keysOf } from "../key-options.ts";
 import {
   type AccountOptions,
   addKeyOptions,
   addMarketOptions,
+  deploymentOption,
   jobsNamed,
+  readDeploymentFile,
   withConnection,
 } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
+import { writeOutFile } from "../out-file.ts";
 import { type Output, showEther } from "../output.ts";
 
 export function operatorCommands(output: Output): Command {
@@ -24,6 +29,7 @@ export function operatorCommands(output: Output): Command {
     [
       register(output),
       update(output),
+      proveSigner(output),
       createSet(output),
       approve(output),
       revoke(output),
@@ -47,6 +53,7 @@ interface RegisterOptions extends AccountOptions {
   endpoint: string;
   fee: bigint;
   bond?: bigint;
+  signerProof?: string;
 }
 
 function register(output: Output): Command {
@@ -58,11 +65,12 @@ function register(output: Output): Command {
     .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
+    .addOption(signerProofOption())
     .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as }) => {
+      withConnection(options, output, async ({ as, deployment }) => {
         const keys = await keysOf("operator", options);
         const { hash } = await as(keys.owner).registerOperator({
-          ...registration(keys, options),
+          ...(await registration(keys, deployment, options)),
           ...(options.bond !== undefined && { bondWei: options.bond }),
         });
         const operator = keys.owner.address;
@@ -79,10 +87,11 @@ function update(output: Output): Command {
   )
     .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
+    .addOption(signerProofOption())
     .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as }) => {
+      withConnection(options, output, async ({ as, deployment }) => {
         const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).updateOperator(registration(keys, options));
+        const { hash } = await as(keys.owner).updateOperator(await registration(keys, deployment, options));
         output.result({ operator: keys.owner.address, txHash: hash }, () => `updated  tx ${hash}`);
       }),
     );
@@ -102,15 +111,49 @@ function endpointOption(): Option {
     .makeOptionMandatory();
 }
 
-function registration(keys: Awaited<ReturnType<typeof keysOf<"operator">>>, options: RegisterOptions) {
-  return {
-    signer: keys.signer.address,
-    sealKey: keys.sealKey.publicKey,
-    channelKey: keys.channelKey.publicKey,
-    jiffKey: keys.jiffKey.publicKey,
-    endpoint: options.endpoint,
-    feeWei: options.fee,
-  };
+function signerProofOption(): Option {
+  return new Option(
+    "--signer-proof <file>",
+    "register the signing key of this proof, which is on another machine, and not the one of the key file",
+  );
+}
+
+async function registration(keys: OperatorKeys, deployment: Deployment, options: RegisterOptions) {
+  const { proveSigner, readSignerProof, registrationOf } = await import("../../registration.ts");
+  const operator = keys.owner.address;
+  const proof =
+    options.signerProof === undefined
+      ? await proveSigner(keys.signer, deployment, operator)
+      : await readSignerProof(options.signerProof, deployment, operator);
+  return registrationOf(keys, proof, { endpoint: options.endpoint, feeWei: options.fee });
+}
+
+/** Without a connection: the signing key may be on a machine that has none. */
+function proveSigner(output: Output): Command {
+  return addKeyOptions(
+    command(
+      "prove-signer",
+      "prove, offline, that the signing key of this key file signs for an operator who registers from another machine",
+      "symbolon operator prove-signer 0xOWNER --keys node.keys.json --deployment deployment.json --out proof.json",
+    ),
+    "operator",
+  )
+    .addArgument(new Argument("<operator>", "the operator's account").argParser(parseAccount))
+    .addOption(
+      deploymentOption("where the contracts are, as `symbolon deploy` wrote it").makeOptionMandatory(),
+    )
+    .option("--out <file>", "write the proof to this file, for --signer-proof")
+    .action(async (operator: string, options: KeyOptions & { deployment: string; out?: string }) => {
+      const { proveSigner } = await import("../../registration.ts");
+      const { signer } = await keysOf("operator", options);
+      const proof = await proveSigner(signer, await readDeploymentFile(options.deployment), operator);
+      await writeOutFile(options.out, proof);
+      output.result(proof, () =>
+        options.out === undefined
+          ? JSON.stringify(proof, null, 2)
+          : `the proof that ${proof.signer} signs for operator ${operator} is in ${options.out}`,
+      );
+    });
 }
 
 function createSet(output: Output): Command {

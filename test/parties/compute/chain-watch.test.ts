@@ -6,6 +6,7 @@ import { buildContracts } from "../../../contracts/build.ts";
 import { deployMarket } from "../../../contracts/deploy.ts";
 import type { Deployment } from "../../../contracts/deployment.ts";
 import { type DevChain, startDevChain } from "../../../contracts/dev-chain.ts";
+import { signPossession } from "../../../contracts/eip712.ts";
 import { Market } from "../../../contracts/market.ts";
 import { MarketReader } from "../../../contracts/market-reader.ts";
 import { openProvider } from "../../../contracts/provider.ts";
@@ -44,9 +45,10 @@ const key = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
 
 async function register(index: number): Promise<string> {
   const { privateKey, address } = chain.accounts[index]!;
-  const market = new Market(deployment, new Wallet(privateKey, provider));
-  await market.registerOperator({
+  const wallet = new Wallet(privateKey, provider);
+  await new Market(deployment, wallet).registerOperator({
     signer: address,
+    possession: await signPossession(wallet, deployment, { operator: address, signer: address }),
     ...{ sealKey: key(1), channelKey: key(2), jiffKey: key(3), endpoint: "127.0.0.1:1", feeWei: 1n },
   });
   return address;
