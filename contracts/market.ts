@@ -195,7 +195,7 @@ export class Market extends MarketReader {
     return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
-  /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along. */
+  /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along, for good. */
   async replaceOffer(id: string, input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
     const old = await this.#ownOffer(id);
     const args = [await this.#offerArgument(input), old.operatorSet, id];

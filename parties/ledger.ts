@@ -28,6 +28,8 @@ export interface LedgerOperator extends OperatorDetails {
 
 export interface LedgerOffer extends PublishedOffer {
   active: boolean;
+  /** The offer that took its place for good, the last where there are several. */
+  replacedBy: string | null;
 }
 
 export interface LedgerJob extends FundedJob {
@@ -109,7 +111,7 @@ export class MarketLedger {
         this.sets.set(event.operatorSet, event.members);
         return undefined;
       case "OfferPublished":
-        this.offers.set(event.offer, { ...withoutPosition(event), active: true });
+        this.offers.set(event.offer, { ...withoutPosition(event), active: true, replacedBy: null });
         return undefined;
       case "OfferRelisted":
         Object.assign(this.#offerOf(event.offer), { terms: event.terms, active: true });
@@ -118,6 +120,8 @@ export class MarketLedger {
         this.#vouched.set(event.job, (this.#vouched.get(event.job) ?? new Set()).add(event.offer));
         return undefined;
       case "OfferReplaced":
+        Object.assign(this.#offerOf(event.offer), { active: false, replacedBy: event.replacement });
+        return undefined;
       case "OfferWithdrawn":
         this.#offerOf(event.offer).active = false;
         return undefined;

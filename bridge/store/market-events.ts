@@ -33,7 +33,6 @@ type OfferFact =
   | { type: "OfferRelisted"; offer: string; terms: TermsView }
   | { type: "OfferReplaced"; offer: string; replacement: string }
   | { type: "OfferVouched"; offer: string; job: string }
-  | { type: "BudgetReturned"; offer: string; microRho: string }
   | { type: "OfferWithdrawn"; offer: string };
 
 export type MarketFact = { chain: ChainPosition } & (

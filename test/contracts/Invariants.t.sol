@@ -58,7 +58,7 @@ contract InvariantsTest {
         _happened(JobState.Disputed, JobState.Settled);
         _happened(JobState.Disputed, JobState.Refunded);
         _happened(JobState.Failed, JobState.Refunded);
-        bytes32[13] memory others = [
+        bytes32[14] memory others = [
             bytes32("funded in a token"),
             "refused for a budget",
             "attested in grace",
@@ -71,7 +71,8 @@ contract InvariantsTest {
             "exposed",
             "exposed after another",
             "contested",
-            "slashed"
+            "slashed",
+            "refused for a replacement"
         ];
         for (uint256 i; i < others.length; ++i) {
             if (_handler.happened(others[i]) == 0) revert NeverCameAbout(others[i]);

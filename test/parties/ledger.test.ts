@@ -270,4 +270,5 @@ test("a replaced offer is not for sale, and what replaces it is", () => {
     at({ type: "OfferReplaced", offer: offer(1), replacement: offer(3), budgetLeftMicroRho: exactMicroRho }),
   );
   expect([1, 2, 3].map((n) => ledger.offers.get(offer(n))?.active)).toEqual([false, true, true]);
+  expect([1, 2, 3].map((n) => ledger.offers.get(offer(n))?.replacedBy)).toEqual([offer(3), null, null]);
 });

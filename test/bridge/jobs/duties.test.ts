@@ -74,7 +74,7 @@ const attested: JobEvent = {
 };
 const failed: JobEvent = { type: "Failed", chain, reasons: [] };
 const refunded: JobEvent = { type: "Refunded", chain };
-const returned: JobEvent = { type: "BudgetReturned", chain: { blockNumber: 9 } };
+const returned: JobEvent = { type: "BudgetReturned", chain, offer: hashOf("offer"), microRho: "1000" };
 const chunk = { operator: operator(2), point: 2 as const, chunk: 3 };
 const challenged: JobEvent = { type: "ChunkChallenged", chain, ...chunk, dueSec: 5500 };
 const disputed: JobEvent = { type: "Disputed", chain };

@@ -245,13 +245,12 @@ test("a budget that came back is back until a reorganisation takes the block awa
   const returned: NewFact = {
     key: "returned",
     jobId: jobOf(1),
-    event: { type: "BudgetReturned", chain: { blockNumber: 5 } },
+    event: { type: "BudgetReturned", chain: at(5), offer: offerOf(1), microRho: "1000" },
   };
   const waiting = () => database.waitingJobs(5000, times).map(({ job }) => job.id);
   database.append([fund("1", 2, withNoise), refunded], cursor(3));
   expect(waiting()).toEqual([jobOf(1)]);
-  database.append([], cursor(5));
-  database.append([returned]);
+  database.append([returned], cursor(5));
   expect([database.job(jobOf(1))?.job.budgetReturned, waiting()]).toEqual([true, []]);
   database.rewind(3);
   expect([database.job(jobOf(1))?.job.budgetReturned, waiting()]).toEqual([false, [jobOf(1)]]);
