@@ -30,6 +30,11 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message: `operator ${operator} is not registered`,
     hint: "register first",
   }),
+  RegistrationsUsedUp: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} has registered and left 255 times`,
+    hint: "register another account",
+  }),
   OperatorInactive: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is not registered, paused, leaving or slashed, and takes no new jobs`,

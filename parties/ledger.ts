@@ -91,7 +91,6 @@ export class MarketLedger {
       case "OperatorPaused":
       case "OperatorSlashed":
       case "BondWithdrawn":
-        // Its approvals and its signers stay in the registry.
         this.#operatorOf(event.operator).active = false;
         return undefined;
       case "AlgorithmApproved":
@@ -148,10 +147,11 @@ export class MarketLedger {
 
   #keepOperator(event: EventOf<"OperatorRegistered"> | EventOf<"OperatorUpdated">): void {
     const { operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = event;
-    const known = this.operator(operator);
+    // What an operator approved and accepted before it left counts no more when it comes back.
+    const known = event.type === "OperatorRegistered" ? undefined : this.operator(operator);
     this.operators.set(operator.toLowerCase(), {
       ...{ operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei },
-      active: event.type === "OperatorRegistered" || (known?.active ?? true),
+      active: known?.active ?? true,
       approved: known?.approved ?? new Map(),
       tokenFees: known?.tokenFees ?? new Map(),
     });

@@ -33,7 +33,7 @@ interface IOperatorRegistry {
         OperatorStatus status;
         OperatorKeys keys;
         /// What the operator is paid for a job that is paid in ETH.
-        uint88 feeWei;
+        uint80 feeWei;
         uint96 bondWei;
         /// Since when the bond can be withdrawn; 0 while the operator has not asked for it.
         uint40 withdrawableAtSec;
@@ -76,6 +76,8 @@ interface IOperatorRegistry {
     error BondTooSmall(uint256 sentWei, uint256 minBondWei);
     error AlreadyRegistered(address operator);
     error NotRegistered(address operator);
+    /// @notice An account registers 255 times at most.
+    error RegistrationsUsedUp(address operator);
     /// @notice The operator is not registered, paused, leaving or slashed, and takes no jobs.
     error OperatorInactive(address operator);
     error AlgorithmNotApproved(bytes32 operatorSet, bytes32 algorithm, uint256 approvals);
@@ -97,7 +99,8 @@ interface IOperatorRegistry {
     error BondLocked(uint256 withdrawableAtSec);
     error PaymentFailed(address account, uint256 amountWei);
 
-    /// @notice Registers the caller with the sent bond.
+    /// @notice Registers the caller with the sent bond. One that left and comes back approves algorithms and accepts
+    /// tokens anew.
     /// @param keys None of them zero; the signer never used by another operator.
     /// @param endpoint host:port, 1 to 255 bytes.
     /// @param feeWei What the operator is paid for a job.
@@ -106,7 +109,7 @@ interface IOperatorRegistry {
     function register(
         OperatorKeys calldata keys,
         string calldata endpoint,
-        uint88 feeWei,
+        uint80 feeWei,
         bytes32[2] calldata possession
     ) external payable;
 
@@ -115,7 +118,7 @@ interface IOperatorRegistry {
     function update(
         OperatorKeys calldata keys,
         string calldata endpoint,
-        uint88 feeWei,
+        uint80 feeWei,
         bytes32[2] calldata possession
     ) external;
 

@@ -19,7 +19,7 @@ abstract contract MarketTest is SigningTest {
     uint96 internal constant CHALLENGE_FEE = 0.001 ether;
     uint32 internal constant UNBONDING = 1000;
     uint96 internal constant BOND = 1 ether;
-    uint88 internal constant FEE = 1000;
+    uint80 internal constant FEE = 1000;
     uint96 internal constant PRICE = 50_000;
     uint256 internal constant DURATION = 600;
     bytes32 internal constant ALGORITHM = keccak256("algorithm");

@@ -46,9 +46,9 @@ contract OperatorRegistryTest is MarketTest {
         vm.prank(NEWCOMER);
         operators.register{value: tooMuch}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
         vm.prank(NEWCOMER);
-        operators.register{value: type(uint96).max}(_keys(vm.addr(KEY)), "a:1", type(uint88).max, possession);
+        operators.register{value: type(uint96).max}(_keys(vm.addr(KEY)), "a:1", type(uint80).max, possession);
         _eq(operators.operators(NEWCOMER).bondWei, type(uint96).max, "the largest bond");
-        _eq(operators.operators(NEWCOMER).feeWei, type(uint88).max, "the largest fee");
+        _eq(operators.operators(NEWCOMER).feeWei, type(uint80).max, "the largest fee");
     }
 
     function test_registeringTwiceIsRefused() public {
@@ -269,7 +269,10 @@ contract OperatorRegistryTest is MarketTest {
         _eq(operators.operators(refuser).bondWei, BOND, "still there");
     }
 
-    function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
+    /// Meanwhile nobody asked it, and the code that it approved may have been found wanting.
+    function test_whoLeftMayRegisterAgainAndApprovesAnew() public {
+        vm.prank(members[0]);
+        operators.acceptToken(TOKEN, 7);
         vm.prank(members[0]);
         operators.requestUnbond();
         bytes32[2] memory possession = _possession(members[0], keys[0]);
@@ -282,12 +285,39 @@ contract OperatorRegistryTest is MarketTest {
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[0]));
         operators.quoteSet(members, ALGORITHM, address(0));
         _register(members[0], keys[0]);
-        _true(operators.isApproved(members[0], _set(), ALGORITHM), "still approved");
+        _true(!operators.isApproved(members[0], _set(), ALGORITHM), "no longer approved");
+        _eq(operators.approvals(_set(), ALGORITHM), 6, "by the others");
+        (bool accepted, uint88 fee) = operators.tokenFee(members[0], TOKEN);
+        _true(!accepted && fee == 0, "no longer accepted");
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, _set(), ALGORITHM, 6)
+        );
+        operators.quoteSet(members, ALGORITHM, address(0));
+        vm.prank(members[0]);
+        operators.approve(_set(), ALGORITHM);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[0], TOKEN));
+        operators.quoteSet(members, ALGORITHM, TOKEN);
         (bytes32 set, address[3] memory signers, uint256 fees) =
             operators.quoteSet(members, ALGORITHM, address(0));
         _true(set == _set(), "set");
         _eq(uint160(signers[0]), uint160(vm.addr(keys[0])), "signer");
         _eq(fees, 3 * uint256(FEE), "fees");
+    }
+
+    /// The number of registrations ends before it could come round to one that approvals name.
+    function test_noRegistrationHasTheNumberOfAnEarlierOne() public {
+        for (uint256 i = 1; i < 256; ++i) {
+            _register(NEWCOMER, KEY);
+            vm.prank(NEWCOMER);
+            operators.requestUnbond();
+            vm.warp(block.timestamp + UNBONDING);
+            vm.prank(NEWCOMER);
+            operators.withdrawBond();
+        }
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.RegistrationsUsedUp.selector, NEWCOMER));
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     // ---- approvals ---------------------------------------------------------------------------------
@@ -460,6 +490,14 @@ contract OperatorRegistryTest is MarketTest {
             operators.quoteSet(turned, ALGORITHM, address(0));
             turned[2] = members[1];
         }
+    }
+
+    function test_whoNeverRegisteredAgreedToNothing() public {
+        address[3] memory strangers = [NEWCOMER, STRANGER, BUYER];
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, NEWCOMER));
+        operators.quoteSet(strangers, ALGORITHM, address(0));
+        (bool accepted,) = operators.tokenFee(STRANGER, TOKEN);
+        _true(!accepted, "no token");
     }
 
     function test_anUnknownSetHasNoMembers() public {

@@ -124,9 +124,13 @@ describe("the ledger", () => {
     ledger.apply(at({ type: "OperatorRetired", operator: members[0], withdrawableAtSec: 1 }));
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
     expect(ledger.operator(members[0])?.active).toBe(false);
+    ledger.apply(at({ type: "AlgorithmApproved", operator: upper, operatorSet: set, algorithm }));
+    ledger.apply(at({ type: "TokenAccepted", operator: upper, token: account(7), fee: 1n }));
     ledger.apply(at({ type: "BondWithdrawn", operator: members[0], amountWei: 1n }));
     ledger.apply(at(registered(members[0], 1n)));
     expect(ledger.operator(members[0])?.active).toBe(true);
+    // Whoever comes back approves and accepts anew.
+    expect([approved(set), ledger.operator(members[0])?.tokenFees.size]).toEqual([false, 0]);
   });
 
   test("refuses events that cannot follow: some are missing", () => {

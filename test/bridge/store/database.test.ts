@@ -467,6 +467,13 @@ test("an operator's status, approvals and tokens follow the registry", () => {
   take({ type: "AlgorithmApproved", operatorSet: hashOf("other set"), algorithm: hashOf("a") });
   take({ type: "AlgorithmRevoked", operatorSet: hashOf("set"), algorithm: hashOf("a") });
   expect(shown().approvals).toEqual([{ operatorSet: hashOf("other set"), algorithm: hashOf("a") }]);
+  take({ type: "TokenAccepted", token: addressOf("token"), fee: "6" });
+  const keys = { signer: operator, sealKey: hashOf("seal"), channelKey: hashOf("c"), jiffKey: hashOf("j") };
+  take({ type: "OperatorUpdated", ...keys, endpoint: "127.0.0.1:1", feeWei: "7" });
+  expect([shown().status, shown().approvals.length, shown().tokens.length]).toEqual(["Slashed", 1, 1]);
+  // Whoever comes back approves and accepts anew.
+  take({ type: "OperatorRegistered", ...keys, endpoint: "127.0.0.1:1", feeWei: "7" });
+  expect(shown()).toMatchObject({ status: "Active", approvals: [], tokens: [] });
 });
 
 test("an offer that another one replaced says so and is not for sale", () => {
