@@ -436,6 +436,8 @@ contract OperatorRegistryTest is MarketTest {
         _eq(fees, 111, "fees in the token");
         (,, fees) = operators.quoteSet(members, ALGORITHM, address(0));
         _eq(fees, 3 * uint256(FEE), "fees in ETH");
+        (bool accepted, uint88 fee) = operators.tokenFee(members[2], TOKEN);
+        _true(accepted && fee == 100, "as accepted");
         // For nothing is not the same as not at all.
         vm.prank(members[2]);
         operators.acceptToken(TOKEN, 0);
@@ -443,7 +445,7 @@ contract OperatorRegistryTest is MarketTest {
         _eq(fees, 11, "without the third's");
         vm.prank(members[2]);
         operators.refuseToken(TOKEN);
-        (bool accepted, uint88 fee) = operators.tokenFee(members[2], TOKEN);
+        (accepted, fee) = operators.tokenFee(members[2], TOKEN);
         _true(!accepted && fee == 0, "refused");
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[2], TOKEN));
         operators.quoteSet(members, ALGORITHM, TOKEN);
