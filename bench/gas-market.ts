@@ -1,7 +1,7 @@
 /** What the calls of a job cost, over 1, 10 and 100 offers. */
 import { id, toUtf8Bytes, Wallet } from "ethers";
 import { deployMarket } from "../contracts/deploy.ts";
-import { signAttestation, signJoin } from "../contracts/eip712.ts";
+import { signAttestation, signJoin, signPossession } from "../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { type PayoutTree, payoutTree } from "../contracts/payouts.ts";
 import { exactMicroRho, openTerms } from "../contracts/use-terms.ts";
@@ -80,8 +80,11 @@ async function measureOn(wallets: Wallet[]): Promise<MarketGasFigures> {
 
   const of = (wallet: Wallet) => new Market(deployment, wallet);
   for (const [index, owner] of owners.entries()) {
+    const signer = signers[index]!;
+    const message = { operator: owner.address, signer: signer.address };
     await of(owner).registerOperator({
-      signer: signers[index]!.address,
+      signer: signer.address,
+      possession: await signPossession(signer, deployment, message),
       sealKey: id(`seal ${index}`),
       channelKey: id(`channel ${index}`),
       jiffKey: id(`jiff ${index}`),

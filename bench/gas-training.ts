@@ -5,6 +5,7 @@
 import { id, type TransactionReceipt, toUtf8Bytes, Wallet } from "ethers";
 import { operatorSetId } from "../contracts/commitments.ts";
 import { deployMarket } from "../contracts/deploy.ts";
+import { signPossession } from "../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
 import { payoutTree } from "../contracts/payouts.ts";
 import { deployGradientRounds, TrainingMarket } from "../contracts/training.ts";
@@ -51,8 +52,11 @@ async function measureOn(wallets: Wallet[]): Promise<TrainingGasFigures> {
   });
   for (const [index, operator] of operators.entries()) {
     const account = new Market(market, operator);
+    const signer = signers[index]!;
+    const message = { operator: operator.address, signer: signer.address };
     await account.registerOperator({
-      signer: signers[index]!.address,
+      signer: signer.address,
+      possession: await signPossession(signer, market, message),
       sealKey: id(`seal ${index}`),
       channelKey: id(`channel ${index}`),
       jiffKey: id(`jiff ${index}`),

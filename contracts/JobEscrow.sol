@@ -370,7 +370,7 @@ contract JobEscrow is IJobEscrow, OfferRegistry, ReentrancyGuardTransient {
         if (spec.microRho == type(uint64).max) revert BudgetNotReturnable(job);
         record.slot = slot.withReturned();
         // A data root binds its seller, so a false one finds no offer.
-        _giveBack(spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
+        _giveBack(job, spec.operatorSet, spec.microRho, sellers, spec.dataRoots);
     }
 
     /// @dev The last second in which an unfinished job can go on.

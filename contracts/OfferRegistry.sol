@@ -29,12 +29,15 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
     function replace(OfferInput calldata input, bytes32 oldSet, bytes32 oldRoot) external returns (bytes32 dataRoot) {
         bytes32 oldKey = _key(msg.sender, oldSet, oldRoot);
         ListingSlot old = _known(oldKey, msg.sender, oldRoot);
-        uint64 left = old.budgetLeft();
+        uint64 left = old.budgetToPassOn();
+        // What a job gave back after the replacement can still be taken along.
+        if (old.isReplaced() && left == 0) revert AlreadyReplaced(oldRoot);
         if (input.budgetMicroRho > left) {
             revert TermRefused(oldRoot, Term.Budget, bytes32(uint256(input.budgetMicroRho)), bytes32(uint256(left)));
         }
-        _listings[oldKey] = old.withdrawn().withBudget(0);
+        // Not known before, so not the old one itself.
         dataRoot = _publish(input);
+        _listings[oldKey] = old.replaced();
         emit OfferReplaced(oldRoot, dataRoot, input.budgetMicroRho);
     }
 
@@ -49,6 +52,7 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
     function relist(bytes32 operatorSet, bytes32 dataRoot, UseTerms calldata terms, Rules[] calldata rules) external {
         bytes32 key = _key(msg.sender, operatorSet, dataRoot);
         ListingSlot slot = _known(key, msg.sender, dataRoot);
+        if (slot.isReplaced()) revert AlreadyReplaced(dataRoot);
         _requireRules(dataRoot, terms, rules);
         _listings[key] = Listings.listed(slot.budgetLeft(), MarketHashes.useTerms(terms));
         emit OfferRelisted(dataRoot, terms, rules);
@@ -60,7 +64,8 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
         return Listing({
             known: slot.known(),
             active: slot.active(),
-            budgetLeftMicroRho: slot.budgetLeft(),
+            replaced: slot.isReplaced(),
+            budgetLeftMicroRho: slot.budgetToPassOn(),
             termsTag: slot.termsTag()
         });
     }
@@ -88,15 +93,20 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
     }
 
     /// @dev Gives back what a job reserved. The caller has checked that it did, and that nothing was given back before.
-    function _giveBack(bytes32 operatorSet, uint64 microRho, address[] calldata sellers, bytes32[] calldata dataRoots)
-        internal
-    {
+    /// An offer that was replaced meanwhile gets its part all the same: {replace} may take that along too.
+    function _giveBack(
+        bytes32 job,
+        bytes32 operatorSet,
+        uint64 microRho,
+        address[] calldata sellers,
+        bytes32[] calldata dataRoots
+    ) internal {
         for (uint256 i; i < dataRoots.length; ++i) {
             bytes32 key = _key(sellers[i], operatorSet, dataRoots[i]);
             ListingSlot slot = _known(key, sellers[i], dataRoots[i]);
-            if (slot.budgetLeft() == Listings.UNLIMITED) continue;
-            _listings[key] = slot.withBudget(slot.budgetLeft() + microRho);
-            emit BudgetReturned(dataRoots[i], microRho);
+            bool reserved = slot.budgetLeft() != Listings.UNLIMITED;
+            if (reserved) _listings[key] = slot.withBudget(slot.budgetLeft() + microRho);
+            emit BudgetReturned(job, dataRoots[i], reserved ? microRho : 0);
         }
     }
 
@@ -146,7 +156,13 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
             OfferUse calldata use = uses[i];
             given.slot = _listings[_key(use.seller, facts.operatorSet, use.dataRoot)];
             if (!given.slot.active()) {
-                failures[count++] = TermFailure(use.seller, use.dataRoot, Term.Listing, 0, bytes32(uint256(1)));
+                failures[count++] = TermFailure(
+                    use.seller,
+                    use.dataRoot,
+                    Term.Listing,
+                    bytes32(given.slot.status()),
+                    bytes32(Listings.ACTIVE)
+                );
                 continue;
             }
             bytes32 termsHash = MarketHashes.useTerms(use.terms);
@@ -176,7 +192,11 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
         bytes32 operatorSet = MarketHashes.operatorSet(input.members);
         dataRoot = MarketHashes.dataRoot(msg.sender, input);
         bytes32 key = _key(msg.sender, operatorSet, dataRoot);
-        if (_listings[key].known()) revert DataSetKnown(dataRoot);
+        ListingSlot before = _listings[key];
+        if (before.known()) {
+            if (before.isReplaced()) revert AlreadyReplaced(dataRoot);
+            revert DataSetKnown(dataRoot);
+        }
         _requireRules(dataRoot, input.terms, input.rules);
         _listings[key] = Listings.listed(input.budgetMicroRho, MarketHashes.useTerms(input.terms));
         emit OfferPublished(
@@ -231,7 +251,10 @@ abstract contract OfferRegistry is IOfferRegistry, EIP712 {
 
     function _active(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {
         slot = _known(key, seller, dataRoot);
-        if (!slot.active()) revert OfferInactive(dataRoot);
+        if (!slot.active()) {
+            if (slot.isReplaced()) revert AlreadyReplaced(dataRoot);
+            revert OfferInactive(dataRoot);
+        }
     }
 
     function _known(bytes32 key, address seller, bytes32 dataRoot) private view returns (ListingSlot slot) {

@@ -1,6 +1,7 @@
 /**
  * The messages that operators sign, as EIP-712 typed data in the domain of one JobEscrow on one chain: a
- * signature holds for no other chain, contract or job.
+ * signature holds for no other chain, contract or job. That a signing account is an operator's is said in the domain
+ * of the OperatorRegistry.
  */
 import {
   encodeBytes32String,
@@ -16,6 +17,7 @@ import type { Deployment } from "./deployment.ts";
 
 /** What a domain needs of a deployment. */
 export type SigningDomain = Pick<Deployment, "chainId" | "jobEscrow">;
+export type RegistryDomain = Pick<Deployment, "chainId" | "operatorRegistry">;
 
 /** An operator agrees to run a job, whose id covers all that the buyer asked for. */
 export interface JoinMessage {
@@ -45,6 +47,13 @@ export interface CredentialMessage {
   buyer: string;
   /** Last second in which a job can be created with it. */
   expirySec: number;
+}
+
+/** A signing account agrees to sign for an operator. */
+export interface PossessionMessage {
+  operator: string;
+  /** The account that signs this. */
+  signer: string;
 }
 
 /** Never sent to the chain: it lets the bridge tell whose progress report it is. */
@@ -79,6 +88,12 @@ const credentialTypes: Types = {
     { name: "expirySec", type: "uint64" },
   ],
 };
+const possessionTypes: Types = {
+  ProofOfPossession: [
+    { name: "operator", type: "address" },
+    { name: "signer", type: "address" },
+  ],
+};
 const progressTypes: Types = {
   Progress: [
     { name: "job", type: "bytes32" },
@@ -88,13 +103,12 @@ const progressTypes: Types = {
   ],
 };
 
-export function signingDomain(deployment: SigningDomain): TypedDataDomain {
-  return {
-    name: "Symbolon",
-    version: "1",
-    chainId: deployment.chainId,
-    verifyingContract: deployment.jobEscrow,
-  };
+export function signingDomain({ chainId, jobEscrow }: SigningDomain): TypedDataDomain {
+  return { name: "Symbolon", version: "1", chainId, verifyingContract: jobEscrow };
+}
+
+export function registryDomain({ chainId, operatorRegistry }: RegistryDomain): TypedDataDomain {
+  return { name: "Symbolon", version: "1", chainId, verifyingContract: operatorRegistry };
 }
 
 /** 65-byte signatures, 0x-hex, as the functions that follow give. */
@@ -142,9 +156,17 @@ export function signProgress(
   return signer.signTypedData(signingDomain(deployment), progressTypes, message);
 }
 
+export function signPossession(
+  signer: Signer,
+  deployment: RegistryDomain,
+  message: PossessionMessage,
+): Promise<string> {
+  return signer.signTypedData(registryDomain(deployment), possessionTypes, message);
+}
+
 /** Addresses that signed, as the functions that follow give. @throws NOT_AUTHORISED when malformed */
 export function recoverJoin(deployment: SigningDomain, message: JoinMessage, signature: string): string {
-  return recover(deployment, joinTypes, message, signature);
+  return recover(signingDomain(deployment), joinTypes, message, signature);
 }
 
 export function recoverAttestation(
@@ -152,7 +174,7 @@ export function recoverAttestation(
   message: AttestationMessage,
   signature: string,
 ): string {
-  return recover(deployment, attestationTypes, message, signature);
+  return recover(signingDomain(deployment), attestationTypes, message, signature);
 }
 
 export function recoverFailure(
@@ -160,7 +182,7 @@ export function recoverFailure(
   message: FailureMessage,
   signature: string,
 ): string {
-  return recover(deployment, failureTypes, failureValue(message), signature);
+  return recover(signingDomain(deployment), failureTypes, failureValue(message), signature);
 }
 
 export function recoverUnopened(
@@ -168,7 +190,7 @@ export function recoverUnopened(
   message: UnopenedMessage,
   signature: string,
 ): string {
-  return recover(deployment, unopenedTypes, message, signature);
+  return recover(signingDomain(deployment), unopenedTypes, message, signature);
 }
 
 export function recoverCredential(
@@ -176,7 +198,7 @@ export function recoverCredential(
   message: CredentialMessage,
   signature: string,
 ): string {
-  return recover(deployment, credentialTypes, message, signature);
+  return recover(signingDomain(deployment), credentialTypes, message, signature);
 }
 
 export function recoverProgress(
@@ -184,7 +206,15 @@ export function recoverProgress(
   message: ProgressMessage,
   signature: string,
 ): string {
-  return recover(deployment, progressTypes, message, signature);
+  return recover(signingDomain(deployment), progressTypes, message, signature);
+}
+
+export function recoverPossession(
+  deployment: RegistryDomain,
+  message: PossessionMessage,
+  signature: string,
+): string {
+  return recover(registryDomain(deployment), possessionTypes, message, signature);
 }
 
 /** The digest that a party signs once for a job; it is written to disk before. */
@@ -219,10 +249,10 @@ function parse(signature: string): Signature {
   });
 }
 
-function recover(deployment: SigningDomain, types: Types, message: object, signature: string): string {
+function recover(domain: TypedDataDomain, types: Types, message: object, signature: string): string {
   const parsed = parse(signature);
   // Not every pair of numbers is a signature by somebody.
-  return orMalformed(() => verifyTypedData(signingDomain(deployment), types, message, parsed));
+  return orMalformed(() => verifyTypedData(domain, types, message, parsed));
 }
 
 function orMalformed<T>(action: () => T): T {

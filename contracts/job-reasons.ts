@@ -22,6 +22,11 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
     message: `offer ${shortId(offer)} was withdrawn by its seller`,
     hint: "leave it out of the job",
   }),
+  AlreadyReplaced: ([offer]) => ({
+    code: "TERMS_REFUSED",
+    message: `offer ${shortId(offer)} was replaced by another of the same data, and ended for good`,
+    hint: "use the offer in its place",
+  }),
   TermsChanged: ([offer]) => ({
     code: "TERMS_REFUSED",
     message: `offer ${shortId(offer)} has other terms now`,

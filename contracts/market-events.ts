@@ -83,7 +83,7 @@ export type MarketEventBody =
   | { type: "OfferRelisted"; offer: string; terms: UseTerms }
   | { type: "OfferReplaced"; offer: string; replacement: string; budgetLeftMicroRho: bigint }
   | { type: "OfferVouched"; job: string; offer: string }
-  | { type: "BudgetReturned"; offer: string; microRho: bigint }
+  | { type: "BudgetReturned"; job: string; offer: string; microRho: bigint }
   | { type: "OfferWithdrawn"; offer: string }
   | ({ type: "JobFunded" } & FundedJob)
   | { type: "JobJoined"; job: string }
@@ -167,7 +167,7 @@ export const eventDecoders: {
     budgetLeftMicroRho: args.budgetLeftMicroRho,
   }),
   OfferVouched: (args) => ({ job: args.job, offer: args.dataRoot }),
-  BudgetReturned: (args) => ({ offer: args.dataRoot, microRho: args.microRho }),
+  BudgetReturned: (args) => ({ job: args.job, offer: args.dataRoot, microRho: args.microRho }),
   OfferWithdrawn: (args) => ({ offer: args.dataRoot }),
   JobFunded: (args) => ({
     job: args.job,

@@ -384,7 +384,7 @@ export class MarketReader extends ChainReader {
       this.call("JobEscrow", "listing", [
         ...[event.seller, event.operatorSet, event.offer],
         { blockTag: at },
-      ]) as Promise<{ budgetLeftMicroRho: bigint; active: boolean; termsTag: bigint }>,
+      ]) as Promise<{ budgetLeftMicroRho: bigint; active: boolean; replaced: boolean; termsTag: bigint }>,
       this.eventsOf("OfferRelisted", [event.offer], at),
     ]);
     const useTerms = (relisted.at(-1) ?? event).terms;
@@ -400,6 +400,7 @@ export class MarketReader extends ChainReader {
       terms: useTerms,
       budgetLeftMicroRho: stored.budgetLeftMicroRho,
       active: stored.active,
+      replaced: stored.replaced,
       published: { blockNumber, blockHash, timestampSec, txHash, logIndex },
     };
   }

@@ -29,6 +29,8 @@ export interface OperatorSet {
 /** An offer as it stands now; `terms` are today's, `offer` its name, the data root. */
 export interface Offer extends PublishedOffer {
   active: boolean;
+  /** Another offer of the same data took its place, for good. */
+  replaced: boolean;
   budgetLeftMicroRho: bigint;
   published: EventPosition;
 }

@@ -3,7 +3,14 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import { type BytesLike, type Provider, type Signer, type TransactionReceipt, ZeroAddress } from "ethers";
+import {
+  type BytesLike,
+  type Provider,
+  type Signer,
+  type TransactionReceipt,
+  ZeroAddress,
+  ZeroHash,
+} from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
@@ -55,6 +62,11 @@ export interface OperatorInput {
   /** host:port of the operator's node. */
   endpoint: string;
   feeWei: bigint;
+}
+
+/** A signing account's proof of possession, 65 bytes as 0x-hex: `signPossession`. */
+interface PossessionProof {
+  possession: string;
 }
 
 export interface OfferInput {
@@ -124,12 +136,15 @@ export class Market extends MarketReader {
   // ---- operators -----------------------------------------------------------------------------------
 
   /** Registers the account as an operator with a bond, by default the smallest one. */
-  async registerOperator(input: OperatorInput & { bondWei?: bigint }): Promise<TransactionReceipt> {
+  async registerOperator(
+    input: OperatorInput & PossessionProof & { bondWei?: bigint },
+  ): Promise<TransactionReceipt> {
     const bondWei = input.bondWei ?? (await this.settings()).minBondWei;
     return this.#send("OperatorRegistry", "register", operatorArguments(input), bondWei);
   }
 
-  updateOperator(input: OperatorInput): Promise<TransactionReceipt> {
+  /** The proof is needed where the signer changes. */
+  async updateOperator(input: OperatorInput & Partial<PossessionProof>): Promise<TransactionReceipt> {
     return this.#send("OperatorRegistry", "update", operatorArguments(input));
   }
 
@@ -178,7 +193,7 @@ export class Market extends MarketReader {
     return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
-  /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along. */
+  /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along, for good. */
   async replaceOffer(id: string, input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
     const old = await this.#ownOffer(id);
     const args = [await this.#offerArgument(input), old.operatorSet, id];
@@ -384,9 +399,10 @@ export class Market extends MarketReader {
   }
 }
 
-function operatorArguments(input: OperatorInput): unknown[] {
-  const { signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = input;
-  return [{ signer, sealKey, channelKey, jiffKey }, endpoint, feeWei];
+function operatorArguments(input: OperatorInput & Partial<PossessionProof>): unknown[] {
+  const { signer, sealKey, channelKey, jiffKey, endpoint, feeWei, possession } = input;
+  const proof = possession === undefined ? [ZeroHash, ZeroHash] : compactSignature(possession);
+  return [{ signer, sealKey, channelKey, jiffKey }, endpoint, feeWei, proof];
 }
 
 function payoutArgument({ index, account, amountWei }: Omit<Payout, "proof">) {

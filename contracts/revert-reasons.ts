@@ -30,6 +30,11 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     message: `operator ${operator} is not registered`,
     hint: "register first",
   }),
+  RegistrationsUsedUp: ([operator]) => ({
+    code: "STATE_INVALID",
+    message: `operator ${operator} has registered and left 255 times`,
+    hint: "register another account",
+  }),
   OperatorInactive: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is not registered, paused, leaving or slashed, and takes no new jobs`,
@@ -63,6 +68,11 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
     code: "KEY_INVALID",
     message: `signing key ${signer} belongs to operator ${operator}`,
     hint: "make a new signing key; each operator has its own",
+  }),
+  PossessionUnproven: ([operator, signer]) => ({
+    code: "NOT_AUTHORISED",
+    message: `signing key ${signer} has not signed that it signs for operator ${operator} in this market`,
+    hint: "prove it with that key: symbolon operator prove-signer",
   }),
   KeyMissing: () => ({
     code: "KEY_INVALID",

@@ -270,6 +270,9 @@ export interface TermFailure {
   asked: string;
 }
 
+/** What the contract finds of an offer that was replaced, see libraries/Listings.sol. */
+const replacedStatus = 3n;
+
 /** A term that does not hold, in words: what is wrong, and what to change. */
 export function describeTermFailure({ offer: root, term, found, asked }: TermFailure): {
   message: string;
@@ -280,6 +283,12 @@ export function describeTermFailure({ offer: root, term, found, asked }: TermFai
     BigInt(word) === exactMicroRho ? "exact results" : rhoText(BigInt(word));
   switch (term) {
     case "Listing":
+      if (BigInt(found) === replacedStatus) {
+        return {
+          message: `offer ${offer} was replaced by another of the same data`,
+          hint: "use the offer in its place",
+        };
+      }
       return { message: `offer ${offer} is not for sale`, hint: "leave it out of the job" };
     case "Terms":
       return { message: `offer ${offer} has other terms now`, hint: "look at the offer again" };

@@ -28,6 +28,8 @@ export interface LedgerOperator extends OperatorDetails {
 
 export interface LedgerOffer extends PublishedOffer {
   active: boolean;
+  /** The offer that took its place for good, the last where there are several. */
+  replacedBy: string | null;
 }
 
 export interface LedgerJob extends FundedJob {
@@ -90,7 +92,6 @@ export class MarketLedger {
       case "OperatorPaused":
       case "OperatorSlashed":
       case "BondWithdrawn":
-        // Its approvals and its signers stay in the registry.
         this.#operatorOf(event.operator).active = false;
         return undefined;
       case "AlgorithmApproved":
@@ -110,7 +111,7 @@ export class MarketLedger {
         this.sets.set(event.operatorSet, event.members);
         return undefined;
       case "OfferPublished":
-        this.offers.set(event.offer, { ...withoutPosition(event), active: true });
+        this.offers.set(event.offer, { ...withoutPosition(event), active: true, replacedBy: null });
         return undefined;
       case "OfferRelisted":
         Object.assign(this.#offerOf(event.offer), { terms: event.terms, active: true });
@@ -119,6 +120,8 @@ export class MarketLedger {
         this.#vouched.set(event.job, (this.#vouched.get(event.job) ?? new Set()).add(event.offer));
         return undefined;
       case "OfferReplaced":
+        Object.assign(this.#offerOf(event.offer), { active: false, replacedBy: event.replacement });
+        return undefined;
       case "OfferWithdrawn":
         this.#offerOf(event.offer).active = false;
         return undefined;
@@ -156,10 +159,11 @@ export class MarketLedger {
 
   #keepOperator(event: EventOf<"OperatorRegistered"> | EventOf<"OperatorUpdated">): void {
     const { operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei } = event;
-    const known = this.operator(operator);
+    // What an operator approved and accepted before it left counts no more when it comes back.
+    const known = event.type === "OperatorRegistered" ? undefined : this.operator(operator);
     this.operators.set(operator.toLowerCase(), {
       ...{ operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei },
-      active: event.type === "OperatorRegistered" || (known?.active ?? true),
+      active: known?.active ?? true,
       approved: known?.approved ?? new Map(),
       tokenFees: known?.tokenFees ?? new Map(),
     });

@@ -26,8 +26,8 @@ export interface MarketChain {
   /** The market's facts in these blocks (both included), in the chain's order. */
   facts(fromBlock: number, toBlock: number): Promise<NewFact[]>;
   jobState(jobId: string): Promise<JobState>;
-  /** Whether a job's reserved privacy budget was given back: now, or as of a block that is not long past. */
-  budgetReturned(jobId: string, blockNumber?: number): Promise<boolean>;
+  /** Whether a job's reserved privacy budget was given back. */
+  budgetReturned(jobId: string): Promise<boolean>;
   /** Sends the transaction and waits until it is mined. @throws CONTRACT_REVERTED, FUNDS_MISSING, CHAIN_UNREACHABLE */
   send(action: Action): Promise<{ txHash: string }>;
   close(): Promise<void>;

@@ -74,10 +74,9 @@ export class EthereumChain implements MarketChain {
     return this.#market.jobState(jobId);
   }
 
-  async budgetReturned(jobId: string, blockNumber?: number): Promise<boolean> {
+  async budgetReturned(jobId: string): Promise<boolean> {
     const jobOf = this.#escrow.getFunction("jobOf");
-    const at = blockNumber === undefined ? {} : { blockTag: blockNumber };
-    const { budgetReturned } = (await this.#ask(() => jobOf(jobId, at))) as { budgetReturned: boolean };
+    const { budgetReturned } = (await this.#ask(() => jobOf(jobId))) as { budgetReturned: boolean };
     return budgetReturned;
   }
 

@@ -19,7 +19,7 @@ export function factOf(event: MarketEvent): NewFact {
 
 type WithoutPosition<Event> = Event extends { chain: unknown } ? Omit<Event, "chain"> : never;
 type Content =
-  | { jobId: string; event: WithoutPosition<Exclude<JobChainEvent, { type: "BudgetReturned" }>> }
+  | { jobId: string; event: WithoutPosition<JobChainEvent> }
   | { event: WithoutPosition<MarketFact> };
 
 function contentOf(event: MarketEvent): Content {
@@ -67,8 +67,6 @@ function contentOf(event: MarketEvent): Content {
     // It comes before the funding of its job.
     case "OfferVouched":
       return { event: { type: event.type, offer: event.offer, job: event.job } };
-    case "BudgetReturned":
-      return { event: { type: event.type, offer: event.offer, microRho: String(event.microRho) } };
     case "OfferWithdrawn":
       return { event: { type: event.type, offer: event.offer } };
     default:
@@ -115,6 +113,8 @@ function jobEventOf(event: EventOfJob): Extract<Content, { jobId: string }>["eve
       return { type: "Overturned" };
     case "JobRefunded":
       return { type: "Refunded" };
+    case "BudgetReturned":
+      return { type: event.type, offer: event.offer, microRho: String(event.microRho) };
     case "PayoutClaimed": {
       const { index, account, amountWei } = event;
       return { type: "Claimed", index: String(index), account, amountWei: String(amountWei) };

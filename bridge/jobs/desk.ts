@@ -21,7 +21,6 @@ import type {
 import type { BlobStore } from "../store/blobs.ts";
 import type { AppendResult, BridgeDatabase, StoredJob } from "../store/database.ts";
 import type { JobFilter, Page } from "../store/pages.ts";
-import { BudgetReturns } from "./budget-returns.ts";
 import {
   type Action,
   type Clock,
@@ -65,13 +64,11 @@ export class JobDesk {
   readonly #sender: TransactionSender;
   readonly #progress = new ProgressBoard();
   readonly #watchers = new EventEmitter<DeskEvents>();
-  readonly #returns: BudgetReturns;
   #chainSec = 0;
 
   constructor(options: JobDeskOptions) {
     this.#options = options;
     this.#watchers.setMaxListeners(0);
-    this.#returns = new BudgetReturns(options);
     this.#sender = new TransactionSender({
       chain: options.chain,
       logger: options.logger,
@@ -158,8 +155,6 @@ export class JobDesk {
   async takeHead(head: BlockHead): Promise<void> {
     this.#chainSec = head.timestampSec;
     await this.reviewJobs();
-    const result = await this.#returns.confirm();
-    if (result !== null) this.takeFacts(result);
   }
 
   /** Hands every due transaction to the sender. */
@@ -183,7 +178,6 @@ export class JobDesk {
     const { logger, database, onTransaction } = this.#options;
     const about = { job: action.jobId, kind: action.kind };
     onTransaction?.(action, outcome);
-    this.#returns.sent(action, outcome);
     if (outcome.outcome === "mined") logger.info({ ...about, txHash: outcome.txHash }, "transaction mined");
     if (outcome.outcome === "unneeded")
       logger.debug({ ...about, state: outcome.state }, "transaction unneeded");

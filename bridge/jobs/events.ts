@@ -51,23 +51,14 @@ export type JobChainEvent =
   | OnChain<"Overturned">
   | OnChain<"Refunded">
   | (OnChain<"Claimed"> & { index: string; account: string; amountWei: string })
-  | BudgetReturned;
+  // One for each offer; 0 where its budget has no limit.
+  | (OnChain<"BudgetReturned"> & { offer: string; microRho: string });
 
 /** A chunk of the share of a result that an operator was asked for. */
 interface ChunkOfOperator {
   operator: string;
   point: Point;
   chunk: number;
-}
-
-/**
- * What the job reserved was given back. No event of the chain says so of a job, so this one is what the escrow
- * answered as of a final block, which may be later than the moment; a reorganisation below that block voids it like
- * the others.
- */
-export interface BudgetReturned {
-  type: "BudgetReturned";
-  chain: { blockNumber: number };
 }
 
 export interface JoinPosted {

@@ -11,7 +11,6 @@ import type { AttestationBody, JobSummary, OpenChallenge, Point, ReceiptKind } f
 import type {
   AttestationConflict,
   AttestationPosted,
-  ChainPosition,
   FailurePosted,
   JobChainEvent,
   JobEvent,
@@ -172,12 +171,12 @@ export function transition(job: Job | null, id: string, event: JobEvent): Transi
 
 function afterChainEvent(base: Job, event: JobChainEvent, expected: boolean): Job {
   const receipt = receiptOf[event.type];
-  const { txHash, timestampSec = base.updatedAtSec }: Partial<ChainPosition> = event.chain;
+  const { txHash, timestampSec } = event.chain;
   return {
     ...base,
     // The chain's word stands even where the table did not expect it; the count makes it visible.
     state: jobEventRules[event.type].to ?? base.state,
-    receipts: receipt === undefined ? base.receipts : { ...base.receipts, [receipt]: txHash ?? null },
+    receipts: receipt === undefined ? base.receipts : { ...base.receipts, [receipt]: txHash },
     attestedAtSec: event.type === "Attested" ? timestampSec : base.attestedAtSec,
     budgetReturned: base.budgetReturned || event.type === "BudgetReturned",
     openChallenges: challengesAfter(base.openChallenges, event),

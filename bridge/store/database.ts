@@ -264,7 +264,7 @@ export class BridgeDatabase {
         type: _type,
         chain,
         ...data
-      } = JSON.parse(String(row.data)) as JobEvent & { chain?: Partial<ChainPosition> };
+      } = JSON.parse(String(row.data)) as JobEvent & { chain?: ChainPosition };
       return {
         sequence: Number(row.sequence),
         type: String(row.type),

@@ -33,7 +33,6 @@ type OfferFact =
   | { type: "OfferRelisted"; offer: string; terms: TermsView }
   | { type: "OfferReplaced"; offer: string; replacement: string }
   | { type: "OfferVouched"; offer: string; job: string }
-  | { type: "BudgetReturned"; offer: string; microRho: string }
   | { type: "OfferWithdrawn"; offer: string };
 
 export type MarketFact = { chain: ChainPosition } & (
@@ -54,13 +53,14 @@ const statusAfter = {
 export function operatorAfter(before: OperatorView | null, fact: MarketFact): OperatorView | null {
   if (fact.type === "OperatorRegistered" || fact.type === "OperatorUpdated") {
     const { operator, type, chain, ...keys } = fact;
-    // The registry keeps approvals and tokens of one that left and comes back.
+    // What an operator approved and accepted before it left counts no more when it comes back.
+    const known = type === "OperatorRegistered" ? null : before;
     return {
       address: operator,
       ...keys,
-      status: type === "OperatorRegistered" ? "Active" : (before?.status ?? "Active"),
-      approvals: before?.approvals ?? [],
-      tokens: before?.tokens ?? [],
+      status: known?.status ?? "Active",
+      approvals: known?.approvals ?? [],
+      tokens: known?.tokens ?? [],
       registeredAtSec: before?.registeredAtSec ?? chain.timestampSec,
     };
   }

@@ -13,8 +13,8 @@ export interface MarketIdentity {
   jobEscrow: string;
 }
 
-/** 3: jobs and offers are named by hashes, and stand in the order of the chain. */
-export const schemaVersion = 3;
+/** 4: what comes back of a budget is told by the chain, job by job. */
+export const schemaVersion = 4;
 
 /** `position` of a job or an offer is the number of the fact that it began with. */
 const schema = `

@@ -135,6 +135,8 @@ interface IOfferRegistry {
     struct Listing {
         bool known;
         bool active;
+        /// For good.
+        bool replaced;
         uint64 budgetLeftMicroRho;
         uint192 termsTag;
     }
@@ -158,13 +160,16 @@ interface IOfferRegistry {
     event OfferReplaced(bytes32 indexed dataRoot, bytes32 indexed replacement, uint64 budgetLeftMicroRho);
     /// @notice The buyer of a job used the offer by a credential of its issuer. Stands before the job's own event.
     event OfferVouched(bytes32 indexed job, bytes32 dataRoot);
-    /// @notice A job ended before anything was opened, so what it would have spent can be spent again.
-    event BudgetReturned(bytes32 indexed dataRoot, uint64 microRho);
+    /// @notice A job ended before anything was opened, so what it would have spent can be spent again: one event for
+    /// each of its offers. `microRho` is 0 where the budget has no limit.
+    event BudgetReturned(bytes32 indexed job, bytes32 indexed dataRoot, uint64 microRho);
 
     /// @notice The same commitments were published before, perhaps withdrawn since.
     error DataSetKnown(bytes32 dataRoot);
     error OfferUnknown(address seller, bytes32 dataRoot);
     error OfferInactive(bytes32 dataRoot);
+    /// @notice The data set was shared anew in the place of this one, which ended for good.
+    error AlreadyReplaced(bytes32 dataRoot);
     /// @notice The offer has other terms now.
     error TermsChanged(bytes32 dataRoot);
     /// @notice The rules are missing, too many, or not those of the terms.
@@ -183,15 +188,17 @@ interface IOfferRegistry {
     function publish(OfferInput calldata input) external returns (bytes32 dataRoot);
 
     /// @notice Publishes an offer of the caller whose data it offered before, to other operators: what is left of the
-    /// budget of the old one goes to the new one, and the old one ends for good. Jobs that are funded are not affected.
-    /// @param input Its `budgetMicroRho` must not exceed what is left.
+    /// budget of the old one goes to the new one, and the old one ends for good: no job uses it again, and {relist} and
+    /// {publish} refuse it. Jobs that are funded are not affected; what they give back later goes to the old one, and
+    /// from there in the same way to one more replacement.
+    /// @param input Its `budgetMicroRho` must not exceed what is left; the rest is given up.
     function replace(OfferInput calldata input, bytes32 oldSet, bytes32 oldRoot) external returns (bytes32 dataRoot);
 
     /// @notice Ends an offer of the caller. Jobs that are funded are not affected. {relist} brings it back.
     function withdraw(bytes32 operatorSet, bytes32 dataRoot) external;
 
-    /// @notice Offers a data set of the caller under these terms from now on, also one that was withdrawn. Its
-    /// privacy budget stays what is left of it.
+    /// @notice Offers a data set of the caller under these terms from now on, also one that was withdrawn, but not one
+    /// that was replaced. Its privacy budget stays what is left of it.
     function relist(bytes32 operatorSet, bytes32 dataRoot, UseTerms calldata terms, Rules[] calldata rules) external;
 
     /// @notice The slot of an offer.

@@ -33,7 +33,7 @@ interface IOperatorRegistry {
         OperatorStatus status;
         OperatorKeys keys;
         /// What the operator is paid for a job that is paid in ETH.
-        uint88 feeWei;
+        uint80 feeWei;
         uint96 bondWei;
         /// Since when the bond can be withdrawn; 0 while the operator has not asked for it.
         uint40 withdrawableAtSec;
@@ -76,6 +76,8 @@ interface IOperatorRegistry {
     error BondTooSmall(uint256 sentWei, uint256 minBondWei);
     error AlreadyRegistered(address operator);
     error NotRegistered(address operator);
+    /// @notice An account registers 255 times at most.
+    error RegistrationsUsedUp(address operator);
     /// @notice The operator is not registered, paused, leaving or slashed, and takes no jobs.
     error OperatorInactive(address operator);
     error AlgorithmNotApproved(bytes32 operatorSet, bytes32 algorithm, uint256 approvals);
@@ -87,6 +89,8 @@ interface IOperatorRegistry {
     error NotSlasher(address caller);
     /// @notice A signing key belongs to one operator for ever, so that one key never signs for two.
     error SignerTaken(address signer, address operator);
+    /// @notice The signing account has not signed that it signs for this operator.
+    error PossessionUnproven(address operator, address signer);
     error KeyMissing();
     error EndpointInvalid(uint256 length);
     error MembersNotDistinct(address member);
@@ -95,14 +99,28 @@ interface IOperatorRegistry {
     error BondLocked(uint256 withdrawableAtSec);
     error PaymentFailed(address account, uint256 amountWei);
 
-    /// @notice Registers the caller with the sent bond.
+    /// @notice Registers the caller with the sent bond. One that left and comes back approves algorithms and accepts
+    /// tokens anew.
     /// @param keys None of them zero; the signer never used by another operator.
     /// @param endpoint host:port, 1 to 255 bytes.
     /// @param feeWei What the operator is paid for a job.
-    function register(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external payable;
+    /// @param possession Compact (EIP-2098) signature by the signer over EIP-712
+    /// ProofOfPossession(address operator,address signer) in this contract's domain, ("Symbolon", "1").
+    function register(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint80 feeWei,
+        bytes32[2] calldata possession
+    ) external payable;
 
     /// @notice Replaces keys, endpoint and fee of the caller. Jobs that are funded keep the old signer and fee.
-    function update(OperatorKeys calldata keys, string calldata endpoint, uint88 feeWei) external;
+    /// @param possession As in {register}, where the signer changes, also to an earlier one of the caller; else not read.
+    function update(
+        OperatorKeys calldata keys,
+        string calldata endpoint,
+        uint80 feeWei,
+        bytes32[2] calldata possession
+    ) external;
 
     /// @notice Adds an algorithm (the hash of its code and manifest) to those that the caller runs with the others of
     /// a set.

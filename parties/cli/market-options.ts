@@ -32,11 +32,14 @@ export function addMarketOptions(made: Command): Command {
       new Option("--bridge <url>", "the bridge").env("SYMBOLON_BRIDGE").default("http://127.0.0.1:8600"),
     )
     .addOption(
-      new Option(
-        "--deployment <file>",
+      deploymentOption(
         "where the contracts are, as `symbolon deploy` wrote it; without it the bridge is asked",
-      ).env("SYMBOLON_DEPLOYMENT"),
+      ),
     );
+}
+
+export function deploymentOption(description: string): Option {
+  return new Option("--deployment <file>", description).env("SYMBOLON_DEPLOYMENT");
 }
 
 /** Adds `--keys` and `--passphrase-file`. */
@@ -169,7 +172,11 @@ async function readDeployment(
     );
     return deploymentSchema.parse(named);
   }
-  const file = options.deployment;
+  return await readDeploymentFile(options.deployment);
+}
+
+/** @throws CONFIG_INVALID */
+export async function readDeploymentFile(file: string): Promise<Deployment> {
   const text = await readFile(file, "utf8").catch((cause) => {
     throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} ${unreadable(cause)}`, { cause });
   });

@@ -23,6 +23,7 @@ import { openProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKeys, type OperatorKeys, saveKeys } from "../keys.ts";
+import { proveSigner, registrationOf } from "../registration.ts";
 import { type Child, startChild } from "./child-process.ts";
 
 export interface MarketOptions {
@@ -146,14 +147,9 @@ async function startMarket(
   await Promise.all(
     operatorKeys.map(async (keys, i) => {
       const market = as(await faucet.fund(keys.owner.privateKey.hex()));
-      await market.registerOperator({
-        signer: keys.signer.address,
-        sealKey: keys.sealKey.publicKey,
-        channelKey: keys.channelKey.publicKey,
-        jiffKey: keys.jiffKey.publicKey,
-        endpoint: `127.0.0.1:${ports[i]}`,
-        feeWei: options.feeWei ?? defaultFeeWei,
-      });
+      const proof = await proveSigner(keys.signer, deployment, keys.owner.address);
+      const node = { endpoint: `127.0.0.1:${ports[i]}`, feeWei: options.feeWei ?? defaultFeeWei };
+      await market.registerOperator(registrationOf(keys, proof, node));
     }),
   );
   await as(await faucet.fund(Wallet.createRandom().privateKey)).createSet(members);

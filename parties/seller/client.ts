@@ -22,7 +22,7 @@ export interface OfferRequest {
   document?: Uint8Array;
   /** Micro-rho that all jobs together may spend, for ever; no limit by default. */
   budgetMicroRho?: bigint;
-  /** An offer of the same data that this one takes the place of. Its budget goes along, so none is given here. */
+  /** An offer of the same data that this one takes the place of, for good. Its budget goes along by default. */
   replaces?: string;
   kernel?: Kernel;
   /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
@@ -54,7 +54,9 @@ export async function publishDataSet(
 ): Promise<PublishedDataSet> {
   const { bridge, market, seller } = connection;
   const { deployment } = market;
+  // The contract takes an offer to a set that there is not, and refuses a replacement only when all is uploaded.
   const operators = await operatorsOfSet(market, request.operatorSet);
+  const budgetMicroRho = await budgetOf(market, request);
   request.onStep?.("sharing");
   const options: PrepareOptions = {
     table: request.table,
@@ -76,17 +78,24 @@ export async function publishDataSet(
   const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = shared;
   const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
   const { operatorSet, terms, replaces } = request;
-  const whole = (budgetMicroRho: bigint) => ({ operatorSet, budgetMicroRho, terms, ...facts });
+  const input = { operatorSet, budgetMicroRho, terms, ...facts };
   const { receipt, offer } =
-    replaces === undefined
-      ? await market.publishOffer(whole(request.budgetMicroRho ?? exactMicroRho))
-      : await market.replaceOffer(replaces, whole(await budgetOf(market, replaces, request.budgetMicroRho)));
+    replaces === undefined ? await market.publishOffer(input) : await market.replaceOffer(replaces, input);
   return { offer, txHash: receipt.hash, ...facts, preview };
 }
 
-/** What is left of the budget of the offer that is replaced, or less. */
-async function budgetOf(market: Market, replaces: string, asked: bigint | undefined): Promise<bigint> {
-  const { budgetLeftMicroRho } = await market.offer(replaces);
+/** What was asked for: at most what is left of the budget of the offer that is replaced, and all of it by default. */
+async function budgetOf(
+  market: Market,
+  { replaces, budgetMicroRho: asked }: Pick<OfferRequest, "replaces" | "budgetMicroRho">,
+): Promise<bigint> {
+  if (replaces === undefined) return asked ?? exactMicroRho;
+  const { budgetLeftMicroRho, replaced } = await market.offer(replaces);
+  if (replaced && budgetLeftMicroRho === 0n) {
+    throw new SymbolonError("TERMS_REFUSED", `offer ${replaces} was replaced before, and ended for good`, {
+      hint: "replace the offer in its place",
+    });
+  }
   if (asked === undefined || asked <= budgetLeftMicroRho) return asked ?? budgetLeftMicroRho;
   throw new SymbolonError(
     "TERMS_REFUSED",

@@ -399,12 +399,22 @@ describe("what came of a job's privacy budget", () => {
     market.chain.states.set(jobOf(1), types.at(-1)!);
   }
 
+  /** Mines the events of a budget that came back to the two offers of the job. */
+  function giveBack(): void {
+    market.chain.returned.add(jobOf(1));
+    market.chain.mine(
+      [1, 2].map((n) => ({
+        jobId: jobOf(1),
+        event: { type: "BudgetReturned", offer: offerOf(n), microRho: "1000" },
+      })),
+    );
+  }
+
   test("is given back once when it ended unjoined, and the view says so when that is final", async () => {
     await app.close();
     app = await market.bridge({ confirmations: 1 });
-    market.chain.onSend = async ({ jobId }) => {
-      market.chain.mine();
-      market.chain.returned.set(jobId, market.chain.blocks.length);
+    market.chain.onSend = async () => {
+      giveBack();
       return { txHash: hashOf("tx") };
     };
     market.chain.mine([{ jobId: jobOf(1), event: market.funding({ microRho: "1000" }) }]);
@@ -417,14 +427,16 @@ describe("what came of a job's privacy budget", () => {
     market.chain.mine();
     await market.until(app, jobOf(1), (job) => job.budgetReturned);
     const { events } = (await get(`/v1/jobs/${jobOf(1)}/events`)).json();
-    expect(events.at(-1)).toMatchObject({ type: "BudgetReturned", txHash: null });
+    const data = (n: number) => ({ offer: offerOf(n), microRho: "1000" });
+    expect(events.slice(-2)).toMatchObject([1, 2].map((n) => ({ type: "BudgetReturned", data: data(n) })));
     expect(kinds()).toEqual(["returnBudget"]);
   });
 
   test("that somebody else gave back is noted, with nothing sent", async () => {
-    market.chain.returned.set(jobOf(1), 1);
+    market.chain.returned.add(jobOf(1));
     await market.fund(app, jobOf(1), { microRho: "1000" });
     happen("Refunded");
+    giveBack();
     await market.until(app, jobOf(1), (job) => job.budgetReturned);
     expect(kinds()).toEqual([]);
   });
@@ -460,7 +472,7 @@ describe("what came of a job's privacy budget", () => {
     ["was never joined", { microRho: "1000" }, ["Refunded"]],
     ["is of an exact result", {}, ["Joined", "Refunded"]],
   ] as const)("takes no word of operators for a job that %s", async (_what, terms, events) => {
-    market.chain.returned.set(jobOf(1), 1);
+    market.chain.returned.add(jobOf(1));
     await market.fund(app, jobOf(1), terms);
     happen(...events);
     await market.until(app, jobOf(1), (job) => job.state === "Refunded");

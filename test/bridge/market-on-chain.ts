@@ -16,7 +16,13 @@ import { buildContracts } from "../../contracts/build.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
 import { startDevChain } from "../../contracts/dev-chain.ts";
-import { signAttestation, signFailure, signJoin, signUnopened } from "../../contracts/eip712.ts";
+import {
+  signAttestation,
+  signFailure,
+  signJoin,
+  signPossession,
+  signUnopened,
+} from "../../contracts/eip712.ts";
 import { Market } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { openProvider } from "../../contracts/provider.ts";
@@ -53,8 +59,11 @@ export async function startMarket() {
   const deployment = await deployMarket(deployer, settings);
   const of = (wallet: Wallet): Market => new Market(deployment, wallet);
   for (const [index, owner] of owners.entries()) {
+    const signer = signers[index]!;
+    const message = { operator: owner.address, signer: signer.address };
     await of(owner).registerOperator({
-      signer: signers[index]!.address,
+      signer: signer.address,
+      possession: await signPossession(signer, deployment, message),
       sealKey: id(`seal ${index}`),
       channelKey: id(`channel ${index}`),
       jiffKey: id(`jiff ${index}`),

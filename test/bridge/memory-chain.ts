@@ -30,8 +30,8 @@ export class MemoryChain implements MarketChain {
   readonly firstBlock = 1;
   readonly blocks: { hash: string; timestampSec: number; facts: NewFact[] }[] = [];
   readonly states = new Map<string, JobState>();
-  /** By job, the block from which on its budget is back. */
-  readonly returned = new Map<string, number>();
+  /** Jobs whose budget is back. */
+  readonly returned = new Set<string>();
   readonly sent: Action[] = [];
   unreachable = false;
   /** What `send` does after it was noted. */
@@ -84,9 +84,9 @@ export class MemoryChain implements MarketChain {
     return this.states.get(jobId) ?? "None";
   }
 
-  async budgetReturned(jobId: string, blockNumber = this.blocks.length): Promise<boolean> {
+  async budgetReturned(jobId: string): Promise<boolean> {
     this.#answer();
-    return blockNumber >= (this.returned.get(jobId) ?? Number.POSITIVE_INFINITY);
+    return this.returned.has(jobId);
   }
 
   async send(action: Action): Promise<{ txHash: string }> {

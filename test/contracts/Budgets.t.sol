@@ -38,7 +38,7 @@ contract BudgetsTest is MarketTest {
 
         _eq(_left(request.offers[0]), BUDGET - SPENT, "still reserved");
         vm.expectEmit();
-        emit IOfferRegistry.BudgetReturned(spec.dataRoots[0], SPENT);
+        emit IOfferRegistry.BudgetReturned(job, spec.dataRoots[0], SPENT);
         vm.prank(STRANGER);
         escrow.returnBudget(terms, spec, _sellers(SELLER));
         _eq(_left(request.offers[0]), BUDGET, "back");
@@ -102,6 +102,8 @@ contract BudgetsTest is MarketTest {
         request.microRho = SPENT;
         (bytes32 job, IJobEscrow.JobTerms memory terms) = _create(BUYER, request, _price(1));
         escrow.fail(terms, _notices(job, 1, 3));
+        vm.expectEmit();
+        emit IOfferRegistry.BudgetReturned(job, request.offers[0].dataRoot, 0);
         escrow.returnBudget(terms, _spec(request), _sellers(SELLER));
         _eq(_left(request.offers[0]), EXACT, "no limit");
     }

@@ -285,8 +285,7 @@ contract ChallengesTest is DisputesTest {
     /// A new key is the same operator's, and the old one's word stands.
     function test_whoChangedItsKeyIsAskedAllTheSame() public {
         Told memory told = _plain();
-        vm.prank(members[1]);
-        operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE);
+        _rotate(members[1], 0x2001);
         _challenge(told, 2, 0);
         _respond(told, 2, 0);
         _challenge(told, 2, 1);

@@ -80,8 +80,7 @@ contract ConvictionsTest is MarketTest {
     }
 
     function test_aReplacedKeyStillStandsForItsOperator() public {
-        vm.prank(members[2]);
-        operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE);
+        _rotate(members[2], 0x2001);
         _convict(_contradicting(), keys[2], keys[2]);
         _eq(operators.operators(members[2]).bondWei, 0, "slashed");
     }

@@ -158,7 +158,7 @@ contract DisputePaymentsTest is DisputesTest {
         members[2] = operator;
         keys[2] = 0x2003;
         vm.deal(operator, BOND);
-        _register(operator, vm.addr(keys[2]));
+        _register(operator, keys[2]);
         operators.createSet(members);
         for (uint256 i; i < 3; ++i) {
             vm.prank(members[i]);

@@ -192,8 +192,9 @@ contract FundingTest is MarketTest {
         IJobEscrow.JobRequest memory request = _request(_publish(1));
         request.offers[0].terms.price = PRICE * 2;
         _relist(request.offers[0]);
+        bytes32[2] memory possession = _possession(members[0], 0x2001);
         vm.prank(members[0]);
-        operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE * 2);
+        operators.update(_keys(vm.addr(0x2001)), "127.0.0.1:9001", FEE * 2, possession);
         // The new signer is nobody to the old job.
         bytes32 digest = _joinDigest(job);
         bytes32[2][3] memory signatures = _signAll(digest);

@@ -58,7 +58,7 @@ contract InvariantsTest {
         _happened(JobState.Disputed, JobState.Settled);
         _happened(JobState.Disputed, JobState.Failed);
         _happened(JobState.Failed, JobState.Refunded);
-        bytes32[15] memory others = [
+        bytes32[16] memory others = [
             bytes32("funded in a token"),
             "refused for a budget",
             "attested in grace",
@@ -73,7 +73,8 @@ contract InvariantsTest {
             "contested",
             "withdrew fees",
             "held for an answer",
-            "slashed"
+            "slashed",
+            "refused for a replacement"
         ];
         for (uint256 i; i < others.length; ++i) {
             if (_handler.happened(others[i]) == 0) revert NeverCameAbout(others[i]);

@@ -295,6 +295,21 @@ contract MarketHandler is DisputeHandler {
         which %= SETS;
         _prices[which] = price % 1 ether;
         _relist(_useOf(which));
+        if (_generations.length > 1) _relistOld(which, price % (_generations.length - 1));
+    }
+
+    /// An offer that was replaced is never listed again.
+    function _relistOld(uint256 which, uint256 generation) private {
+        bytes32 operatorSet = _setOf(_generations[generation].members);
+        bytes32 root = _generations[generation].roots[which];
+        IOfferRegistry.UseTerms memory terms = _termsOf(which);
+        IOfferRegistry.Rules[] memory rules = _rulesOf(which);
+        vm.prank(SELLER);
+        try offers.relist(operatorSet, root, terms, rules) {
+            _true(false, "a replaced offer was listed again");
+        } catch {
+            ++happened["refused for a replacement"];
+        }
     }
 
     function pass(uint256 seconds_) external {

@@ -148,7 +148,7 @@ abstract contract MarketModel is DisputesTest {
         bytes32 oldSet = _set();
         (members[index], keys[index]) = (address(uint160(0xa000 + number)), 0x9000 + number);
         vm.deal(members[index], BOND);
-        _register(members[index], vm.addr(keys[index]));
+        _register(members[index], keys[index]);
         (_bonds[members[index]], _allBonds) = (BOND, _allBonds + BOND);
         vm.prank(members[index]);
         operators.acceptToken(address(_token), TOKEN_FEE);

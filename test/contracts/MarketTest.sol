@@ -19,7 +19,7 @@ abstract contract MarketTest is SigningTest {
     uint96 internal constant CHALLENGE_FEE = 0.001 ether;
     uint32 internal constant UNBONDING = 1000;
     uint96 internal constant BOND = 1 ether;
-    uint88 internal constant FEE = 1000;
+    uint80 internal constant FEE = 1000;
     uint96 internal constant PRICE = 50_000;
     uint256 internal constant DURATION = 600;
     bytes32 internal constant ALGORITHM = keccak256("algorithm");
@@ -48,7 +48,7 @@ abstract contract MarketTest is SigningTest {
         offers = escrow;
         for (uint256 i; i < 3; ++i) {
             vm.deal(members[i], 10 ether);
-            _register(members[i], vm.addr(keys[i]));
+            _register(members[i], keys[i]);
         }
         operators.createSet(members);
         for (uint256 i; i < 3; ++i) {
@@ -73,9 +73,35 @@ abstract contract MarketTest is SigningTest {
         return IOperatorRegistry.OperatorKeys(signer, keccak256("seal"), keccak256("channel"), keccak256("jiff"));
     }
 
-    function _register(address operator, address signer) internal {
+    /// Registers an operator whose signing account has this private key.
+    function _register(address operator, uint256 key) internal {
+        bytes32[2] memory possession = _possession(operator, key);
         vm.prank(operator);
-        operators.register{value: BOND}(_keys(signer), "127.0.0.1:9000", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(key)), "127.0.0.1:9000", FEE, possession);
+    }
+
+    /// The same as call data, for accounts that are contracts.
+    function _registration(address operator, uint256 key) internal view returns (bytes memory) {
+        return abi.encodeCall(
+            operators.register, (_keys(vm.addr(key)), "127.0.0.1:9000", FEE, _possession(operator, key))
+        );
+    }
+
+    /// The operator signs with this key from now on.
+    function _rotate(address operator, uint256 key) internal {
+        bytes32[2] memory possession = _possession(operator, key);
+        vm.prank(operator);
+        operators.update(_keys(vm.addr(key)), "127.0.0.1:9001", FEE, possession);
+    }
+
+    /// The word of a key that it signs for the operator.
+    function _possession(address operator, uint256 key) internal view returns (bytes32[2] memory) {
+        return _sign(key, _possessionDigest(_domainOf(block.chainid, address(operators)), operator, vm.addr(key)));
+    }
+
+    function _possessionDigest(bytes32 domain, address operator, address signer) internal pure returns (bytes32) {
+        bytes32 typeHash = keccak256("ProofOfPossession(address operator,address signer)");
+        return _digest(domain, keccak256(abi.encode(typeHash, operator, signer)));
     }
 
     function _input(string memory label) internal view returns (IOfferRegistry.OfferInput memory input) {

@@ -83,9 +83,7 @@ contract OfferRegistryTest is MarketTest {
         IJobEscrow.JobRequest memory request = _request(refs);
         request.members = input.members;
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IOperatorRegistry.AlgorithmNotApproved.selector, _setOf(input.members), ALGORITHM, 0
-            )
+            abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, STRANGER)
         );
         vm.prank(BUYER);
         escrow.createJob{value: _price(1)}(request);

@@ -9,7 +9,7 @@ import {MarketTest} from "./MarketTest.sol";
 /// @notice Bonds, keys, approvals, tokens and sets.
 contract OperatorRegistryTest is MarketTest {
     address private constant NEWCOMER = address(0xa4);
-    address private constant SIGNER = address(0x516);
+    uint256 private constant KEY = 0x516;
     address private constant TOKEN = address(0x70c3);
 
     function setUp() public override {
@@ -18,92 +18,77 @@ contract OperatorRegistryTest is MarketTest {
     }
 
     function test_anOperatorIsWhatItRegistered() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         IOperatorRegistry.Operator memory found = operators.operators(NEWCOMER);
         _true(found.status == IOperatorRegistry.OperatorStatus.Active, "active");
-        _eq(uint160(found.keys.signer), uint160(SIGNER), "signer");
+        _eq(uint160(found.keys.signer), uint160(vm.addr(KEY)), "signer");
         _eq(uint256(found.keys.sealKey), uint256(keccak256("seal")), "seal key");
         _eq(uint256(found.keys.channelKey), uint256(keccak256("channel")), "channel key");
         _eq(uint256(found.keys.jiffKey), uint256(keccak256("jiff")), "JIFF key");
         _eq(found.feeWei, FEE, "fee");
         _eq(found.bondWei, BOND, "bond");
         _true(keccak256(bytes(found.endpoint)) == keccak256("127.0.0.1:9000"), "endpoint");
-        _eq(uint160(operators.operatorOf(SIGNER)), uint160(NEWCOMER), "whose signer");
+        _eq(uint160(operators.operatorOf(vm.addr(KEY))), uint160(NEWCOMER), "whose signer");
     }
 
     function test_aBondBelowTheMinimumIsRefused() public {
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, BOND - 1, BOND));
         vm.prank(NEWCOMER);
-        operators.register{value: BOND - 1}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: BOND - 1}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     function test_aBondThatDoesNotFitIsRefused() public {
         uint256 tooMuch = uint256(type(uint96).max) + 1;
         vm.deal(NEWCOMER, tooMuch);
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.BondTooSmall.selector, tooMuch, BOND));
         vm.prank(NEWCOMER);
-        operators.register{value: tooMuch}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: tooMuch}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
         vm.prank(NEWCOMER);
-        operators.register{value: type(uint96).max}(_keys(SIGNER), "a:1", type(uint88).max);
+        operators.register{value: type(uint96).max}(_keys(vm.addr(KEY)), "a:1", type(uint80).max, possession);
         _eq(operators.operators(NEWCOMER).bondWei, type(uint96).max, "the largest bond");
-        _eq(operators.operators(NEWCOMER).feeWei, type(uint88).max, "the largest fee");
+        _eq(operators.operators(NEWCOMER).feeWei, type(uint80).max, "the largest fee");
     }
 
     function test_registeringTwiceIsRefused() public {
+        bytes32[2] memory possession = _possession(members[0], KEY);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
         vm.prank(members[0]);
-        operators.register{value: BOND}(_keys(SIGNER), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     function test_everyKeyIsNeeded() public {
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         for (uint256 i; i < 4; ++i) {
-            IOperatorRegistry.OperatorKeys memory keys = _keys(SIGNER);
+            IOperatorRegistry.OperatorKeys memory keys = _keys(vm.addr(KEY));
             if (i == 0) keys.signer = address(0);
             if (i == 1) keys.sealKey = 0;
             if (i == 2) keys.channelKey = 0;
             if (i == 3) keys.jiffKey = 0;
             vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.KeyMissing.selector));
             vm.prank(NEWCOMER);
-            operators.register{value: BOND}(keys, "a:1", FEE);
+            operators.register{value: BOND}(keys, "a:1", FEE, possession);
         }
     }
 
     function test_anEndpointHasOneTo255Bytes() public {
         uint256[2] memory refused = [uint256(0), 256];
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
         for (uint256 i; i < refused.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.EndpointInvalid.selector, refused[i]));
             vm.prank(NEWCOMER);
-            operators.register{value: BOND}(_keys(SIGNER), string(new bytes(refused[i])), FEE);
+            operators.register{value: BOND}(_keys(vm.addr(KEY)), string(new bytes(refused[i])), FEE, possession);
         }
         vm.prank(NEWCOMER);
-        operators.register{value: BOND}(_keys(SIGNER), string(new bytes(255)), FEE);
-    }
-
-    function test_aSignerBelongsToOneOperatorForEver() public {
-        address first = vm.addr(keys[0]);
-        bytes memory taken = abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, first, members[0]);
-        vm.expectRevert(taken);
-        vm.prank(NEWCOMER);
-        operators.register{value: BOND}(_keys(first), "a:1", FEE);
-        // Nor by an update, nor after its operator changed to another key.
-        vm.expectRevert(taken);
-        vm.prank(members[1]);
-        operators.update(_keys(first), "a:1", FEE);
-        vm.prank(members[0]);
-        operators.update(_keys(SIGNER), "a:1", FEE);
-        vm.expectRevert(taken);
-        vm.prank(members[1]);
-        operators.update(_keys(first), "a:1", FEE);
-        // Its own operator may go back to it.
-        vm.prank(members[0]);
-        operators.update(_keys(first), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), string(new bytes(255)), FEE, possession);
     }
 
     function test_whatOnlyTheRegisteredMayDo() public {
         bytes memory unknown = abi.encodeWithSelector(IOperatorRegistry.NotRegistered.selector, STRANGER);
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
-        operators.update(_keys(SIGNER), "a:1", FEE);
+        operators.update(_keys(vm.addr(KEY)), "a:1", FEE, _possession(STRANGER, KEY));
         vm.expectRevert(unknown);
         vm.prank(STRANGER);
         operators.approve(_set(), ALGORITHM);
@@ -156,8 +141,7 @@ contract OperatorRegistryTest is MarketTest {
     function test_anOperatorThatCallsBackGetsItsBondOnceAndIsGoneByThen() public {
         Reenterer thief = new Reenterer();
         vm.deal(address(thief), BOND);
-        bytes memory registering = abi.encodeCall(operators.register, (_keys(SIGNER), "a:1", FEE));
-        thief.execute(address(operators), BOND, registering);
+        thief.execute(address(operators), BOND, _registration(address(thief), KEY));
         thief.execute(address(operators), 0, abi.encodeCall(operators.requestUnbond, ()));
         thief.prepare(address(operators), abi.encodeCall(operators.withdrawBond, ()));
         thief.prepare(address(operators), abi.encodeCall(operators.operators, (address(thief))));
@@ -173,7 +157,7 @@ contract OperatorRegistryTest is MarketTest {
     function test_anOperatorThatRefusesItsBondKeepsItsPlace() public {
         address refuser = address(new Refuser());
         vm.deal(refuser, BOND);
-        _register(refuser, SIGNER);
+        _register(refuser, KEY);
         vm.prank(refuser);
         operators.requestUnbond();
         vm.warp(START + UNBONDING);
@@ -183,24 +167,55 @@ contract OperatorRegistryTest is MarketTest {
         _eq(operators.operators(refuser).bondWei, BOND, "still there");
     }
 
-    function test_whoLeftMayRegisterAgainAndKeepsItsApprovals() public {
+    /// Meanwhile nobody asked it, and the code that it approved may have been found wanting.
+    function test_whoLeftMayRegisterAgainAndApprovesAnew() public {
+        vm.prank(members[0]);
+        operators.acceptToken(TOKEN, 7);
         vm.prank(members[0]);
         operators.requestUnbond();
+        bytes32[2] memory possession = _possession(members[0], keys[0]);
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.AlreadyRegistered.selector, members[0]));
         vm.prank(members[0]);
-        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE, possession);
         vm.warp(START + UNBONDING);
         vm.prank(members[0]);
         operators.withdrawBond();
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, members[0]));
         operators.quoteSet(members, ALGORITHM, address(0));
-        _register(members[0], vm.addr(keys[0]));
-        _true(operators.isApproved(members[0], _set(), ALGORITHM), "still approved");
+        _register(members[0], keys[0]);
+        _true(!operators.isApproved(members[0], _set(), ALGORITHM), "no longer approved");
+        _eq(operators.approvals(_set(), ALGORITHM), 6, "by the others");
+        (bool accepted, uint88 fee) = operators.tokenFee(members[0], TOKEN);
+        _true(!accepted && fee == 0, "no longer accepted");
+        vm.expectRevert(
+            abi.encodeWithSelector(IOperatorRegistry.AlgorithmNotApproved.selector, _set(), ALGORITHM, 6)
+        );
+        operators.quoteSet(members, ALGORITHM, address(0));
+        vm.prank(members[0]);
+        operators.approve(_set(), ALGORITHM);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[0], TOKEN));
+        operators.quoteSet(members, ALGORITHM, TOKEN);
         (bytes32 set, address[3] memory signers, uint256 fees) =
             operators.quoteSet(members, ALGORITHM, address(0));
         _true(set == _set(), "set");
         _eq(uint160(signers[0]), uint160(vm.addr(keys[0])), "signer");
         _eq(fees, 3 * uint256(FEE), "fees");
+    }
+
+    /// The number of registrations ends before it could come round to one that approvals name.
+    function test_noRegistrationHasTheNumberOfAnEarlierOne() public {
+        for (uint256 i = 1; i < 256; ++i) {
+            _register(NEWCOMER, KEY);
+            vm.prank(NEWCOMER);
+            operators.requestUnbond();
+            vm.warp(block.timestamp + UNBONDING);
+            vm.prank(NEWCOMER);
+            operators.withdrawBond();
+        }
+        bytes32[2] memory possession = _possession(NEWCOMER, KEY);
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.RegistrationsUsedUp.selector, NEWCOMER));
+        vm.prank(NEWCOMER);
+        operators.register{value: BOND}(_keys(vm.addr(KEY)), "a:1", FEE, possession);
     }
 
     // ---- approvals ---------------------------------------------------------------------------------
@@ -236,7 +251,7 @@ contract OperatorRegistryTest is MarketTest {
     }
 
     function test_whoIsNoMemberOfASetApprovesNothingInIt() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         bytes32[2] memory sets = [_set(), keccak256("no such set")];
         for (uint256 i; i < 2; ++i) {
             bytes memory noMember =
@@ -319,6 +334,8 @@ contract OperatorRegistryTest is MarketTest {
         _eq(fees, 111, "fees in the token");
         (,, fees) = operators.quoteSet(members, ALGORITHM, address(0));
         _eq(fees, 3 * uint256(FEE), "fees in ETH");
+        (bool accepted, uint88 fee) = operators.tokenFee(members[2], TOKEN);
+        _true(accepted && fee == 100, "as accepted");
         // For nothing is not the same as not at all.
         vm.prank(members[2]);
         operators.acceptToken(TOKEN, 0);
@@ -326,7 +343,7 @@ contract OperatorRegistryTest is MarketTest {
         _eq(fees, 11, "without the third's");
         vm.prank(members[2]);
         operators.refuseToken(TOKEN);
-        (bool accepted, uint88 fee) = operators.tokenFee(members[2], TOKEN);
+        (accepted, fee) = operators.tokenFee(members[2], TOKEN);
         _true(!accepted && fee == 0, "refused");
         vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.TokenNotAccepted.selector, members[2], TOKEN));
         operators.quoteSet(members, ALGORITHM, TOKEN);
@@ -335,7 +352,7 @@ contract OperatorRegistryTest is MarketTest {
     // ---- sets --------------------------------------------------------------------------------------
 
     function test_aSetHasThreeDifferentActiveOperatorsInAnOrder() public {
-        _register(NEWCOMER, SIGNER);
+        _register(NEWCOMER, KEY);
         address[3] memory others = [members[1], members[0], NEWCOMER];
         bytes32 setId = operators.createSet(others);
         _eq(uint256(setId), uint256(keccak256(abi.encode(others[0], others[1], others[2]))), "id");
@@ -373,6 +390,14 @@ contract OperatorRegistryTest is MarketTest {
             operators.quoteSet(turned, ALGORITHM, address(0));
             turned[2] = members[1];
         }
+    }
+
+    function test_whoNeverRegisteredAgreedToNothing() public {
+        address[3] memory strangers = [NEWCOMER, STRANGER, BUYER];
+        vm.expectRevert(abi.encodeWithSelector(IOperatorRegistry.OperatorInactive.selector, NEWCOMER));
+        operators.quoteSet(strangers, ALGORITHM, address(0));
+        (bool accepted,) = operators.tokenFee(STRANGER, TOKEN);
+        _true(!accepted, "no token");
     }
 
     function test_anUnknownSetHasNoMembers() public {

@@ -191,9 +191,7 @@ contract PayoutsTest is MarketTest {
     function test_reenteringTheReturnOfABondPaysNothingMore() public {
         Reenterer thief = new Reenterer();
         vm.deal(address(thief), BOND);
-        bytes memory register =
-            abi.encodeCall(operators.register, (_keys(address(0x7b1ef)), "127.0.0.1:9000", FEE));
-        thief.execute(address(operators), BOND, register);
+        thief.execute(address(operators), BOND, _registration(address(thief), 0x7b1ef));
         thief.execute(address(operators), 0, abi.encodeCall(operators.requestUnbond, ()));
         thief.prepare(address(operators), abi.encodeCall(operators.withdrawBond, ()));
         vm.warp(block.timestamp + UNBONDING);

@@ -62,7 +62,7 @@ contract SelfConvictionsTest is DisputesTest {
         operators.withdrawBond();
         _expose(told, 2, 1);
         vm.deal(members[1], BOND);
-        _register(members[1], vm.addr(keys[1]));
+        _register(members[1], keys[1]);
         _convict(1);
         _eq(ALIAS.balance, BOND / 10, "a new bond, and nothing owed");
     }

@@ -26,8 +26,9 @@ contract SlashingTest is MarketTest {
     function test_aTenthIsTheReportersAndTheRestIsBurnt() public {
         address odd = address(0xa4);
         vm.deal(odd, 10 ether);
+        bytes32[2] memory possession = _possession(odd, 0x516);
         vm.prank(odd);
-        operators.register{value: BOND + 19}(_keys(address(0x516)), "a:1", FEE);
+        operators.register{value: BOND + 19}(_keys(vm.addr(0x516)), "a:1", FEE, possession);
         vm.expectEmit();
         emit IOperatorRegistry.OperatorSlashed(odd, REPORTER, BOND + 19, BOND / 10 + 1);
         _eq(_slash(odd, REPORTER), BOND + 19, "what there was");
@@ -52,8 +53,7 @@ contract SlashingTest is MarketTest {
     function test_aReporterThatCallsBackFindsNothingMore() public {
         Reenterer thief = new Reenterer();
         vm.deal(address(thief), BOND);
-        bytes memory register = abi.encodeCall(operators.register, (_keys(address(0x7b1ef)), "a:1", FEE));
-        thief.execute(address(operators), BOND, register);
+        thief.execute(address(operators), BOND, _registration(address(thief), 0x7b1ef));
         thief.execute(address(operators), 0, abi.encodeCall(operators.requestUnbond, ()));
         vm.warp(START + UNBONDING);
         // It is slashed for its own report, in the second in which it could have left.
@@ -84,12 +84,12 @@ contract SlashingTest is MarketTest {
         vm.expectRevert(inactive);
         operators.createSet([members[2], members[0], members[1]]);
         bytes[6] memory calls = [
-            abi.encodeCall(operators.register, (_keys(address(0x516)), "a:1", FEE)),
+            _registration(members[0], 0x516),
             abi.encodeCall(operators.resume, ()),
             abi.encodeCall(operators.pause, ()),
             abi.encodeCall(operators.requestUnbond, ()),
             abi.encodeCall(operators.withdrawBond, ()),
-            abi.encodeCall(operators.register, (_keys(vm.addr(keys[0])), "a:1", FEE))
+            _registration(members[0], keys[0])
         ];
         bytes4[6] memory reasons = [
             IOperatorRegistry.AlreadyRegistered.selector,
@@ -107,11 +107,12 @@ contract SlashingTest is MarketTest {
         }
         // Nor with its key under another account.
         vm.deal(STRANGER, BOND);
+        bytes32[2] memory possession = _possession(STRANGER, keys[0]);
         vm.expectRevert(
             abi.encodeWithSelector(IOperatorRegistry.SignerTaken.selector, vm.addr(keys[0]), members[0])
         );
         vm.prank(STRANGER);
-        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE);
+        operators.register{value: BOND}(_keys(vm.addr(keys[0])), "a:1", FEE, possession);
     }
 
     function test_pausedAndLeavingOperatorsAreWithinReachUntilTheyHaveWithdrawn() public {
@@ -131,7 +132,7 @@ contract SlashingTest is MarketTest {
         operators.withdrawBond();
         _eq(_slash(members[2], REPORTER), 0, "gone");
         // Who comes back stands for its key again.
-        _register(members[2], vm.addr(keys[2]));
+        _register(members[2], keys[2]);
         _eq(_slash(members[2], REPORTER), BOND, "back");
     }
 

@@ -4,7 +4,13 @@ import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
-import { type AttestationMessage, signAttestation, signFailure, signJoin } from "../../contracts/eip712.ts";
+import {
+  type AttestationMessage,
+  signAttestation,
+  signFailure,
+  signJoin,
+  signPossession,
+} from "../../contracts/eip712.ts";
 import { type JobInput, Market, type OfferInput, type ThreeSignatures } from "../../contracts/market.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
@@ -39,8 +45,11 @@ export async function startMarket() {
   const deployment = await deployMarket(deployer, settings);
   const of = (wallet: Wallet): Market => new Market(deployment, wallet);
   for (const [index, owner] of owners.entries()) {
+    const signer = signers[index]!;
+    const message = { operator: owner.address, signer: signer.address };
     await of(owner).registerOperator({
-      signer: signers[index]!.address,
+      signer: signer.address,
+      possession: await signPossession(signer, deployment, message),
       sealKey: bytes32(`seal ${index}`),
       channelKey: bytes32(`channel ${index}`),
       jiffKey: bytes32(`jiff ${index}`),

@@ -4,7 +4,7 @@ import { operatorSetId } from "../../contracts/commitments.ts";
 import { signUnopened } from "../../contracts/eip712.ts";
 import type { GasEstimate } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
-import { exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
+import { describeTermFailure, exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import {
   algorithm,
@@ -272,18 +272,23 @@ describe("a data set that is shared anew", () => {
     expect(await of(stranger).offer(offer)).toMatchObject({
       ...{ active: true, operatorSet: fresh.operatorSet, budgetLeftMicroRho: 700n },
     });
-    expect(await of(stranger).offer(old)).toMatchObject({ active: false, budgetLeftMicroRho: 0n });
+    expect(await of(stranger).offer(old)).toMatchObject({
+      ...{ active: false, replaced: true, budgetLeftMicroRho: 0n },
+    });
     const events = await of(stranger).events(receipt.blockNumber, receipt.blockNumber);
     expect(events).toMatchObject([
       { type: "OfferPublished", offer },
       { type: "OfferReplaced", offer: old, replacement: offer, budgetLeftMicroRho: 700n },
     ]);
-    // Also when it is listed again: nobody spends the same budget in two places.
-    await of(seller).relist(old, openTerms(1n));
-    await expect(fund([old], 600, { microRho: 1n })).rejects.toMatchObject({ code: "TERMS_REFUSED" });
-    await expect(of(seller).replaceOffer(old, { ...fresh, budgetMicroRho: 1n })).rejects.toMatchObject({
-      code: "TERMS_REFUSED",
-    });
+    // Nobody spends the same budget in two places.
+    const ended = { code: "TERMS_REFUSED", message: expect.stringContaining("was replaced by another") };
+    await expect(of(seller).relist(old, openTerms(1n))).rejects.toMatchObject(ended);
+    await expect(publish("moving", { budgetMicroRho: 1000n })).rejects.toMatchObject(ended);
+    await expect(fund([old], 600, { microRho: 1n })).rejects.toMatchObject(ended);
+    await expect(of(seller).replaceOffer(old, { ...fresh, budgetMicroRho: 1n })).rejects.toMatchObject(ended);
+    const request = { operatorSet: set.id, algorithm, offers: [old], buyer: stranger.address };
+    const [failure] = await of(stranger).explain(request);
+    expect(describeTermFailure(failure!).message).toContain("was replaced by another");
     await join(job);
     expect(await of(stranger).job(job)).toMatchObject({ state: "Joined", operatorSet: set.id });
   });
@@ -317,7 +322,7 @@ describe("the privacy budget of a job that ended", () => {
     await expect(anyone.returnBudget(late)).rejects.toMatchObject(notReturnable);
     const receipt = await anyone.returnUnopened(late, await unopened(late));
     expect(await anyone.events(receipt.blockNumber, receipt.blockNumber)).toMatchObject(
-      offers.map((offer) => ({ type: "BudgetReturned", offer, microRho: 200n })),
+      offers.map((offer) => ({ type: "BudgetReturned", job: late, offer, microRho: 200n })),
     );
     expect([await left(offers[0]!), await left(offers[1]!)]).toEqual([1000n, 500n]);
 

@@ -1,8 +1,8 @@
 /** What the market refuses, and in which words: through the bindings, on a real chain. */
-import { type Filter, id, JsonRpcProvider, type Log, Network, Wallet } from "ethers";
+import { type Filter, id, JsonRpcProvider, type Log, Network, type Signer, Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { operatorSetId } from "../../contracts/commitments.ts";
-import { signAttestation, signJoin } from "../../contracts/eip712.ts";
+import { signAttestation, signJoin, signPossession } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
@@ -31,6 +31,15 @@ const keys = (label: string, signer: string) => ({
   feeWei,
 });
 
+/** The same with the proof that the signing account is the operator's. */
+const proven = async (label: string, operator: Wallet, signer: Signer & { address: string }) => {
+  const message = { operator: operator.address, signer: signer.address };
+  return {
+    ...keys(label, signer.address),
+    possession: await signPossession(signer, market.deployment, message),
+  };
+};
+
 /** Waits until the next block has so many transactions; for tests that mine by hand. */
 async function pending(count: number): Promise<void> {
   const method = "eth_getBlockTransactionCountByNumber";
@@ -42,17 +51,27 @@ async function pending(count: number): Promise<void> {
 describe("an operator", () => {
   test("registers once, with a signing key of its own and a bond", async () => {
     const { of, owners, signers, wallets } = market;
-    await expect(of(owners[0]).registerOperator(keys("again", id("x").slice(0, 42)))).rejects.toMatchObject({
-      code: "STATE_INVALID",
-    });
-    const newcomer = of(wallets[10]!);
-    await expect(newcomer.registerOperator(keys("n", signers[0].address))).rejects.toMatchObject({
+    const signer = Wallet.createRandom();
+    const again = await proven("again", owners[0], signer);
+    await expect(of(owners[0]).registerOperator(again)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    const wallet = wallets[10]!;
+    const newcomer = of(wallet);
+    const taken = await proven("n", wallet, signers[0]);
+    await expect(newcomer.registerOperator(taken)).rejects.toMatchObject({
       code: "KEY_INVALID",
       message: expect.stringContaining(owners[0].address),
     });
-    const signer = Wallet.createRandom().address;
-    await expect(newcomer.registerOperator({ ...keys("n", signer), bondWei: 1n })).rejects.toMatchObject({
+    const own = await proven("n", wallet, signer);
+    await expect(newcomer.registerOperator({ ...own, bondWei: 1n })).rejects.toMatchObject({
       code: "FUNDS_MISSING",
+    });
+    // What was proved to another operator, and what nobody proved.
+    await expect(newcomer.registerOperator({ ...own, possession: again.possession })).rejects.toMatchObject({
+      code: "NOT_AUTHORISED",
+      message: expect.stringContaining(signer.address),
+    });
+    await expect(of(owners[0]).updateOperator(keys("n", signer.address))).rejects.toMatchObject({
+      code: "NOT_AUTHORISED",
     });
     await expect(newcomer.approve(market.set.id, algorithm)).rejects.toMatchObject({ code: "STATE_INVALID" });
     await expect(newcomer.operator(wallets[10]!.address)).rejects.toMatchObject({ code: "NOT_FOUND" });
@@ -62,7 +81,7 @@ describe("an operator", () => {
     const { of, wallets, provider, owners } = market;
     const wallet = wallets[11]!;
     const leaving = of(wallet);
-    await leaving.registerOperator(keys("leaving", Wallet.createRandom().address));
+    await leaving.registerOperator(await proven("leaving", wallet, Wallet.createRandom()));
     await expect(leaving.withdrawBond()).rejects.toMatchObject({ code: "STATE_INVALID" });
     await leaving.requestUnbond();
     expect(await leaving.operator(wallet.address)).toMatchObject({ status: "Leaving" });
@@ -218,7 +237,10 @@ describe("a job", () => {
     const { job, amountWei } = await market.fund([offer]);
     const replaced = Wallet.createRandom();
     await of(seller).relist(offer, openTerms(priceWei * 3n));
-    await of(owners[0]).updateOperator({ ...keys("new", replaced.address), feeWei: feeWei * 5n });
+    await of(owners[0]).updateOperator({
+      ...(await proven("new", owners[0], replaced)),
+      feeWei: feeWei * 5n,
+    });
 
     const funded = await of(stranger).job(job);
     expect(await of(stranger).jobPrices(funded)).toMatchObject({
@@ -245,7 +267,7 @@ describe("a job", () => {
     await of(stranger).join(job, await sign(signers[0] as unknown as Wallet));
     expect(await of(stranger).jobState(job)).toBe("Joined");
     // The set works on with the operator's own first key.
-    await of(owners[0]).updateOperator(keys("seal 0", signers[0].address));
+    await of(owners[0]).updateOperator(await proven("seal 0", owners[0], signers[0]));
   });
 
   test("costs what prices and fees were when it was funded, whatever they were before and in the same block", async () => {
@@ -253,13 +275,13 @@ describe("a job", () => {
     // An operator whose fee was registered, changed, and registered anew.
     const wallet = wallets[12]!;
     const operator = of(wallet);
-    const signer = Wallet.createRandom().address;
-    await operator.registerOperator(keys("returning", signer));
-    await operator.updateOperator({ ...keys("returning", signer), feeWei: 2n * feeWei });
+    const returning = await proven("returning", wallet, Wallet.createRandom());
+    await operator.registerOperator(returning);
+    await operator.updateOperator({ ...returning, feeWei: 2n * feeWei });
     await operator.requestUnbond();
     await market.pass(settings.unbondingSec);
     await operator.withdrawBond();
-    await operator.registerOperator({ ...keys("returning", signer), feeWei: 3n * feeWei });
+    await operator.registerOperator({ ...returning, feeWei: 3n * feeWei });
     const members = [wallet.address, owners[1].address, owners[2].address] as [string, string, string];
     await operator.createSet(members);
     const operatorSet = operatorSetId(members);
@@ -423,11 +445,10 @@ describe("a connection", () => {
   });
 
   test("from an account without funds says so", async () => {
-    const poor = new Market(market.deployment, Wallet.createRandom(market.provider));
-    const signer = Wallet.createRandom().address;
-    await expect(poor.registerOperator(keys("poor", signer))).rejects.toMatchObject({
-      code: "FUNDS_MISSING",
-    });
+    const wallet = new Wallet(Wallet.createRandom().privateKey, market.provider);
+    const poor = new Market(market.deployment, wallet);
+    const input = await proven("poor", wallet, Wallet.createRandom());
+    await expect(poor.registerOperator(input)).rejects.toMatchObject({ code: "FUNDS_MISSING" });
   });
 
   test("to addresses where no contract stands neither reads nor pays", async () => {
@@ -436,7 +457,7 @@ describe("a connection", () => {
     const lost = new Market(astray, stranger);
     const before = await provider.getBalance(stranger.address);
     await expect(lost.settings()).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-    const input = { ...keys("lost", Wallet.createRandom().address), bondWei: 10n ** 18n };
+    const input = { ...(await proven("lost", stranger, Wallet.createRandom())), bondWei: 10n ** 18n };
     await expect(lost.registerOperator(input)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
     expect(await provider.getBalance(stranger.address)).toBe(before);
   });

@@ -124,9 +124,13 @@ describe("the ledger", () => {
     ledger.apply(at({ type: "OperatorRetired", operator: members[0], withdrawableAtSec: 1 }));
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
     expect(ledger.operator(members[0])?.active).toBe(false);
+    ledger.apply(at({ type: "AlgorithmApproved", operator: upper, operatorSet: set, algorithm }));
+    ledger.apply(at({ type: "TokenAccepted", operator: upper, token: account(7), fee: 1n }));
     ledger.apply(at({ type: "BondWithdrawn", operator: members[0], amountWei: 1n }));
     ledger.apply(at(registered(members[0], 1n)));
     expect(ledger.operator(members[0])?.active).toBe(true);
+    // Whoever comes back approves and accepts anew.
+    expect([approved(set), ledger.operator(members[0])?.tokenFees.size]).toEqual([false, 0]);
   });
 
   test("refuses events that cannot follow: some are missing", () => {
@@ -274,4 +278,5 @@ test("a replaced offer is not for sale, and what replaces it is", () => {
     at({ type: "OfferReplaced", offer: offer(1), replacement: offer(3), budgetLeftMicroRho: exactMicroRho }),
   );
   expect([1, 2, 3].map((n) => ledger.offers.get(offer(n))?.active)).toEqual([false, true, true]);
+  expect([1, 2, 3].map((n) => ledger.offers.get(offer(n))?.replacedBy)).toEqual([offer(3), null, null]);
 });

@@ -48,7 +48,7 @@ function browse(output: Output): Command {
     command("browse", "the offers of the market with their columns", "symbolon buyer browse"),
   )
     .addOption(new Option("--set <name>", "of this operator set only").argParser(parseId))
-    .option("--all", "withdrawn ones too")
+    .option("--all", "withdrawn and replaced ones too")
     .action((options: MarketOptions & { set?: string; all?: boolean }) =>
       withConnection(options, output, async ({ reader, bridge, tokens }) => {
         const { fetchSchema } = await import("../../buyer/proposal.ts");
@@ -67,6 +67,7 @@ function browse(output: Output): Command {
           offer: o.offer,
           seller: o.seller,
           active: o.active,
+          replaced: o.replaced,
           rows: o.rows,
           columns: o.columns,
           terms: o.terms,

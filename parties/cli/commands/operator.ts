@@ -1,20 +1,14 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
-import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import { parseEndpoint } from "../../compute/endpoint.ts";
-import { collect, command, group, parseId, parseWei } from "../command.ts";
+import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
-import {
-  type AccountOptions,
-  addKeyOptions,
-  addMarketOptions,
-  jobsNamed,
-  withConnection,
-} from "../market-options.ts";
+import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
 import { type Output, showEther } from "../output.ts";
+import { operatorCommand, proveSigner, register, update } from "./operator-registration.ts";
 
 export function operatorCommands(output: Output): Command {
   return group(
@@ -24,6 +18,7 @@ export function operatorCommands(output: Output): Command {
     [
       register(output),
       update(output),
+      proveSigner(output),
       createSet(output),
       approve(output),
       revoke(output),
@@ -37,80 +32,6 @@ export function operatorCommands(output: Output): Command {
       withdrawBond(output),
     ],
   );
-}
-
-function operatorCommand(name: string, summary: string, example: string): Command {
-  return addMarketOptions(addKeyOptions(command(name, summary, example), "operator"));
-}
-
-interface RegisterOptions extends AccountOptions {
-  endpoint: string;
-  fee: bigint;
-  bond?: bigint;
-}
-
-function register(output: Output): Command {
-  return operatorCommand(
-    "register",
-    "register with a bond, the keys of the key file and the address of the node",
-    "symbolon operator register --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.002eth",
-  )
-    .addOption(endpointOption())
-    .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
-    .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
-    .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as }) => {
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).registerOperator({
-          ...registration(keys, options),
-          ...(options.bond !== undefined && { bondWei: options.bond }),
-        });
-        const operator = keys.owner.address;
-        output.result({ operator, txHash: hash }, () => `operator ${operator} is registered  tx ${hash}`);
-      }),
-    );
-}
-
-function update(output: Output): Command {
-  return operatorCommand(
-    "update",
-    "replace keys, endpoint and fee; funded jobs keep the old signer and fee",
-    "symbolon operator update --keys operator.keys.json --endpoint node1.example.org:9600 --fee 0.003eth",
-  )
-    .addOption(endpointOption())
-    .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
-    .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as }) => {
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).updateOperator(registration(keys, options));
-        output.result({ operator: keys.owner.address, txHash: hash }, () => `updated  tx ${hash}`);
-      }),
-    );
-}
-
-/** Checked here, for it goes on chain, where the other two nodes find it unusable only when a job comes. */
-function endpointOption(): Option {
-  return new Option("--endpoint <host:port>", "where the node listens for the other parties")
-    .argParser((text) => {
-      try {
-        parseEndpoint(text);
-      } catch {
-        throw new InvalidArgumentError("expected host:port, for instance node1.example.org:9600");
-      }
-      return text;
-    })
-    .makeOptionMandatory();
-}
-
-function registration(keys: Awaited<ReturnType<typeof keysOf<"operator">>>, options: RegisterOptions) {
-  return {
-    signer: keys.signer.address,
-    sealKey: keys.sealKey.publicKey,
-    channelKey: keys.channelKey.publicKey,
-    jiffKey: keys.jiffKey.publicKey,
-    endpoint: options.endpoint,
-    feeWei: options.fee,
-  };
 }
 
 function createSet(output: Output): Command {

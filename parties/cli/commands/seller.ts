@@ -174,6 +174,7 @@ function offers(output: Output): Command {
       const shown = own.map((o) => ({
         offer: o.offer,
         active: o.active,
+        replaced: o.replaced,
         rows: o.rows,
         columns: o.columns,
         terms: o.terms,
@@ -190,7 +191,7 @@ function offers(output: Output): Command {
           String(o.columns),
           await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
           await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
-          o.active ? "active" : "withdrawn",
+          o.active ? "active" : o.replaced ? "replaced" : "withdrawn",
           String(o.jobs),
         ]),
       );

@@ -50,6 +50,11 @@ test("of a posted chunk leaves the share out", () => {
   });
 });
 
+test("of a budget that came back is the job's, and says to which offer", () => {
+  const { jobId, event } = factIn({ type: "BudgetReturned", job, offer: offerOf(1), microRho: 7n });
+  expect([jobId, event]).toEqual([job, { type: "BudgetReturned", chain, offer: offerOf(1), microRho: "7" }]);
+});
+
 test("that names a job which may not be known is about an operator or an offer", () => {
   const digests: [string, string] = [hashOf("1"), ZeroHash];
   const convicted = factIn({ type: "OperatorConvicted", job, operator: addressOf("operator 1"), digests });

@@ -61,7 +61,7 @@ test("gives back a budget once: who did it before shows on chain", async () => {
   chain.states.set(jobOf(1), "Refunded");
   sender().offer(giveBack);
   await expect.poll(() => chain.sent).toEqual([giveBack]);
-  chain.returned.set(jobOf(1), 0);
+  chain.returned.add(jobOf(1));
   sender().offer(giveBack);
   await expect.poll(() => outcomes.at(-1)).toEqual({ outcome: "unneeded", state: "Refunded" });
   expect(chain.sent).toHaveLength(1);

@@ -59,7 +59,7 @@ const examples: Record<JobEventType, JobEvent> = {
   Overturned: { type: "Overturned", chain },
   Refunded: { type: "Refunded", chain },
   Claimed: { type: "Claimed", chain, index: "0", account: addressOf("seller"), amountWei: "1" },
-  BudgetReturned: { type: "BudgetReturned", chain: { blockNumber: 9 } },
+  BudgetReturned: { type: "BudgetReturned", chain, offer: hashOf("offer"), microRho: "1000" },
   JoinPosted: { type: "JoinPosted", point: 1, operator: addressOf("operator 1"), signature },
   UnopenedPosted: { type: "UnopenedPosted", point: 1, operator: addressOf("operator 1"), signature },
   AttestationPosted: attested(1),

@@ -245,13 +245,12 @@ test("a budget that came back is back until a reorganisation takes the block awa
   const returned: NewFact = {
     key: "returned",
     jobId: jobOf(1),
-    event: { type: "BudgetReturned", chain: { blockNumber: 5 } },
+    event: { type: "BudgetReturned", chain: at(5), offer: offerOf(1), microRho: "1000" },
   };
   const waiting = () => database.waitingJobs(5000, times).map(({ job }) => job.id);
   database.append([fund("1", 2, withNoise), refunded], cursor(3));
   expect(waiting()).toEqual([jobOf(1)]);
-  database.append([], cursor(5));
-  database.append([returned]);
+  database.append([returned], cursor(5));
   expect([database.job(jobOf(1))?.job.budgetReturned, waiting()]).toEqual([true, []]);
   database.rewind(3);
   expect([database.job(jobOf(1))?.job.budgetReturned, waiting()]).toEqual([false, [jobOf(1)]]);
@@ -468,6 +467,13 @@ test("an operator's status, approvals and tokens follow the registry", () => {
   take({ type: "AlgorithmApproved", operatorSet: hashOf("other set"), algorithm: hashOf("a") });
   take({ type: "AlgorithmRevoked", operatorSet: hashOf("set"), algorithm: hashOf("a") });
   expect(shown().approvals).toEqual([{ operatorSet: hashOf("other set"), algorithm: hashOf("a") }]);
+  take({ type: "TokenAccepted", token: addressOf("token"), fee: "6" });
+  const keys = { signer: operator, sealKey: hashOf("seal"), channelKey: hashOf("c"), jiffKey: hashOf("j") };
+  take({ type: "OperatorUpdated", ...keys, endpoint: "127.0.0.1:1", feeWei: "7" });
+  expect([shown().status, shown().approvals.length, shown().tokens.length]).toEqual(["Slashed", 1, 1]);
+  // Whoever comes back approves and accepts anew.
+  take({ type: "OperatorRegistered", ...keys, endpoint: "127.0.0.1:1", feeWei: "7" });
+  expect(shown()).toMatchObject({ status: "Active", approvals: [], tokens: [] });
 });
 
 test("an offer that another one replaced says so and is not for sale", () => {

@@ -53,6 +53,7 @@ describe("the tree of commands", () => {
         "node",
         "keys new",
         "operator register",
+        "operator prove-signer",
         "operator approve",
         "operator revoke",
         "operator status",

@@ -6,6 +6,7 @@ import { buildContracts } from "../../../contracts/build.ts";
 import { deployMarket } from "../../../contracts/deploy.ts";
 import type { Deployment } from "../../../contracts/deployment.ts";
 import { type DevChain, startDevChain } from "../../../contracts/dev-chain.ts";
+import { signPossession } from "../../../contracts/eip712.ts";
 import { Market } from "../../../contracts/market.ts";
 import { MarketReader } from "../../../contracts/market-reader.ts";
 import { openProvider } from "../../../contracts/provider.ts";
@@ -43,13 +44,14 @@ afterAll(async () => {
 
 const key = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
 
-const marketOf = (index: number) =>
-  new Market(deployment, new Wallet(chain.accounts[index]!.privateKey, provider));
+const walletOf = (index: number) => new Wallet(chain.accounts[index]!.privateKey, provider);
+const marketOf = (index: number) => new Market(deployment, walletOf(index));
 
 async function register(index: number): Promise<string> {
   const { address } = chain.accounts[index]!;
   await marketOf(index).registerOperator({
     signer: address,
+    possession: await signPossession(walletOf(index), deployment, { operator: address, signer: address }),
     ...{ sealKey: key(1), channelKey: key(2), jiffKey: key(3), endpoint: "127.0.0.1:1", feeWei: 1n },
   });
   return address;
