@@ -36,7 +36,7 @@ const hardhat = join(root, "node_modules", ".bin", "hardhat");
 
 /** The contracts, and whose tests are whose by the beginning of their names. Those of disputes are the escrow's, too. */
 const testsOf = {
-  OperatorRegistry: /^OperatorRegistry/,
+  OperatorRegistry: /^(OperatorRegistry|Slashing)/,
   GradientRounds: /^(Gradient|Training)/,
   ReviewExchange: /^(ReviewExchange|Exchange)/,
   Disputes: /^(Answers|Challenges|Contests|Convictions|SelfConvictions|DisputePayments|Invariants)/,
