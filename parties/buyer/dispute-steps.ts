@@ -6,7 +6,7 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
 import {
   awaitShare,
-  challengeShare,
+  challengeShares,
   chunkCount,
   contestPosted,
   contestResult,
@@ -27,9 +27,10 @@ export interface DisputeOptions {
 export interface DisputeEnd {
   /**
    * The result was sound; a contradiction was shown and the money is back; missing shares were posted; an operator did
-   * not post its share, lost its bond, and the money is back.
+   * not post its share, lost its bond, and the money is back; all was posted that could be asked for before the challenge
+   * window closed, which is not the whole.
    */
-  outcome: "sound" | "contested" | "posted" | "exposed";
+  outcome: "sound" | "contested" | "posted" | "exposed" | "incomplete";
   txHash: string | null;
   result: JobResult | null;
   words: string;
@@ -113,12 +114,10 @@ async function challengeAll(
   { onStep = () => {}, signal }: DisputeOptions,
 ): Promise<DisputeEnd> {
   const { finished } = inspection;
-  for (const point of missing) {
-    await challengeShare(connection, finished, point, (chunk, txHash) =>
-      onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
-    );
-  }
-  const posted = new Map<PartyIndex, readonly ChunkOpening[]>();
+  await challengeShares(connection, finished, missing, (point, chunk, txHash) =>
+    onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
+  );
+  const posted = new Map<PartyIndex, ReadonlyMap<number, ChunkOpening>>();
   for (const point of missing) {
     const nowSec = () => chainTimeSec(connection.market);
     const end = await awaitShare(connection, finished, point, nowSec, signal);
@@ -127,13 +126,19 @@ async function challengeAll(
       const words = `party ${point} did not post its share: its bond is gone, and ${back}  tx ${end.exposed}`;
       return { outcome: "exposed", txHash: end.exposed, result: null, words };
     }
-    onStep(`party ${point} has posted its share`);
+    onStep(`party ${point} has posted what it was asked for`);
     posted.set(point, end.posted);
   }
   const contested = await contestPosted(connection, inspection, posted);
   if (contested !== undefined) {
     onStep(`the three shares of number ${contested.coordinate} of the result are not on a line`);
     return contestedEnd(connection, finished.job.job, contested.txHash);
+  }
+  const asked = Math.min(...[...posted.values()].map((chunks) => chunks.size));
+  const count = chunkCount(finished);
+  if (asked < count) {
+    const words = `the challenge window closed when ${asked} of ${count} chunks had been asked for: they were posted and contradict nothing, and the rest of the result stays missing`;
+    return { outcome: "incomplete", txHash: null, result: null, words };
   }
   const result = await resultOf(connection, inspection, posted);
   const words = "the missing shares are on chain, and the result is whole";

@@ -5,7 +5,7 @@
  * nothing to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { ChunkOpening, Market, MarketEvent } from "../../contracts/market.ts";
+import type { ChunkOpening, Market } from "../../contracts/market.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
@@ -115,26 +115,37 @@ export async function contestResult(
   return contestAt(market, finished, lie, openings as Three<ChunkOpening>);
 }
 
+/** What was posted on chain of a party's share, by chunk. */
+export type PostedShares = ReadonlyMap<PartyIndex, ReadonlyMap<number, ChunkOpening>>;
+
 /**
- * The same where a share was posted that contradicts the others.
- * @returns undefined where all coordinates are on a line
+ * The same where a share was posted that contradicts the others, as far as it was.
+ * @returns undefined where all coordinates of which there are three shares are on a line
  */
 export async function contestPosted(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
+  posted: PostedShares,
 ): Promise<{ coordinate: number; txHash: string } | undefined> {
-  const elements = partyIndices.map((point) => elementsOf(chunksAt(point, shares, posted)));
-  const lie = firstLie(finished, elements as Three<bigint[]>);
-  if (lie === undefined) return undefined;
-  const chunk = Math.floor(lie / chunkElements);
-  const openings = partyIndices.map((point) => {
-    const share = shares[point - 1]!;
-    return share instanceof SymbolonError
-      ? posted.get(point)![chunk]!
-      : openReceived(finished, point, share, chunk);
-  });
-  return { coordinate: lie, ...(await contestAt(market, finished, lie, openings as Three<ChunkOpening>)) };
+  const available = partyIndices.map((point) => chunksAt(finished, point, shares, posted));
+  for (let chunk = 0; chunk < chunkCount(finished); chunk += 1) {
+    const three = available.map((chunks) => chunks[chunk]).filter((elements) => elements !== undefined);
+    if (three.length < 3) continue;
+    const lie = firstLie(finished, three.map((elements) => elementsOf([elements])) as Three<bigint[]>);
+    if (lie === undefined) continue;
+    const coordinate = chunk * chunkElements + lie;
+    const openings = partyIndices.map((point) => {
+      const share = shares[point - 1]!;
+      return share instanceof SymbolonError
+        ? posted.get(point)!.get(chunk)!
+        : openReceived(finished, point, share, chunk);
+    });
+    return {
+      coordinate,
+      ...(await contestAt(market, finished, coordinate, openings as Three<ChunkOpening>)),
+    };
+  }
+  return undefined;
 }
 
 function openReceived(
@@ -156,17 +167,17 @@ async function contestAt(
   return { txHash: (await market.contest(job.job, parts, place, openings)).hash };
 }
 
-/** A party's share in chunks: as it was delivered, or posted. @throws why there is neither */
+/** A party's share in chunks, as it was delivered or posted; undefined are those of which there is neither. */
 function chunksAt(
+  finished: FinishedJob,
   point: PartyIndex,
   shares: ReceivedShares,
-  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]>,
-): readonly Uint8Array[] {
+  posted: PostedShares,
+): readonly (Uint8Array | undefined)[] {
   const share = shares[point - 1]!;
   if (!(share instanceof SymbolonError)) return resultChunks(share.share);
   const chunks = posted.get(point);
-  if (chunks === undefined) throw share;
-  return chunks.map(({ elements }) => elements);
+  return Array.from({ length: chunkCount(finished) }, (_, chunk) => chunks?.get(chunk)?.elements);
 }
 
 /** How many chunks each party's share of a result has. */
@@ -174,59 +185,73 @@ export function chunkCount({ parts }: FinishedJob): number {
   return Math.ceil(parts.total / chunkElements);
 }
 
-/** Asks for all chunks of a party's share that were not asked for yet; pays the fee for each. */
-export async function challengeShare(
+/** So many challenges go out together: waiting for a block for each would take longer than most windows. */
+const challengesAtOnce = 16;
+
+/**
+ * Asks for all chunks of these parties' shares that were not asked for yet, in the order of the chunks; pays the fee for
+ * each. Where the challenge window closes before the last one, those that were asked for are what there is.
+ * @throws STATE_INVALID where none could be asked for
+ */
+export async function challengeShares(
   { market }: BuyerConnection,
-  { job, parts }: FinishedJob,
-  point: PartyIndex,
-  onSent: (chunk: number, txHash: string) => void = () => {},
+  finished: FinishedJob,
+  points: readonly PartyIndex[],
+  onSent: (point: PartyIndex, chunk: number, txHash: string) => void = () => {},
 ): Promise<void> {
-  const asked = new Set(
-    (await market.jobEvents(job.job)).flatMap((event) =>
-      event.type === "ChunkChallenged" && event.point === point ? [event.chunk] : [],
-    ),
-  );
-  for (let chunk = 0; chunk < Math.ceil(parts.total / chunkElements); chunk += 1) {
-    if (asked.has(chunk)) continue;
-    const { hash } = await market.challenge(job.job, parts, point, chunk);
-    onSent(chunk, hash);
+  const { job, parts } = finished;
+  const asked = new Set<string>();
+  for (const event of await market.jobEvents(job.job))
+    if (event.type === "ChunkChallenged") asked.add(`${event.point} ${event.chunk}`);
+  const rest = Array.from({ length: chunkCount(finished) }, (_, chunk) =>
+    points.map((point) => ({ point, chunk })),
+  )
+    .flat()
+    .filter(({ point, chunk }) => !asked.has(`${point} ${chunk}`));
+  for (let at = 0; at < rest.length; at += challengesAtOnce) {
+    const ends = await Promise.allSettled(
+      rest.slice(at, at + challengesAtOnce).map(async ({ point, chunk }) => {
+        const { hash } = await market.challenge(job.job, parts, point, chunk);
+        asked.add(`${point} ${chunk}`);
+        onSent(point, chunk, hash);
+      }),
+    );
+    const refused = ends.find((end) => end.status === "rejected");
+    if (refused === undefined) continue;
+    if (asked.size > 0 && toSymbolonError(refused.reason).code === "STATE_INVALID") return;
+    throw refused.reason;
   }
 }
 
-/** How a challenged share ended: posted as a whole, or its operator exposed. */
-export type ChallengeEnd = { posted: ChunkOpening[] } | { exposed: string };
+/** How the challenges of a share ended: all that was asked for posted, or its operator exposed. */
+export type ChallengeEnd = { posted: ReadonlyMap<number, ChunkOpening> } | { exposed: string };
 
 /**
- * Waits until the chunks of a party are posted, or one is due; then shows that to the chain.
+ * Waits until what was asked of a party is posted, or is due; then shows that to the chain.
  * @param nowSec the chain's time
  */
 export async function awaitShare(
   { market }: BuyerConnection,
-  finished: FinishedJob,
+  { job: { job } }: FinishedJob,
   point: PartyIndex,
   nowSec: () => Promise<number>,
   signal?: AbortSignal,
 ): Promise<ChallengeEnd> {
-  const count = chunkCount(finished);
-  const { job } = finished.job;
   for (;;) {
     signal?.throwIfAborted();
-    const events = (await market.jobEvents(job)).filter(
-      (event): event is MarketEvent & { point: number } => "point" in event && event.point === point,
-    );
+    const dueSecs = new Map<number, number>();
     const posted = new Map<number, ChunkOpening>();
-    for (const event of events) {
+    for (const event of await market.jobEvents(job)) {
+      if (!("point" in event) || event.point !== point) continue;
+      if (event.type === "ChunkChallenged") dueSecs.set(event.chunk, event.dueSec);
       if (event.type === "ChunkPosted") posted.set(event.chunk, event.opening);
       if (event.type === "OperatorExposed") return { exposed: event.txHash };
     }
-    if (posted.size === count) return { posted: Array.from({ length: count }, (_, i) => posted.get(i)!) };
+    const open = [...dueSecs].filter(([chunk]) => !posted.has(chunk));
+    if (open.length === 0) return { posted };
     const now = await nowSec();
-    const late = events.find(
-      (event) => event.type === "ChunkChallenged" && !posted.has(event.chunk) && now > event.dueSec,
-    );
-    if (late?.type === "ChunkChallenged") {
-      return { exposed: (await market.expose(job, point, late.chunk)).hash };
-    }
+    const late = open.find(([, dueSec]) => now > dueSec);
+    if (late !== undefined) return { exposed: (await market.expose(job, point, late[0])).hash };
     await pause(500, undefined, { signal });
   }
 }
@@ -259,21 +284,23 @@ export async function exposeOverdue(
 export async function resultOf(
   { market }: BuyerConnection,
   { finished, shares }: Inspection,
-  posted: ReadonlyMap<PartyIndex, readonly ChunkOpening[]> = new Map(),
+  posted: PostedShares = new Map(),
 ): Promise<JobResult> {
   const { plan, parts } = finished;
   const { modulus } = fieldSpecs[plan.fieldBits];
   const kernel = await createKernel(plan.fieldBits);
   const told = shares.flatMap((share) => (share instanceof SymbolonError ? [] : [share]));
   const whole = partyIndices.map((point) => {
-    const elements = elementsOf(chunksAt(point, shares, posted));
+    const own = shares[point - 1]!;
+    const chunks = chunksAt(finished, point, shares, posted).filter((elements) => elements !== undefined);
+    if (own instanceof SymbolonError && chunks.length < chunkCount(finished)) throw own;
+    const elements = elementsOf(chunks);
     const values = kernel.allocate(parts.total);
     kernel.fromBigints(
       values,
       elements.map((element) => element % modulus),
     );
     const share = encodeShare(kernel, values, { rows: parts.total, cols: 1, fracBits: 0, point });
-    const own = shares[point - 1]!;
     // What the party measured came with its delivery; another one measured the same rounds.
     const { measurement } = own instanceof SymbolonError ? (told[0] ?? unmeasured) : own;
     return { share, measurement };

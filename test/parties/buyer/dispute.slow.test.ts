@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
-import { challengeShare, chunkCount, contestResult, inspectResult } from "../../../parties/buyer/dispute.ts";
+import { challengeShares, chunkCount, contestResult, inspectResult } from "../../../parties/buyer/dispute.ts";
 import { type DisputeEnd, disputeResult } from "../../../parties/buyer/dispute-steps.ts";
 import { fetchResult, type Three } from "../../../parties/buyer/result.ts";
 import { ChainWatch } from "../../../parties/compute/chain-watch.ts";
@@ -61,6 +61,11 @@ async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void
     await watch.close();
     journal.close();
   });
+}
+
+async function pass(seconds: number): Promise<void> {
+  await world.provider.send("evm_increaseTime", [seconds]);
+  await world.provider.send("evm_mine", []);
 }
 
 async function dispute(
@@ -225,7 +230,7 @@ describe("a missing share", () => {
     const { finished } = await inspectResult(connection, job, 0);
     await connection.market.challenge(job, parts, 3, 1);
     const sent: number[] = [];
-    await challengeShare(connection, finished, 3, (chunk) => sent.push(chunk));
+    await challengeShares(connection, finished, [3], (_point, chunk) => sent.push(chunk));
     expect(sent).toEqual([0]);
     const { origin, salt, share } = evidence[2];
     // Anyone may post a chunk.
@@ -236,7 +241,34 @@ describe("a missing share", () => {
   });
 });
 
-// Last, for it moves the chain's clock.
+// Last, for they move the chain's clock.
+describe("a share that could be asked for only in part before the challenge window closed", () => {
+  /** One of two chunks was asked for when the window closed; its answer holds the job up. */
+  async function askedInPart(options: AttestOptions = {}): Promise<AttestedJob> {
+    const attested = await attest({ deliver: [1, 2], ...options });
+    const { connection, job, parts, evidence } = attested;
+    const { challengeWindowSec, responseSec } = await connection.market.settings();
+    await pass(challengeWindowSec - responseSec / 2);
+    await connection.market.challenge(job, parts, 3, 1);
+    await pass(responseSec / 2);
+    const { origin, salt, share } = evidence[2];
+    await world.account(1).market.respond(job, parts, 3, 1, openChunk(origin, salt, share, 1));
+    return attested;
+  }
+
+  test("ends with what is known", async () => {
+    const end = await dispute(await askedInPart(), true);
+    expect(end).toMatchObject({ outcome: "incomplete", result: null });
+    expect(end.words).toContain("1 of 2 chunks");
+  });
+
+  test("is contested where that part is false", async () => {
+    const attested = await askedInPart({ spoil: (shares) => addTo(shares, 3, 80) });
+    expect((await dispute(attested, true)).outcome).toBe("contested");
+    expect(await attested.connection.market.jobState(attested.job)).toBe("Refunded");
+  });
+});
+
 describe("a share that its operator cannot post", () => {
   test("for it is of another length than was attested: it counts as missing, its operator is slashed, and the money is back", async () => {
     const attested = await attest({ spoil: (shares) => void shares[2].pop() });
@@ -246,8 +278,7 @@ describe("a share that its operator cannot post", () => {
     const before = await balance(attested);
     const ending = dispute(attested, true);
     await expect.poll(async () => (await eventsOf(attested, "ChunkChallenged")).length).toBe(2);
-    await world.provider.send("evm_increaseTime", [700]);
-    await world.provider.send("evm_mine", []);
+    await pass(700);
     const end = await ending;
     expect(end).toMatchObject({ outcome: "exposed", result: null });
     expect(end.words).toContain("party 3");
