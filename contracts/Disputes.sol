@@ -53,8 +53,9 @@ contract Disputes is IDisputes {
 
     mapping(bytes32 job => JobChallenges) private _jobs;
     mapping(bytes32 key => Challenge) private _challenges;
-    /// @dev Open challenges, of whatever job.
+    /// @dev Open challenges, of whatever job: all, and those of a buyer.
     mapping(address operator => uint256) private _openAgainst;
+    mapping(address operator => mapping(address buyer => uint256)) private _openOf;
     /// @inheritdoc IDisputes
     mapping(address buyer => uint256) public returnedFeesWei;
 
@@ -148,6 +149,7 @@ contract Disputes is IDisputes {
         all.lastDueSec[point - 1] = uint40(due);
         ++all.open;
         ++_openAgainst[operator];
+        ++_openOf[operator][msg.sender];
         emit ChunkChallenged(job, operator, point, chunk, due);
         if (stored.state == JobState.Attested) escrow.suspend(job, outcome);
     }
@@ -163,7 +165,7 @@ contract Disputes is IDisputes {
     ) external {
         bytes32 job = _requireTold(terms, outcome);
         address operator = _operator(terms, point);
-        (uint256 due, uint256 feeWei) = _end(job, operator, point, chunk);
+        (uint256 due, uint256 feeWei) = _end(job, operator, outcome.buyer, point, chunk);
         if (block.timestamp > due) revert ResponseTooLate(job, due);
         _requireChunk(job, outcome, parts, chunk);
         _requireOpening(job, terms, parts, point, chunk, opening);
@@ -182,14 +184,16 @@ contract Disputes is IDisputes {
     ) external {
         bytes32 job = _requireTold(terms, outcome);
         address operator = _operator(terms, point);
-        (uint256 due, uint256 feeWei) = _end(job, operator, point, chunk);
+        (uint256 due, uint256 feeWei) = _end(job, operator, outcome.buyer, point, chunk);
         if (block.timestamp <= due) revert ResponseNotDue(job, due);
         returnedFeesWei[outcome.buyer] += feeWei;
         emit OperatorExposed(job, operator, point, chunk);
         // Another challenge or a contest may have decided the job before.
         if (escrow.jobOf(job).state == JobState.Disputed) escrow.overturn(job, outcome);
+        // One that owes another buyer an answer would have a friend ask, and expose it first.
+        bool owesOthers = _openAgainst[operator] != _openOf[operator][outcome.buyer];
         // Last, for it offers the buyer a reward: what the buyer's account then does can hold up nothing of the above.
-        operatorRegistry.slash(operator, outcome.buyer);
+        operatorRegistry.slash(operator, owesOthers ? address(0) : outcome.buyer);
     }
 
     /// @inheritdoc IDisputes
@@ -217,7 +221,7 @@ contract Disputes is IDisputes {
     }
 
     /// @dev Ends an open challenge.
-    function _end(bytes32 job, address operator, uint8 point, uint32 chunk)
+    function _end(bytes32 job, address operator, address buyer, uint8 point, uint32 chunk)
         private
         returns (uint256 due, uint256 feeWei)
     {
@@ -226,6 +230,7 @@ contract Disputes is IDisputes {
         asked.over = true;
         --_jobs[job].open;
         --_openAgainst[operator];
+        --_openOf[operator][buyer];
         return (asked.dueSec, asked.feeWei);
     }
 

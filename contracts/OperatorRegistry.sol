@@ -50,6 +50,8 @@ contract OperatorRegistry is IOperatorRegistry, EIP712 {
     /// @dev A bond's part that does not go to who proved the offence goes to where nobody can fetch it.
     address private constant BURNT = 0x000000000000000000000000000000000000dEaD;
     uint256 private constant REWARD_DIVISOR = 10;
+    /// @dev Many times what a wallet that is a contract needs to take its reward.
+    uint256 private constant REWARD_GAS = 500_000;
 
     /// @inheritdoc IOperatorRegistry
     uint256 public immutable minBondWei;
@@ -189,8 +191,9 @@ contract OperatorRegistry is IOperatorRegistry, EIP712 {
         record.status = OperatorStatus.Slashed;
         uint256 rewardWei = bondWei / REWARD_DIVISOR;
         emit OperatorSlashed(operator, beneficiary, bondWei, rewardWei);
-        // A beneficiary that refuses its reward must not save the bond.
-        if (!LowLevelCall.callNoReturn(beneficiary, rewardWei, "")) rewardWei = 0;
+        // A beneficiary that refuses its reward, or would take all gas with it, must not save the bond.
+        (bool taken,) = beneficiary.call{value: rewardWei, gas: REWARD_GAS}("");
+        if (!taken) rewardWei = 0;
         _pay(BURNT, bondWei - rewardWei);
     }
 

@@ -13,7 +13,7 @@ import {IJobEscrow} from "./IJobEscrow.sol";
 ///   paid for that, who does not is slashed, and the buyer gets its money back: {expose}.
 ///
 /// A slashed bond goes by a tenth to who proved it, and the rest is burnt, so nobody gains by convicting itself. While an
-/// operator owes an answer, all of it is burnt on a conviction.
+/// operator owes an answer, all of it is burnt on a conviction, and also when it is exposed to one buyer and owes another.
 ///
 /// What is opened here is public: {contest} shows up to 64 coordinates of the result to everyone. A chunk of one party
 /// alone, as {respond} posts it, says nothing about them to the public; but each of the other two operators can put it

@@ -122,6 +122,20 @@ contract DisputePaymentsTest is DisputesTest {
         _eq(refuser.balance, 1 ether, "until it takes it");
     }
 
+    /// Whoever exposes pays for no more gas than for another buyer.
+    function test_aBuyerThatBurnsGasSavesNoOperator() public {
+        address burner = address(new Refuser());
+        vm.deal(burner, 1 ether);
+        Told memory told = _tellTo(burner, _shared(BITS, 2, 1));
+        _challenge(told, 1, 0);
+        vm.warp(START + RESPONSE + 1);
+        // A loop without end: jumpdest, push 0, jump.
+        vm.etch(burner, hex"5b5f56");
+        disputes.expose{gas: 800_000}(told.terms, told.outcome, 1, 0);
+        _eq(operators.operators(members[0]).bondWei, 0, "slashed");
+        _eq(address(0xdEaD).balance, BOND, "all of it burnt");
+    }
+
     /// A token that pays its buyer no more holds up the refund alone.
     function test_aBuyerThatATokenBlocksSavesNoOperator() public {
         BrokenToken token = new BrokenToken();

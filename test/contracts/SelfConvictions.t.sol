@@ -67,6 +67,32 @@ contract SelfConvictionsTest is DisputesTest {
         _eq(ALIAS.balance, BOND / 10, "a new bond, and nothing owed");
     }
 
+    /// The friend asked, and is exposed to, first.
+    function test_whoOwesABuyerAnAnswerSavesNothingThroughAnother() public {
+        vm.deal(ALIAS, 100 ether);
+        Told memory friendly = _tellTo(ALIAS, _shared(BITS, TOTAL, 9));
+        Told memory told = _tell(_shared(BITS, TOTAL, 1));
+        _challenge(friendly, 2, 0);
+        vm.warp(START + 5);
+        _challenge(told, 2, 1);
+        vm.warp(START + RESPONSE + 1);
+        uint256 before = ALIAS.balance;
+        _expose(friendly, 2, 0);
+        _eq(ALIAS.balance, before, "no reward");
+        _eq(operators.operators(members[1]).bondWei, 0, "and no bond");
+    }
+
+    function test_aBuyerThatIsOwedSeveralAnswersIsRewarded() public {
+        Told memory told = _tell(_shared(BITS, TOTAL, 1));
+        Told memory other = _tell(_shared(BITS, TOTAL, 2));
+        _challenge(told, 2, 1);
+        _challenge(other, 2, 1);
+        vm.warp(START + RESPONSE + 1);
+        uint256 before = BUYER.balance;
+        _expose(told, 2, 1);
+        _eq(BUYER.balance - before, BOND / 10, "the tenth");
+    }
+
     function _convict(uint256 index) private {
         bytes32 job = keccak256("job");
         IJobEscrow.Attestation[2] memory pair =
