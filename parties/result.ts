@@ -19,8 +19,8 @@
  * and the chunk hash is the keccak256 of its elements, each as 16 bytes, big-endian: the form in which a
  * contract can check an opened chunk and compute with it (interfaces/IDisputes.sol). The salt keeps a leaf from
  * telling a share that can be guessed; each chunk has its own, keccak256(abi.encode(salt, chunk index)), so that one
- * that was opened tells nothing about the others. What is attested is the hash of all
- * three roots, see `resultRoot` of contracts/commitments.ts.
+ * that was opened tells nothing about the others. What is attested as `resultRoot` (contracts/commitments.ts) is one
+ * hash over the roots and the sealed results of all three.
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";

@@ -5,6 +5,7 @@ import type { AttestationPost } from "../../../bridge/client.ts";
 import { disputeResult } from "../../../parties/buyer/dispute-steps.ts";
 import { fetchResult } from "../../../parties/buyer/result.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
+import { exportBundle } from "../../../parties/verify/bundle.ts";
 import { MarketWorld } from "../compute/market-world.ts";
 import { type AttestOptions, attestJob, wideTable } from "./attested-job.ts";
 
@@ -59,6 +60,21 @@ describe.each(waysToKeepThem)("an operator that %s", (_, post) => {
     await expect(fetchResult(connection, job)).rejects.toMatchObject({ code: "RESULT_TAMPERED" });
     expect((await disputeResult(connection, job, { disclose: true })).outcome).toBe("contested");
     await expect.poll(() => connection.market.jobState(job)).toBe("Refunded");
+  });
+});
+
+test("without an operator's own signature there is no bundle, and the refusal says whose is missing", async () => {
+  const { job, connection } = await attestJob(world, offer, { rogue: { point: 2, post: async () => {} } });
+  await expect(exportBundle(connection, job)).rejects.toMatchObject({
+    code: "BRIDGE_UNREACHABLE",
+    message: expect.stringContaining("operator 2"),
+  });
+  const whole = await attestJob(world, offer);
+  const bundle = await exportBundle(whole.connection, whole.job);
+  expect(bundle.attestation).toMatchObject({
+    shareRoots: whole.parts.roots,
+    ciphertextHashes: whole.parts.ciphertextHashes,
+    elements: whole.parts.total,
   });
 });
 
