@@ -73,6 +73,17 @@ export const attestationSchema = z.strictObject({
 });
 export type AttestationBody = z.infer<typeof attestationSchema>;
 
+/** What a result root is the hash of: whoever reads or disputes a result needs all of it. */
+export const resultPartsSchema = z.strictObject({
+  roots: z.tuple([hash32Schema, hash32Schema, hash32Schema]).describe("Merkle roots of the parties' shares"),
+  ciphertextHashes: z
+    .tuple([hash32Schema, hash32Schema, hash32Schema])
+    .describe("sha256 of the sealed shares, which are uploaded after the attestation"),
+  fieldBits: z.literal([61, 89, 107, 127]),
+  total: z.int().positive().max(0xffff_ffff).describe("elements of the result"),
+});
+export type ResultPartsBody = z.infer<typeof resultPartsSchema>;
+
 // ---- what operators post -----------------------------------------------------------------------
 
 export const joinPostSchema = z.strictObject({ operator: addressSchema, signature: signatureSchema });
@@ -81,8 +92,7 @@ export const attestationPostSchema = z.strictObject({
   operator: addressSchema,
   point: pointSchema,
   attestation: attestationSchema,
-  resultCiphertext: hash32Schema.describe("sha256 of the sealed result share, uploaded before"),
-  resultShareRoot: hash32Schema,
+  parts: resultPartsSchema,
   signature: signatureSchema,
 });
 
@@ -168,8 +178,7 @@ const jobFields = {
       point: pointSchema,
       operator: addressSchema,
       digest: hash32Schema,
-      resultCiphertext: hash32Schema,
-      resultShareRoot: hash32Schema,
+      parts: resultPartsSchema,
       attestation: attestationSchema,
       signature: signatureSchema,
     }),

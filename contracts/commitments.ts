@@ -1,5 +1,6 @@
 /** The hashes of libraries/MarketHashes.sol, for those who check the chain or prepare what it will check. */
 import { AbiCoder, type BytesLike, keccak256 } from "ethers";
+import type { ResultParts } from "./market.ts";
 
 const abi = AbiCoder.defaultAbiCoder();
 
@@ -134,5 +135,12 @@ export function outcomeHash(outcome: Outcome): string {
       ["address", "address", "bytes32", "bytes32"],
       [outcome.buyer, outcome.token, outcome.resultRoot, outcome.payoutRoot],
     ),
+  );
+}
+
+/** What is attested about a result. */
+export function resultRoot({ roots, ciphertextHashes, fieldBits, total }: ResultParts): string {
+  return keccak256(
+    abi.encode(["bytes32[3]", "bytes32[3]", "uint8", "uint32"], [roots, ciphertextHashes, fieldBits, total]),
   );
 }

@@ -19,12 +19,13 @@
  * and the chunk hash is the keccak256 of its elements, each as 16 bytes, big-endian: the form in which a
  * contract can check an opened chunk and compute with it (interfaces/IDisputes.sol). The salt keeps a leaf from
  * telling a share that can be guessed; each chunk has its own, keccak256(abi.encode(salt, chunk index)), so that one
- * that was opened tells nothing about the others. What is attested as `resultRoot` is
- * keccak256(abi.encode(roots[3], ciphertextHashes[3], bits of the field, N)).
+ * that was opened tells nothing about the others. What is attested as `resultRoot` (contracts/commitments.ts) is one
+ * hash over the roots and the sealed results of all three.
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
-import type { ResultParts as AttestedParts, ChunkOpening } from "../contracts/market.ts";
+import type { ResultPartsBody } from "../bridge/schemas.ts";
+import type { ChunkOpening } from "../contracts/market.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";
@@ -174,18 +175,7 @@ export function chunkSalt(salt: Uint8Array, index: number): string {
 }
 
 /** What is attested about a result. */
-export interface ResultParts extends AttestedParts {
-  fieldBits: FieldBits;
-}
-
-export function resultRoot({ roots, ciphertextHashes, fieldBits, total }: ResultParts): string {
-  return keccak256(
-    AbiCoder.defaultAbiCoder().encode(
-      ["bytes32[3]", "bytes32[3]", "uint8", "uint32"],
-      [roots, ciphertextHashes, fieldBits, total],
-    ),
-  );
-}
+export type ResultParts = ResultPartsBody;
 
 /** Layout of a share's bytes, see `data-set.ts`. */
 const shareHeaderBytes = 16;

@@ -238,6 +238,8 @@ export class JobDesk {
       }
       return;
     }
+    // What the chain has already, the buyer still needs.
+    if (event.type === "AttestationPosted" && job.attestedAtSec !== null) return;
     // By the time an attestation comes the bridge may not have seen the join, with which the grace begins.
     const state = event.type === "AttestationPosted" ? "Joined" : job.state;
     const lastSec =

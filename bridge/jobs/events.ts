@@ -3,7 +3,7 @@
  * the configured confirmations), the operators (verified signatures) and the bridge itself (what became of
  * its transactions). Everything in a fact is JSON, so that the log can be read back in any later version.
  */
-import type { AttestationBody, Point } from "../schemas.ts";
+import type { AttestationBody, Point, ResultPartsBody } from "../schemas.ts";
 
 /** Where on the chain a fact stands. */
 export interface ChainPosition {
@@ -75,8 +75,7 @@ export interface AttestationPosted {
   /** EIP-712 digest of `attestation`. */
   digest: string;
   attestation: AttestationBody;
-  resultCiphertext: string;
-  resultShareRoot: string;
+  parts: ResultPartsBody;
   signature: string;
 }
 

@@ -4,6 +4,7 @@
  * stands at that point of the job's set. Who delivers the post does not matter.
  */
 import { getAddress } from "ethers";
+import { resultRoot } from "../../contracts/commitments.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
 import {
   attestationDigest,
@@ -50,11 +51,15 @@ export function acceptUnopened(context: PostContext, post: UnopenedPost): Unopen
   return { type: "UnopenedPosted", point, operator: getAddress(post.operator), signature };
 }
 
+/** The parts must be those that were signed: an operator that named others would keep the buyer from every dispute. */
 export function acceptAttestation(context: PostContext, post: AttestationPost): AttestationPosted {
   requirePoint(context, post.operator, post.point);
-  const { attestation } = post;
+  const { attestation, parts } = post;
   if (attestation.job !== context.job.id) {
     throw new SymbolonError("USAGE", `the attestation is for job ${attestation.job}, not ${context.job.id}`);
+  }
+  if (resultRoot(parts) !== attestation.resultRoot) {
+    throw new SymbolonError("USAGE", "the parts of the result do not have the attested root");
   }
   const typed = { ...attestation, budgetSpent: BigInt(attestation.budgetSpent) };
   const signer = recover(() => recoverAttestation(context.deployment, typed, post.signature));
@@ -65,8 +70,7 @@ export function acceptAttestation(context: PostContext, post: AttestationPost): 
     operator: getAddress(post.operator),
     digest: attestationDigest(context.deployment, typed),
     attestation,
-    resultCiphertext: post.resultCiphertext,
-    resultShareRoot: post.resultShareRoot,
+    parts,
     signature: post.signature,
   };
 }

@@ -90,8 +90,13 @@ export const jobEventRules: Readonly<Record<JobEventType, JobEventRule>> = {
   Claimed: { from: ["Settled"], to: null, source: "chain" },
   BudgetReturned: { from: neverAttested, to: null, source: "chain" },
   JoinPosted: { from: ["Funded"], to: null, source: "operator" },
-  // A party that follows the chain itself may be done before the bridge has the join confirmed.
-  AttestationPosted: { from: ["Funded", "Joined"], to: null, source: "operator" },
+  // A party that follows the chain itself may be done before the bridge has the join confirmed. And whoever sends
+  // the attestation itself must not keep from the buyer what the others' posts say of the result.
+  AttestationPosted: {
+    from: ["Funded", "Joined", "Attested", "Disputed", "Settled"],
+    to: null,
+    source: "operator",
+  },
   FailurePosted: { from: ["Funded", "Joined"], to: null, source: "operator" },
   // Taken of ended jobs alone (desk.ts). After a reorganisation it must still fit a job that has not
   // come to its end again.

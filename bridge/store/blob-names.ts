@@ -7,7 +7,7 @@ const hashes = /0x[0-9a-f]{64}/g;
 
 /**
  * Names of blobs in a fact: an offer's schema, ciphertexts and terms document, also an earlier one, because funded
- * jobs are judged by the terms of their funding; a sealed result, and every 32-byte value in a
+ * jobs are judged by the terms of their funding; the sealed results, and every 32-byte value in a
  * job's specification, since the buyer's own inputs are committed to there.
  */
 export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
@@ -19,7 +19,7 @@ export function blobsNamedBy(fact: JobEvent | MarketFact): string[] {
     case "OfferRelisted":
       return documentOf(fact.terms);
     case "AttestationPosted":
-      return [fact.resultCiphertext];
+      return fact.parts.ciphertextHashes;
     case "Funded":
       return Buffer.from(fact.spec.slice(2), "hex").toString("utf8").toLowerCase().match(hashes) ?? [];
     default:

@@ -13,8 +13,8 @@ export interface MarketIdentity {
   jobEscrow: string;
 }
 
-/** 4: what comes back of a budget is told by the chain, job by job. */
-export const schemaVersion = 4;
+/** 5: an attestation names all parts of the result. */
+export const schemaVersion = 5;
 
 /** `position` of a job or an offer is the number of the fact that it began with. */
 const schema = `

@@ -9,6 +9,7 @@ import type { Algorithm, DecodedResult, JobShape, Plan } from "../../algorithms/
 import { planJob } from "../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../algorithms/range-report.ts";
 import type { BridgeClient, JobView } from "../../bridge/client.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
 import type { Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -26,7 +27,6 @@ import {
   type ResultParts,
   type ResultPayload,
   resultElements,
-  resultRoot,
 } from "../result.ts";
 import { type RunMeasurement, type RunReport, runReport } from "../run-cost.ts";
 import { sealedBytes, unseal } from "../sealing.ts";
@@ -48,9 +48,6 @@ export interface FinishedJob {
   schema: DataSetSchema;
   shape: JobShape;
   plan: Plan;
-  /** By point. */
-  shareRoots: Three<string>;
-  ciphertextHashes: Three<string>;
   /** What the attested result root is the hash of. */
   parts: ResultParts;
   view: JobView;
@@ -146,42 +143,25 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
   const parameters = parseParameters(algorithm, spec.parameters);
   const plan = await planJob(algorithm, shape, parameters);
   const view = await bridge.job(id);
-  const attested = partyIndices.map((point) => view.attestations.find((a) => a.point === point));
-  if (attested.some((a) => a === undefined)) {
-    throw new SymbolonError(
-      "BRIDGE_UNREACHABLE",
-      `the bridge does not have the three results of job ${id} yet`,
-    );
-  }
-  const shareRoots = attested.map((a) => a!.resultShareRoot) as Three<string>;
-  const ciphertextHashes = attested.map((a) => a!.resultCiphertext) as Three<string>;
-  const parts = {
-    roots: shareRoots,
-    ciphertextHashes,
-    fieldBits: plan.fieldBits,
-    total: resultElements(plan),
-  };
-  if (resultRoot(parts) !== job.attestation.resultRoot) {
+  const parts = attestedParts(view, job.attestation.resultRoot);
+  if (parts.fieldBits !== plan.fieldBits || parts.total !== resultElements(plan)) {
     throw new SymbolonError(
       "RESULT_TAMPERED",
-      `the bridge names other results of job ${id} than were attested`,
-      {
-        hint: "ask another bridge",
-      },
+      `the attested result of job ${id} has another field or length than was planned`,
     );
   }
-  return {
-    job,
-    algorithm,
-    parameters,
-    schema,
-    shape,
-    plan,
-    shareRoots,
-    ciphertextHashes,
-    parts,
-    view,
-  };
+  return { job, algorithm, parameters, schema, shape, plan, parts, view };
+}
+
+/** Of whichever operator: the hash on chain tells the true ones, so that none alone can keep them back. */
+function attestedParts({ id, attestations }: JobView, root: string): ResultParts {
+  const posted = attestations.find(({ parts }) => resultRoot(parts) === root);
+  if (posted !== undefined) return posted.parts;
+  throw new SymbolonError(
+    "BRIDGE_UNREACHABLE",
+    `the bridge does not have the parts of the attested result of job ${id}`,
+    { hint: "try again later, or ask another bridge" },
+  );
 }
 
 async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
@@ -212,7 +192,7 @@ export async function fetchCiphertexts(
 /** One of them. @throws COMMITMENT_MISMATCH, NOT_FOUND when it is not there after `patienceMs` */
 export async function fetchCiphertext(
   { bridge }: Pick<Connection, "bridge">,
-  { plan, ciphertextHashes }: FinishedJob,
+  { plan, parts }: FinishedJob,
   point: PartyIndex,
   patienceMs = deliveryMs,
 ): Promise<Uint8Array> {
@@ -222,7 +202,7 @@ export async function fetchCiphertext(
   const until = Date.now() + patienceMs;
   for (;;) {
     try {
-      return await bridge.downloadBlob(ciphertextHashes[point - 1]!, limit);
+      return await bridge.downloadBlob(parts.ciphertextHashes[point - 1]!, limit);
     } catch (error) {
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
       if (!missing || Date.now() > until) throw error;
@@ -245,13 +225,13 @@ export async function openPayloads(
 
 /** One of them. @throws RESULT_TAMPERED, SEAL_INVALID */
 export async function openPayload(
-  { job, shareRoots, ciphertextHashes }: FinishedJob,
+  { job, parts }: FinishedJob,
   point: PartyIndex,
   sealed: Uint8Array,
   resultKey: DiffieHellmanKey,
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<ResultPayload> {
-  if (ciphertextHash(sealed) !== ciphertextHashes[point - 1]) {
+  if (ciphertextHash(sealed) !== parts.ciphertextHashes[point - 1]) {
     throw tampered(`the sealed result of party ${point} is not the one that was attested`);
   }
   const origin = originOf(job, point);
@@ -269,7 +249,7 @@ export async function openPayload(
     sealed,
   );
   const payload = decodeResultPayload(plaintext);
-  if (partyResultRoot(origin, payload.salt, payload.share) !== shareRoots[point - 1]) {
+  if (partyResultRoot(origin, payload.salt, payload.share) !== parts.roots[point - 1]) {
     throw tampered(`the result share of party ${point} is not the one that it attested`);
   }
   return payload;

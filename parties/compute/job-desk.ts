@@ -334,7 +334,7 @@ export class JobDesk {
         const { signal } = open.stop;
         return runJob(verified, { ...run, config, verifier, attempt, onProgress: progress.listener, signal });
       });
-      await signatory.attest(open.point, result.attestation, result.own, open.stop.signal);
+      await signatory.attest(open.point, result.attestation, result.parts, open.stop.signal);
       logger.info({ ...about, attempt, ...result.measurement }, "attested");
     } catch (thrown) {
       if (thrown instanceof ForgottenWord) {

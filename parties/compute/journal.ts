@@ -9,6 +9,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { AttestationPost } from "../../bridge/client.ts";
 import type { Deployment } from "../../contracts/deployment.ts";
 import type { Place } from "../../contracts/transactions.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -171,7 +172,10 @@ export class Journal {
     const rows = this.#database
       .prepare("SELECT * FROM words WHERE kind = 'attestation' AND job NOT IN (SELECT job FROM results)")
       .all() as unknown as Row[];
-    return rows.map((row) => (entryOf(row).post as { resultCiphertext: string }).resultCiphertext);
+    return rows.map((row) => {
+      const { parts, point } = entryOf(row).post as AttestationPost;
+      return parts.ciphertextHashes[point - 1]!;
+    });
   }
 
   resultDelivered(jobId: string): boolean {

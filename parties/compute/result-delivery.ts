@@ -39,10 +39,10 @@ export class ResultDelivery {
     if (this.#stop.signal.aborted || this.#sending.has(jobId) || journal.resultDelivered(jobId)) return;
     const word = journal.word(jobId, "attestation");
     if (word === undefined) return;
-    const { resultCiphertext } = word.post as AttestationPost;
+    const { parts, point } = word.post as AttestationPost;
     this.#sending.set(
       jobId,
-      this.#send(jobId, resultCiphertext).finally(() => this.#sending.delete(jobId)),
+      this.#send(jobId, parts.ciphertextHashes[point - 1]!).finally(() => this.#sending.delete(jobId)),
     );
   }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { wrapInputs } from "../../algorithms/inputs.ts";
 import type { ResultPart } from "../../algorithms/manifest.ts";
 import { type BridgeClient, meshRelayPath } from "../../bridge/client.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
 import type { AttestationMessage } from "../../contracts/eip712.ts";
 import { costSince, type RunCost } from "../../mpc/cost.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
@@ -36,7 +37,6 @@ import {
   type ResultOrigin,
   type ResultParts,
   resultElements,
-  resultRoot,
   resultSalt,
 } from "../result.ts";
 import { deviation, type RunMeasurement } from "../run-cost.ts";
@@ -44,7 +44,7 @@ import { seal } from "../sealing.ts";
 import type { NodeConfig } from "./config.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import type { EvidenceStore } from "./evidence-store.ts";
-import { agreeOnRun, exchangeResults, farewell, type PartyResult, runDigest } from "./exchange.ts";
+import { agreeOnRun, exchangeResults, farewell, runDigest } from "./exchange.ts";
 import type { ResultDelivery } from "./result-delivery.ts";
 import type { JobVerifier, VerifiedJob } from "./verify.ts";
 
@@ -66,8 +66,8 @@ export interface RunOptions {
 /** What one attempt came to: all that the attestation needs. */
 export interface RunResult {
   attestation: AttestationMessage;
-  /** This party's own part of it. */
-  own: PartyResult;
+  /** What its result root is the hash of. */
+  parts: ResultParts;
   measurement: RunMeasurement;
 }
 
@@ -289,8 +289,7 @@ async function deliver(
   payload.fill(0);
   // On this node's disk until the chain says that the job is attested; see result-delivery.ts.
   const ciphertextHash = await options.delivery.keep(sealed);
-  const own = { root, ciphertextHash };
-  const all = await exchangeResults(party, own);
+  const all = await exchangeResults(party, { root, ciphertextHash });
   const parts: ResultParts = {
     roots: [all[0].root, all[1].root, all[2].root],
     ciphertextHashes: [all[0].ciphertextHash, all[1].ciphertextHash, all[2].ciphertextHash],
@@ -307,7 +306,7 @@ async function deliver(
       payoutRoot,
       budgetSpent: 0n,
     },
-    own,
+    parts,
     measurement,
   };
 }

@@ -19,7 +19,7 @@ import type { MarketReader } from "../../contracts/market-reader.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { OperatorKeys } from "../keys.ts";
-import type { PartyResult } from "./exchange.ts";
+import type { ResultParts } from "../result.ts";
 import { ForgottenWord, type Journal, type JournalEntry, type SignedWord } from "./journal.ts";
 import type { Logger } from "./logger.ts";
 
@@ -70,7 +70,7 @@ export class Signatory {
   async attest(
     point: PartyIndex,
     message: AttestationMessage,
-    own: PartyResult,
+    parts: ResultParts,
     signal: AbortSignal,
   ): Promise<void> {
     await this.#requireUnsaid(message.job, point, signal);
@@ -84,8 +84,7 @@ export class Signatory {
         ...message,
         budgetSpent: message.budgetSpent.toString(),
       },
-      resultCiphertext: own.ciphertextHash,
-      resultShareRoot: own.root,
+      parts,
       signature,
     };
     this.#say(message.job, { kind: "attestation", digest, post });

@@ -6,14 +6,15 @@
  */
 import { z } from "zod";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
-import type { BridgeClient } from "../../bridge/client.ts";
+import type { BridgeClient, JobView } from "../../bridge/client.ts";
 import { deploymentSchema } from "../../contracts/deployment.ts";
+import { attestationDigest } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { fetchFinishedJob } from "../buyer/result.ts";
 import { dataSetSchema } from "../data/schema.ts";
 import { payoutPlan } from "../payout-plan.ts";
-import { resultElements } from "../result.ts";
 
 const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number");
 const hash = z.string().regex(/^0x[0-9a-f]{64}$/, "expected 32 bytes");
@@ -99,7 +100,7 @@ export async function exportBundle(
 ): Promise<Bundle> {
   const { market } = connection;
   const finished = await fetchFinishedJob(connection, id);
-  const { job, view, schema, plan, shareRoots, ciphertextHashes } = finished;
+  const { job, view, schema, parts } = finished;
   const attestation = job.attestation!;
   const prices = await market.jobPrices(job);
   const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
@@ -109,7 +110,7 @@ export async function exportBundle(
     operators: prices.operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
   });
   const events = await market.jobEvents(id);
-  const signatures = [1, 2, 3].map((point) => view.attestations.find((a) => a.point === point)!.signature);
+  const digest = attestationDigest(market.deployment, { job: job.job, ...attestation });
   const bundle = {
     symbolonBundle: 1,
     deployment: market.deployment,
@@ -144,11 +145,11 @@ export async function exportBundle(
       resultRoot: attestation.resultRoot,
       payoutRoot: attestation.payoutRoot,
       budgetSpent: String(attestation.budgetSpent),
-      shareRoots,
-      ciphertextHashes,
-      fieldBits: plan.fieldBits,
-      elements: resultElements(plan),
-      signatures,
+      shareRoots: parts.roots,
+      ciphertextHashes: parts.ciphertextHashes,
+      fieldBits: parts.fieldBits,
+      elements: parts.total,
+      signatures: partyIndices.map((point) => signatureOf(view, point, digest)),
     },
     payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({
       index,
@@ -164,6 +165,16 @@ export async function exportBundle(
     },
   };
   return parseBundle(bundle);
+}
+
+function signatureOf({ id, attestations }: JobView, point: PartyIndex, digest: string): string {
+  const posted = attestations.find((a) => a.point === point && a.digest === digest);
+  if (posted !== undefined) return posted.signature;
+  throw new SymbolonError(
+    "BRIDGE_UNREACHABLE",
+    `the bridge does not have the signature of operator ${point} under the result of job ${id}`,
+    { hint: "ask another bridge" },
+  );
 }
 
 /** @throws USAGE naming the place */

@@ -5,7 +5,7 @@
 import { findAlgorithm, identify, parseParameters } from "../../algorithms/catalog.ts";
 import { decodeJobSpec, encodeJobSpec } from "../../algorithms/job-spec.ts";
 import { planJob } from "../../algorithms/planner.ts";
-import { dataRoot, jobId, operatorSetId, specHash } from "../../contracts/commitments.ts";
+import { dataRoot, jobId, operatorSetId, resultRoot, specHash } from "../../contracts/commitments.ts";
 import { type AttestationMessage, recoverAttestation } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { verifyPayout } from "../../contracts/payouts.ts";
@@ -13,7 +13,6 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { schemaHash } from "../data/schema.ts";
 import { jobShape } from "../job-shape.ts";
 import { payoutPlan } from "../payout-plan.ts";
-import { resultRoot } from "../result.ts";
 import type { Bundle } from "./bundle.ts";
 
 export interface Check {

@@ -3,10 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BridgeApp } from "../../bridge/routes/context.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
 import { errorCodes } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { TestMarket } from "./market-in-memory.ts";
-import { addressOf, hashOf, jobOf, offerOf } from "./memory-chain.ts";
+import { addressOf, hashOf, jobOf, offerOf, partsOf } from "./memory-chain.ts";
 
 let market: TestMarket;
 let app: BridgeApp;
@@ -283,13 +284,12 @@ describe("operators' posts", () => {
 
   test("need the right job, and not the ciphertext: parties deliver it when the chain has the attestation", async () => {
     await market.fund(app, jobOf(1));
-    const hash = hashOf("not delivered yet");
     expectProblem(
-      await post(`${jobOf(1)}/attestations`, await market.attest(1, hash, { job: jobOf(2) })),
+      await post(`${jobOf(1)}/attestations`, await market.attest(1, { job: jobOf(2) })),
       400,
       "USAGE",
     );
-    expect((await post(`${jobOf(1)}/attestations`, await market.attest(1, hash))).statusCode).toBe(200);
+    expect((await post(`${jobOf(1)}/attestations`, await market.attest(1))).statusCode).toBe(200);
   });
 
   test("attest once three agree; a conflict is kept, shown and sends nothing", async () => {
@@ -297,26 +297,58 @@ describe("operators' posts", () => {
     market.chain.mine([{ jobId: jobOf(1), event: { type: "Joined" } }]);
     market.chain.states.set(jobOf(1), "Joined");
     await market.until(app, jobOf(1), (job) => job.state === "Joined");
-    const { hash } = (await upload(randomBytes(40))).json();
-    for (const point of [1, 2] as const)
-      await post(`${jobOf(1)}/attestations`, await market.attest(point, hash));
+    for (const point of [1, 2] as const) await post(`${jobOf(1)}/attestations`, await market.attest(point));
+    const other = partsOf("other");
     const odd = await post(
       `${jobOf(1)}/attestations`,
-      await market.attest(3, hash, { resultRoot: hashOf("other") }),
+      await market.attest(3, { resultRoot: resultRoot(other) }, other),
     );
     expect(odd.json()).toMatchObject({ attestationConflict: true });
     const events = (await get(`/v1/jobs/${jobOf(1)}/events`)).json().events;
     expect(events.at(-1)).toMatchObject({ type: "AttestationConflict", data: { digests: { length: 3 } } });
     expect(market.chain.sent).toEqual([]);
-    await post(`${jobOf(1)}/attestations`, await market.attest(3, hash));
+    await post(`${jobOf(1)}/attestations`, await market.attest(3));
     await expect.poll(() => market.chain.sent.map(({ kind }) => kind)).toEqual(["attest"]);
     const view = (await get(`/v1/jobs/${jobOf(1)}`)).json();
     expect(view.attestations).toHaveLength(4);
-    expect(view.attestations[0]).toMatchObject({
-      point: 1,
-      resultCiphertext: hash,
-      resultShareRoot: hashOf("share 1"),
-    });
+    expect(view.attestations[0]).toMatchObject({ point: 1, parts: partsOf("result") });
+  });
+
+  test("name the parts of the result that they attest, and no others", async () => {
+    await market.fund(app, jobOf(1));
+    const whole = partsOf("result");
+    const { roots, ciphertextHashes } = whole;
+    const wrong = hashOf("wrong");
+    for (const parts of [
+      { ...whole, roots: [roots[0], wrong, roots[2]] as typeof roots },
+      { ...whole, ciphertextHashes: [ciphertextHashes[0], ciphertextHashes[1], wrong] as typeof roots },
+      { ...whole, fieldBits: 89 as const },
+      { ...whole, total: 71 },
+    ]) {
+      expectProblem(await post(`${jobOf(1)}/attestations`, await market.attest(2, {}, parts)), 400, "USAGE");
+    }
+    expect((await get(`/v1/jobs/${jobOf(1)}`)).json().attestations).toEqual([]);
+    // What was refused is not what the operator said.
+    expect((await post(`${jobOf(1)}/attestations`, await market.attest(2))).statusCode).toBe(200);
+  });
+
+  test("attest also what the chain has already: whoever sent it first keeps no parts from the buyer", async () => {
+    await market.fund(app, jobOf(1), { deadlineSec: 1020 });
+    const { resultRoot: root, payoutRoot, budgetSpent } = market.attestation();
+    const attested = { type: "Attested", resultRoot: root, payoutRoot, budgetSpent } as const;
+    market.chain.mine([
+      { jobId: jobOf(1), event: { type: "Joined" } },
+      { jobId: jobOf(1), event: attested },
+    ]);
+    market.chain.states.set(jobOf(1), "Attested");
+    await market.until(app, jobOf(1), (job) => job.state === "Attested");
+    market.chain.mine([], 1030 + 30 + 1);
+    await expect.poll(async () => (await get("/readyz")).json().logBlock).toBe(market.chain.blocks.length);
+    const answer = await post(`${jobOf(1)}/attestations`, await market.attest(3));
+    expect([answer.statusCode, answer.json().attestations]).toMatchObject([
+      200,
+      [{ point: 3, parts: partsOf("result") }],
+    ]);
   });
 
   test("two failures end the job", async () => {

@@ -8,7 +8,8 @@ import { buildBridge } from "../../bridge/app.ts";
 import { type BridgeConfigInput, parseBridgeConfig } from "../../bridge/config.ts";
 import type { BridgeApp } from "../../bridge/routes/context.ts";
 import type { AttestationBody, Point } from "../../bridge/schemas.ts";
-import { addressOf, funded, hashOf, jobOf, MemoryChain } from "./memory-chain.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
+import { addressOf, funded, hashOf, jobOf, MemoryChain, partsOf } from "./memory-chain.ts";
 
 /** The EIP-712 types, written out once more: the bridge must agree with what operators sign. */
 const types = {
@@ -162,21 +163,20 @@ export class TestMarket {
   attestation(overrides: Partial<AttestationBody> = {}): AttestationBody {
     return {
       job: jobOf(1),
-      resultRoot: hashOf("result"),
+      resultRoot: resultRoot(partsOf("result")),
       payoutRoot: hashOf("payout"),
       budgetSpent: "0",
       ...overrides,
     };
   }
 
-  async attest(point: Point, resultCiphertext: string, overrides: Partial<AttestationBody> = {}) {
+  async attest(point: Point, overrides: Partial<AttestationBody> = {}, parts = partsOf("result")) {
     const attestation = this.attestation(overrides);
     return {
       operator: this.operators[point - 1]!.address,
       point,
       attestation,
-      resultCiphertext,
-      resultShareRoot: hashOf(`share ${point}`),
+      parts,
       signature: await this.#sign(point, { Attestation: types.Attestation }, attestation),
     };
   }

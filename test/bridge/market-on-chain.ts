@@ -10,9 +10,10 @@ import {
   Wallet,
 } from "ethers";
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Point } from "../../bridge/schemas.ts";
+import type { Point, ResultPartsBody } from "../../bridge/schemas.ts";
 import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
 import { startDevChain } from "../../contracts/dev-chain.ts";
@@ -27,7 +28,6 @@ import { Market } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
-import { randomBytes } from "../../mpc/random.ts";
 
 export const points: Point[] = [1, 2, 3];
 export const algorithm = id("an algorithm");
@@ -117,9 +117,9 @@ export async function startMarket() {
     const stored = await of(stranger).job(job);
     const { deadlineSec, specHash, token, signers: signing, amountWei: amount } = stored;
     const terms = { buyer: stored.buyer, token, amount, deadlineSec, specHash, signers: signing };
-    const { roots, resultRoot } = resultOf(job, members);
-    const outcome = { buyer: stored.buyer, token, resultRoot, payoutRoot: payouts.root };
-    return { terms, outcome, parts: partsOf(roots) };
+    const { parts, root } = resultOf(job, members);
+    const outcome = { buyer: stored.buyer, token, resultRoot: root, payoutRoot: payouts.root };
+    return { terms, outcome, parts };
   }
 
   /** The buyer asks the operator at `point` for the only chunk of its share. */
@@ -158,20 +158,17 @@ const payouts = payoutTree([{ account: id("payee").slice(0, 42), amountWei: pric
 const total = 2;
 const elementsOf = (point: Point): string => `0x${`0${point}`.padStart(64, "0")}`;
 
-function partsOf(roots: string[]) {
-  return { roots, ciphertextHashes: points.map((point) => id(`result ${point}`)), fieldBits: 61, total };
-}
+const three = (of: (point: Point) => string): [string, string, string] => [of(1), of(2), of(3)];
 
 function resultOf(job: string, members: string[]) {
   const leaf = ["bytes32", "bytes32", "uint256", "address", "uint8", "uint256", "uint256", "bytes32"];
-  const roots = points.map((point) => {
+  const roots = three((point) => {
     const content = [job, 1, members[point - 1], point, 0, total, keccak256(elementsOf(point))];
     return keccak256(concat([keccak256(abi.encode(leaf, [id("salt"), ...content]))]));
   });
-  const { ciphertextHashes, fieldBits } = partsOf(roots);
-  const parts = "tuple(bytes32[3] roots, bytes32[3] ciphertextHashes, uint8 fieldBits, uint32 total)";
-  const encoded = abi.encode([parts], [{ roots, ciphertextHashes, fieldBits, total }]);
-  return { roots, resultRoot: keccak256(encoded) };
+  const ciphertextHashes = three((point) => id(`result ${point}`));
+  const parts: ResultPartsBody = { roots, ciphertextHashes, fieldBits: 61, total };
+  return { parts, root: resultRoot(parts) };
 }
 
 /** What the three operators post about jobs, each signed with its key. */
@@ -192,17 +189,15 @@ export class OperatorsOnChain {
   }
 
   async attest(job: string, who = points): Promise<void> {
-    const { resultRoot } = resultOf(job, this.#market.members);
-    const roots = { job, resultRoot, payoutRoot: payouts.root };
+    const { parts, root } = resultOf(job, this.#market.members);
+    const roots = { job, resultRoot: root, payoutRoot: payouts.root };
     for (const point of who) {
-      const { hash } = await this.#client().uploadBlob(randomBytes(64));
       const typed = { ...roots, budgetSpent: 0n };
       await this.#client().postAttestation(job, {
         operator: this.#member(point),
         point,
         attestation: { ...roots, budgetSpent: "0" },
-        resultCiphertext: hash,
-        resultShareRoot: id(`share ${point}`),
+        parts,
         signature: await signAttestation(this.#signer(point), this.#market.deployment, typed),
       });
     }

@@ -6,6 +6,7 @@ import { getAddress, keccak256, toUtf8Bytes, ZeroAddress, ZeroHash } from "ether
 import type { BlockHead, MarketChain } from "../../bridge/chain/chain.ts";
 import type { Action, MarketTimes } from "../../bridge/jobs/duties.ts";
 import type { ChainPosition, JobChainEvent } from "../../bridge/jobs/events.ts";
+import type { ResultPartsBody } from "../../bridge/schemas.ts";
 import type { NewFact } from "../../bridge/store/database.ts";
 import type { MarketFact } from "../../bridge/store/market-events.ts";
 import type { JobState } from "../../contracts/job-states.ts";
@@ -17,6 +18,17 @@ export const hashOf = (text: string): string => keccak256(toUtf8Bytes(text));
 export const jobOf = (label: string | number): string => hashOf(`job ${label}`);
 export const offerOf = (label: string | number): string => hashOf(`offer ${label}`);
 export const addressOf = (text: string): string => getAddress(`0x${hashOf(text).slice(2, 42)}`);
+
+/** The parts of a result. */
+export function partsOf(label: string): ResultPartsBody {
+  const three = (what: string) => [1, 2, 3].map((point) => hashOf(`${label} ${what} ${point}`));
+  return {
+    roots: three("root") as ResultPartsBody["roots"],
+    ciphertextHashes: three("sealed") as ResultPartsBody["ciphertextHashes"],
+    fieldBits: 61,
+    total: 70,
+  };
+}
 
 type WithoutPosition<Event> = Event extends { chain: ChainPosition } ? Omit<Event, "chain"> : never;
 

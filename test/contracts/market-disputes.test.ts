@@ -1,6 +1,7 @@
 /** Disputes about results through the typed bindings, with the trees that parties make of their shares. */
 import { AbiCoder, concat, keccak256, Wallet, ZeroHash } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resultRoot } from "../../contracts/commitments.ts";
 import { signAttestation } from "../../contracts/eip712.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { shortId } from "../../contracts/use-terms.ts";
@@ -14,7 +15,6 @@ import {
   partyResultRoot,
   type ResultOrigin,
   type ResultParts,
-  resultRoot,
 } from "../../parties/result.ts";
 import { bytes32, type MarketFixture, settings, startMarket } from "./market-fixture.ts";
 
@@ -255,8 +255,8 @@ test("an answer takes no more gas than a challenge pays for", async () => {
   let root = keccak256(keccak256(AbiCoder.defaultAbiCoder().encode(types, values)));
   const proof = Array.from({ length: 26 }, (_, depth) => full(`node ${depth}`));
   for (const node of proof) root = keccak256(concat([root, node].sort()));
-  const roots = [full("one"), root, full("three")] as const;
-  const sealed = [full("sealed 1"), full("sealed 2"), full("sealed 3")] as const;
+  const roots: ResultParts["roots"] = [full("one"), root, full("three")];
+  const sealed: ResultParts["roots"] = [full("sealed 1"), full("sealed 2"), full("sealed 3")];
   const parts: ResultParts = { roots, ciphertextHashes: sealed, fieldBits: bits, total: most };
   const { root: payouts } = payoutTree([{ account: seller.address, amountWei }]);
   await market.attest(job, payouts, resultRoot(parts));

@@ -2,6 +2,7 @@ import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { resultRoot } from "../../contracts/commitments.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { createKernel, type FieldBits, fieldBits, type Kernel } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../../parties/data-set.ts";
@@ -15,7 +16,6 @@ import {
   partyResultTree,
   type ResultParts,
   resultChunks,
-  resultRoot,
   resultSalt,
 } from "../../parties/result.ts";
 
@@ -173,15 +173,18 @@ describe("the roots", () => {
   });
 
   test("of the three parties are bound to their ciphertexts, places, field and length", () => {
-    const roots = [hash("01"), hash("02"), hash("03")] as const;
-    const ciphertexts = [hash("0a"), hash("0b"), hash("0c")] as const;
+    const roots: ResultParts["roots"] = [hash("01"), hash("02"), hash("03")];
+    const ciphertexts: ResultParts["roots"] = [hash("0a"), hash("0b"), hash("0c")];
     const parts: ResultParts = { roots, ciphertextHashes: ciphertexts, fieldBits: 127, total: 130 };
     const types = ["bytes32[3]", "bytes32[3]", "uint8", "uint32"];
     const root = keccak256(abi.encode(types, [roots, ciphertexts, 127, 130]));
     expect(resultRoot(parts)).toBe(root);
     for (const other of [
-      { ...parts, roots: [roots[1], roots[0], roots[2]] as const },
-      { ...parts, ciphertextHashes: [ciphertexts[0], ciphertexts[2], ciphertexts[1]] as const },
+      { ...parts, roots: [roots[1], roots[0], roots[2]] as ResultParts["roots"] },
+      {
+        ...parts,
+        ciphertextHashes: [ciphertexts[0], ciphertexts[2], ciphertexts[1]] as ResultParts["roots"],
+      },
       { ...parts, fieldBits: 107 as const },
       { ...parts, total: 129 },
     ]) {

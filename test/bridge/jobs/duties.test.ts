@@ -6,7 +6,7 @@ import { type Job, transition } from "../../../bridge/jobs/transitions.ts";
 import type { Point } from "../../../bridge/schemas.ts";
 import type { JobState } from "../../../contracts/job-states.ts";
 import { exactMicroRho } from "../../../contracts/use-terms.ts";
-import { addressOf, funded, hashOf, jobOf } from "../memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf, partsOf } from "../memory-chain.ts";
 
 const chain = { blockNumber: 7, timestampSec: 5000, txHash: hashOf("transaction") };
 const deadlineSec = 10_000;
@@ -60,8 +60,7 @@ const attest = (point: Point, digest = "digest"): JobEvent => ({
     payoutRoot: hashOf("p"),
     budgetSpent: "0",
   },
-  resultCiphertext: hashOf("c"),
-  resultShareRoot: hashOf("s"),
+  parts: partsOf("result"),
   signature: `attest ${point}`,
 });
 const joined: JobEvent = { type: "Joined", chain };

@@ -11,7 +11,7 @@ import {
 } from "../../../bridge/jobs/transitions.ts";
 import type { Point } from "../../../bridge/schemas.ts";
 import { type JobState, jobStates, jobTransitions } from "../../../contracts/job-states.ts";
-import { addressOf, funded, hashOf, jobOf } from "../memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf, partsOf } from "../memory-chain.ts";
 
 const chain = { blockNumber: 7, timestampSec: 5000, txHash: hashOf("transaction") };
 const signature = `0x${"ab".repeat(65)}`;
@@ -29,8 +29,7 @@ const attested = (point: Point, digest = "digest"): JobEvent => ({
   operator: addressOf(`operator ${point}`),
   digest: hashOf(digest),
   attestation,
-  resultCiphertext: hashOf(`ciphertext ${point}`),
-  resultShareRoot: hashOf(`share ${point}`),
+  parts: partsOf("result"),
   signature,
 });
 
@@ -168,6 +167,13 @@ describe("what operators post", () => {
       digest: hashOf("digest"),
       signatures: [signature, signature, signature],
     });
+  });
+
+  test("names the parts of a result for as long as the buyer may need them", () => {
+    const taken = jobStates.filter(
+      (state) => transition(jobIn(state), jobOf(1), attested(1)).outcome === "applied",
+    );
+    expect(taken).toEqual(["Funded", "Joined", "Attested", "Disputed", "Settled"]);
   });
 
   test("keeps differing digests as a conflict, reported once", () => {

@@ -7,7 +7,7 @@ import type { JobEvent } from "../../../bridge/jobs/events.ts";
 import type { Point } from "../../../bridge/schemas.ts";
 import { BridgeDatabase, type NewFact } from "../../../bridge/store/database.ts";
 import { schemaVersion } from "../../../bridge/store/schema.ts";
-import { addressOf, funded, hashOf, jobOf, offerOf } from "../memory-chain.ts";
+import { addressOf, funded, hashOf, jobOf, offerOf, partsOf } from "../memory-chain.ts";
 
 const times = { challengeWindowSec: 60, graceSec: 30 };
 const identity = { chainId: 31337, jobEscrow: addressOf("escrow") };
@@ -424,8 +424,7 @@ test("knows which blobs offers, specifications and attestations name, also after
       payoutRoot: hashOf("p"),
       budgetSpent: "0",
     },
-    resultCiphertext: hashOf("sealed result"),
-    resultShareRoot: hashOf("root"),
+    parts: partsOf("result"),
     signature: "0x",
   };
   database.append([
@@ -434,7 +433,16 @@ test("knows which blobs offers, specifications and attestations name, also after
     { key: "posted", jobId: jobOf(1), event: posted },
   ]);
   for (let round = 0; round < 2; round++) {
-    for (const name of ["1", "2", "3", "schema", "document", "the buyer's input", "sealed result"]) {
+    for (const name of [
+      "1",
+      "2",
+      "3",
+      "schema",
+      "document",
+      "the buyer's input",
+      "result sealed 1",
+      "result sealed 3",
+    ]) {
       expect([name, database.namesBlob(hashOf(name))]).toEqual([name, true]);
     }
     expect(database.namesBlob(hashOf("nobody's"))).toBe(false);

@@ -4,6 +4,8 @@
  */
 import { Wallet } from "ethers";
 import { expect } from "vitest";
+import type { AttestationPost } from "../../../bridge/client.ts";
+import { resultRoot } from "../../../contracts/commitments.ts";
 import { signAttestation, signJoin } from "../../../contracts/eip712.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../../../mpc/transport/transport.ts";
@@ -18,7 +20,6 @@ import {
   partyResultRoot,
   type ResultParts,
   resultElements,
-  resultRoot,
   resultSalt,
 } from "../../../parties/result.ts";
 import { seal } from "../../../parties/sealing.ts";
@@ -38,6 +39,8 @@ export interface AttestOptions {
   spoilBytes?: (shares: Three<Uint8Array>) => void;
   /** Whose sealed shares the bridge gets. */
   deliver?: readonly PartyIndex[];
+  /** Does with its post what it likes, and sends the attestation to the chain itself. */
+  rogue?: { point: PartyIndex; post: (post: AttestationPost) => Promise<void> };
 }
 
 export interface AttestedJob {
@@ -64,7 +67,7 @@ let jobs = 0;
 export async function attestJob(
   world: MarketWorld,
   offer: string,
-  { spoil = () => {}, spoilBytes = () => {}, deliver = partyIndices }: AttestOptions = {},
+  { spoil = () => {}, spoilBytes = () => {}, deliver = partyIndices, rogue }: AttestOptions = {},
 ): Promise<AttestedJob> {
   const { deployment, client: bridge } = world;
   const { client, connection } = buyerOf(world);
@@ -139,17 +142,22 @@ export async function attestJob(
   const fees = operators.map(({ operator, feeWei }) => ({ address: operator, feeWei }));
   const { tree } = payoutPlan({ amountWei, offers, operators: fees });
   const said = { job, resultRoot: resultRoot(parts), payoutRoot: tree.root };
+  const message = { ...said, budgetSpent: 0n };
+  const signatures = (await Promise.all(
+    signers.map((signer) => signAttestation(signer, deployment, message)),
+  )) as Three<string>;
   for (const point of partyIndices) {
-    const message = { ...said, budgetSpent: 0n };
-    await bridge.postAttestation(job, {
+    const post: AttestationPost = {
       operator: world.operators[point - 1]!.owner.address,
       point,
       attestation: { ...said, budgetSpent: "0" },
-      resultCiphertext: parts.ciphertextHashes[point - 1]!,
-      resultShareRoot: parts.roots[point - 1]!,
-      signature: await signAttestation(signers[point - 1]!, deployment, message),
-    });
+      parts,
+      signature: signatures[point - 1]!,
+    };
+    if (point === rogue?.point) await rogue.post(post);
+    else await bridge.postAttestation(job, post);
   }
+  if (rogue !== undefined) await world.account(rogue.point).market.attest(message, signatures);
   await expect.poll(() => market.jobState(job)).toBe("Attested");
   return {
     ...{ job, connection, amountWei, parts },

@@ -85,8 +85,10 @@ async function finishedJob(of: Three<Uint8Array> = shares) {
   );
   const finished = {
     job: { job, buyer: buyer.account.address, members },
-    shareRoots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
-    ciphertextHashes: ciphertexts.map(ciphertextHash),
+    parts: {
+      roots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
+      ciphertextHashes: ciphertexts.map(ciphertextHash),
+    },
     plan,
     shape,
   } as unknown as FinishedJob;
@@ -113,7 +115,8 @@ describe("reading a result", () => {
   it("refuses a payload that its party did not attest", async () => {
     const { finished } = await finishedJob();
     const other = await finishedJob();
-    const mixed = { ...finished, ciphertextHashes: other.finished.ciphertextHashes };
+    const { ciphertextHashes } = other.finished.parts;
+    const mixed = { ...finished, parts: { ...finished.parts, ciphertextHashes } };
     await expect(openPayloads(mixed, other.ciphertexts, buyer.resultKey, deployment)).rejects.toEqual(
       tampered,
     );

@@ -26,7 +26,7 @@ async function symbolon(line: string) {
 async function withhold(point: number): Promise<void> {
   const { market } = shared;
   const { attestations } = await market.bridge.job(job);
-  const hash = attestations.find((attestation) => attestation.point === point)!.resultCiphertext;
+  const hash = attestations[0]!.parts.ciphertextHashes[point - 1]!;
   await rm(join(market.folder, "bridge", "blobs", hash.slice(2, 4), hash.slice(4)));
 }
 

@@ -11,7 +11,7 @@ import { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { createKernel } from "../../../mpc/vector/index.ts";
 import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
-import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
+import { EvidenceStore, type ResultEvidence } from "../../../parties/compute/evidence-store.ts";
 import { Journal } from "../../../parties/compute/journal.ts";
 import { createNodeLogger } from "../../../parties/compute/logger.ts";
 import { encodeShare } from "../../../parties/data-set.ts";
@@ -30,7 +30,7 @@ let journal: Journal;
 let share: Uint8Array;
 const salt = Uint8Array.from(randomBytes(32));
 const origin = { jobId: job, attempt: 1, operator, point: 2 as const };
-const parts: ResultParts & { fieldBits: 127 } = {
+const parts: ResultEvidence["parts"] = {
   roots: [id("root 1"), id("root 2"), id("root 3")],
   ciphertextHashes: [id("sealed 1"), id("sealed 2"), id("sealed 3")],
   fieldBits: 127,

@@ -189,7 +189,6 @@ test("a job that is attested in blocks that the node does not know, with a disk 
   await market.attest(first, await byAll((wallet) => signAttestation(wallet, world.deployment, first)));
   vi.mocked(runJob).mockResolvedValue({
     attestation: { ...first, resultRoot: id("another result") },
-    own: { root: id("root"), ciphertextHash: id("sealed") },
   } as RunResult);
   const review = () => desk.review(ledger, Math.floor(Date.now() / 1000));
   review();

@@ -23,6 +23,7 @@ import { type ErrorCode, SymbolonError } from "../../../mpc/errors.ts";
 import { ForgottenWord, Journal } from "../../../parties/compute/journal.ts";
 import { Signatory } from "../../../parties/compute/signatory.ts";
 import { createKeys } from "../../../parties/keys.ts";
+import type { ResultParts } from "../../../parties/result.ts";
 
 const address = (digit: string) => `0x${digit.repeat(40)}`;
 const hash = (digit: string) => `0x${digit.repeat(64)}`;
@@ -44,7 +45,12 @@ const attestation = {
   payoutRoot: hash("d"),
   budgetSpent: 0n,
 };
-const own = { root: hash("e"), ciphertextHash: hash("f") };
+const parts: ResultParts = {
+  roots: [hash("1"), hash("2"), hash("3")],
+  ciphertextHashes: [hash("4"), hash("5"), hash("6")],
+  fieldBits: 61,
+  total: 70,
+};
 
 let folder: string;
 let journal: Journal;
@@ -107,7 +113,7 @@ async function restart(): Promise<void> {
 describe("what an operator says", () => {
   test("is signed by its signing account", async () => {
     await signatory.join(job);
-    await signatory.attest(2, attestation, own, signal);
+    await signatory.attest(2, attestation, parts, signal);
     await signatory.fail(other, 2, "PEER_LOST");
     const [join, attested, failed] = posted.map(([, body]) => body) as [
       JoinPost,
@@ -120,18 +126,19 @@ describe("what an operator says", () => {
     expect(attested).toMatchObject({
       operator: keys.owner.address,
       point: 2,
-      resultCiphertext: own.ciphertextHash,
-      resultShareRoot: own.root,
+      parts,
       attestation: { job, budgetSpent: "0" },
     });
     expect(recoverFailure(deployment, { job: other, reason: "PEER_LOST" }, failed.signature)).toBe(signer);
   });
 
   test("never contradicts what it said, not even after a restart", async () => {
-    await signatory.attest(2, attestation, own, signal);
+    await signatory.attest(2, attestation, parts, signal);
     await restart();
     const contrary = { ...attestation, resultRoot: hash("9") };
-    await expect(signatory.attest(2, contrary, own, signal)).rejects.toMatchObject({ code: "STATE_INVALID" });
+    await expect(signatory.attest(2, contrary, parts, signal)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+    });
     await expect(signatory.fail(job, 2, "PEER_LOST")).rejects.toMatchObject({ code: "STATE_INVALID" });
     expect(posted.length).toBe(1);
   });
@@ -140,17 +147,17 @@ describe("what an operator says", () => {
     vi.spyOn(journal, "record").mockImplementationOnce(() => {
       throw new Error("the disk is full");
     });
-    await expect(signatory.attest(2, attestation, own, signal)).rejects.toThrow("the disk is full");
+    await expect(signatory.attest(2, attestation, parts, signal)).rejects.toThrow("the disk is full");
     await restart();
     signatory.flush();
     expect(posted).toEqual([]);
-    await signatory.attest(2, { ...attestation, resultRoot: hash("9") }, own, signal);
+    await signatory.attest(2, { ...attestation, resultRoot: hash("9") }, parts, signal);
     expect(posted.length).toBe(1);
   });
 
   test("reaches a bridge that was away, also after a restart", async () => {
     answer = "BRIDGE_UNREACHABLE";
-    await signatory.attest(2, attestation, own, signal);
+    await signatory.attest(2, attestation, parts, signal);
     await expect.poll(() => posted.length).toBe(1);
     await restart();
     signatory.flush();
@@ -197,7 +204,7 @@ describe("a node that does not know what its key has signed", () => {
     "signs no result of a job that the chain has one of: $resultRoot",
     async (first) => {
       onChain = first;
-      await expect(signatory.attest(2, attestation, own, signal)).rejects.toThrow(ForgottenWord);
+      await expect(signatory.attest(2, attestation, parts, signal)).rejects.toThrow(ForgottenWord);
       expect(posted).toEqual([]);
       expect(journal.word(job, "attestation")).toBeUndefined();
     },
@@ -205,7 +212,7 @@ describe("a node that does not know what its key has signed", () => {
 
   test("signs no second result while the first one is at the bridge", async () => {
     atBridge = [await shown({ ...attestation, resultRoot: hash("9") })];
-    await expect(signatory.attest(2, attestation, own, signal)).rejects.toThrow(ForgottenWord);
+    await expect(signatory.attest(2, attestation, parts, signal)).rejects.toThrow(ForgottenWord);
     expect(posted).toEqual([]);
   });
 
@@ -217,20 +224,20 @@ describe("a node that does not know what its key has signed", () => {
       { point, attestation: { ...message, resultRoot: hash("9") }, signature },
       { point, attestation: message, signature: `0x${"11".repeat(65)}` },
     ];
-    await signatory.attest(2, attestation, own, signal);
+    await signatory.attest(2, attestation, parts, signal);
     expect(posted.length).toBe(1);
   });
 
   test("waits for chain and bridge before it signs, until it is stopped", async () => {
     silences = ["CHAIN_UNREACHABLE"];
     const stop = new AbortController();
-    const signing = signatory.attest(2, attestation, own, stop.signal);
+    const signing = signatory.attest(2, attestation, parts, stop.signal);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(journal.word(job, "attestation")).toBeUndefined();
     await signing;
     expect(posted.length).toBe(1);
     silences = Array(100).fill("CHAIN_UNREACHABLE");
-    const second = signatory.attest(2, { ...attestation, job: other }, own, stop.signal);
+    const second = signatory.attest(2, { ...attestation, job: other }, parts, stop.signal);
     stop.abort();
     await expect(second).rejects.toBeDefined();
     expect(journal.word(other, "attestation")).toBeUndefined();

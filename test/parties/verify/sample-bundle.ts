@@ -2,12 +2,11 @@
 import { Wallet, ZeroAddress } from "ethers";
 import { findAlgorithm, identify } from "../../../algorithms/catalog.ts";
 import { encodeJobSpec } from "../../../algorithms/job-spec.ts";
-import { dataRoot, jobId, operatorSetId, specHash } from "../../../contracts/commitments.ts";
+import { dataRoot, jobId, operatorSetId, resultRoot, specHash } from "../../../contracts/commitments.ts";
 import { signAttestation } from "../../../contracts/eip712.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { type DataSetSchema, schemaHash } from "../../../parties/data/schema.ts";
 import { payoutPlan } from "../../../parties/payout-plan.ts";
-import { resultRoot } from "../../../parties/result.ts";
 import type { Bundle } from "../../../parties/verify/bundle.ts";
 
 export const anyHash = (): string => `0x${randomBytes(32).toString("hex")}`;
