@@ -72,7 +72,7 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   PossessionUnproven: ([operator, signer]) => ({
     code: "NOT_AUTHORISED",
     message: `signing key ${signer} has not signed that it signs for operator ${operator} in this market`,
-    hint: "prove it with that key: symbolon operator prove-signer",
+    hint: "register from the key file that has this signing key",
   }),
   KeyMissing: () => ({
     code: "KEY_INVALID",

@@ -119,8 +119,11 @@ async function challengeAll(
   );
   const posted = new Map<PartyIndex, ReadonlyMap<number, ChunkOpening>>();
   for (const point of missing) {
-    const nowSec = () => chainTimeSec(connection.market);
-    const end = await awaitShare(connection, finished, point, nowSec, signal);
+    const onWait = (dueSec: number) =>
+      onStep(
+        `party ${point} has until ${new Date(dueSec * 1000).toISOString()} to post what it was asked for`,
+      );
+    const end = await awaitShare(connection, finished, point, onWait, signal);
     if ("exposed" in end) {
       const back = await fetchBack(connection, finished.job.job);
       const words = `party ${point} did not post its share: its bond is gone, and ${back}  tx ${end.exposed}`;

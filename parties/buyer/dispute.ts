@@ -12,7 +12,7 @@ import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import { chunkElementBytes, chunkElements, openChunk, type ResultPayload, resultChunks } from "../result.ts";
 import type { RunMeasurement } from "../run-cost.ts";
-import type { BuyerConnection } from "./client.ts";
+import { type BuyerConnection, chainTimeSec } from "./client.ts";
 import {
   decodeResult,
   type FinishedJob,
@@ -228,16 +228,16 @@ export type ChallengeEnd = { posted: ReadonlyMap<number, ChunkOpening> } | { exp
 
 /**
  * Waits until what was asked of a party is posted, or is due; then shows that to the chain.
- * @param nowSec the chain's time
+ * @param onWait told once until when the last of it is due
  */
 export async function awaitShare(
   { market }: BuyerConnection,
   { job: { job } }: FinishedJob,
   point: PartyIndex,
-  nowSec: () => Promise<number>,
+  onWait: (dueSec: number) => void,
   signal?: AbortSignal,
 ): Promise<ChallengeEnd> {
-  for (;;) {
+  for (let looks = 0; ; looks += 1) {
     signal?.throwIfAborted();
     const dueSecs = new Map<number, number>();
     const posted = new Map<number, ChunkOpening>();
@@ -249,7 +249,8 @@ export async function awaitShare(
     }
     const open = [...dueSecs].filter(([chunk]) => !posted.has(chunk));
     if (open.length === 0) return { posted };
-    const now = await nowSec();
+    if (looks === 0) onWait(Math.max(...open.map(([, dueSec]) => dueSec)));
+    const now = await chainTimeSec(market);
     const late = open.find(([, dueSec]) => now > dueSec);
     if (late !== undefined) return { exposed: (await market.expose(job, point, late[0])).hash };
     await pause(500, undefined, { signal });
@@ -306,6 +307,19 @@ export async function resultOf(
     return { share, measurement };
   });
   return decodeResult(market, finished, whole as Three<(typeof whole)[number]>);
+}
+
+/**
+ * The result as it can be read now, of what was delivered and what was posted. Sends nothing.
+ * @throws why it cannot be read; RESULT_TAMPERED when the shares contradict each other
+ */
+export async function readResult(connection: BuyerConnection, id: string): Promise<JobResult> {
+  const inspection = await inspectResult(connection, id);
+  const posted = new Map(partyIndices.map((point) => [point, new Map<number, ChunkOpening>()]));
+  for (const event of await connection.market.jobEvents(id)) {
+    if (event.type === "ChunkPosted") posted.get(event.point as PartyIndex)?.set(event.chunk, event.opening);
+  }
+  return resultOf(connection, inspection, posted);
 }
 
 /** Of a run of which no party has told. */

@@ -12,6 +12,7 @@ import type { BridgeClient, JobView } from "../../bridge/client.ts";
 import { resultRoot } from "../../contracts/commitments.ts";
 import type { Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
+import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
@@ -179,7 +180,7 @@ const deliveryMs = 60_000;
 
 /**
  * The three sealed payloads by point. The parties deliver them once the chain has the attestation, so they may
- * be a moment behind it. @throws COMMITMENT_MISMATCH, NOT_FOUND
+ * be a moment behind it. @throws COMMITMENT_MISMATCH, PEER_TIMEOUT
  */
 export async function fetchCiphertexts(
   connection: Pick<Connection, "bridge">,
@@ -189,10 +190,10 @@ export async function fetchCiphertexts(
   return (await Promise.all(all)) as Three<Uint8Array>;
 }
 
-/** One of them. @throws COMMITMENT_MISMATCH, NOT_FOUND when it is not there after `patienceMs` */
+/** One of them. @throws COMMITMENT_MISMATCH, PEER_TIMEOUT when it is not there after `patienceMs` */
 export async function fetchCiphertext(
   { bridge }: Pick<Connection, "bridge">,
-  { plan, parts }: FinishedJob,
+  { job, plan, parts }: FinishedJob,
   point: PartyIndex,
   patienceMs = deliveryMs,
 ): Promise<Uint8Array> {
@@ -205,10 +206,17 @@ export async function fetchCiphertext(
       return await bridge.downloadBlob(parts.ciphertextHashes[point - 1]!, limit);
     } catch (error) {
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
-      if (!missing || Date.now() > until) throw error;
+      if (!missing) throw error;
+      if (Date.now() > until) throw notDelivered(job.job, point);
       await pause(200);
     }
   }
+}
+
+function notDelivered(job: string, point: PartyIndex): SymbolonError {
+  return new SymbolonError("PEER_TIMEOUT", `party ${point} has not delivered its share of the result`, {
+    hint: `try again later, and before the challenge window ends ask for it on chain: symbolon buyer dispute ${shortId(job)}`,
+  });
 }
 
 /** Opens the payloads and checks each against its operator's root. @throws RESULT_TAMPERED, SEAL_INVALID */

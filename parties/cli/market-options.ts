@@ -38,7 +38,7 @@ export function addMarketOptions(made: Command): Command {
     );
 }
 
-export function deploymentOption(description: string): Option {
+function deploymentOption(description: string): Option {
   return new Option("--deployment <file>", description).env("SYMBOLON_DEPLOYMENT");
 }
 
@@ -176,7 +176,7 @@ async function readDeployment(
 }
 
 /** @throws CONFIG_INVALID */
-export async function readDeploymentFile(file: string): Promise<Deployment> {
+async function readDeploymentFile(file: string): Promise<Deployment> {
   const text = await readFile(file, "utf8").catch((cause) => {
     throw new SymbolonError("CONFIG_INVALID", `the deployment file ${file} ${unreadable(cause)}`, { cause });
   });

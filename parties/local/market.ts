@@ -23,7 +23,7 @@ import { openProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKeys, type OperatorKeys, saveKeys } from "../keys.ts";
-import { proveSigner, registrationOf } from "../registration.ts";
+import { registrationOf } from "../registration.ts";
 import { type Child, startChild } from "./child-process.ts";
 
 export interface MarketOptions {
@@ -147,9 +147,8 @@ async function startMarket(
   await Promise.all(
     operatorKeys.map(async (keys, i) => {
       const market = as(await faucet.fund(keys.owner.privateKey.hex()));
-      const proof = await proveSigner(keys.signer, deployment, keys.owner.address);
       const node = { endpoint: `127.0.0.1:${ports[i]}`, feeWei: options.feeWei ?? defaultFeeWei };
-      await market.registerOperator(registrationOf(keys, proof, node));
+      await market.registerOperator(await registrationOf(keys, deployment, node));
     }),
   );
   await as(await faucet.fund(Wallet.createRandom().privateKey)).createSet(members);

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { JobSummary } from "../../../bridge/client.ts";
 import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
-import { SymbolonError } from "../../../mpc/errors.ts";
+import { SymbolonError, toSymbolonError } from "../../../mpc/errors.ts";
 import { BuyerClient, type BuyerConnection } from "../../buyer/client.ts";
 import type { JobProposal } from "../../buyer/proposal.ts";
 import { collect, command, group, parseId, wholeNumber } from "../command.ts";
@@ -58,11 +58,18 @@ function browse(output: Output): Command {
         const listed = all.filter(({ active }) => active || options.all === true);
         const hashes = [...new Set(listed.map(({ schemaHash }) => schemaHash))];
         // A schema that the bridge does not have hides its offer's columns, not the offer.
+        const troubles = new Set<string>();
+        const unavailable = (thrown: unknown): null => {
+          const { code, message } = toSymbolonError(thrown);
+          if (code !== "NOT_FOUND") troubles.add(message);
+          return null;
+        };
         const schemas = new Map(
           await Promise.all(
-            hashes.map(async (hash) => [hash, await fetchSchema(bridge, hash).catch(() => null)] as const),
+            hashes.map(async (hash) => [hash, await fetchSchema(bridge, hash).catch(unavailable)] as const),
           ),
         );
+        for (const trouble of troubles) output.note(`columns cannot be shown: ${trouble}`);
         const offers = listed.map((o) => ({
           offer: o.offer,
           seller: o.seller,
@@ -336,9 +343,12 @@ function accept(output: Output): Command {
     "symbolon buyer accept 0x5c1e --keys buyer.keys.json",
   )
     .argument("<job>", "its name, or the first digits of it", parseId)
-    .action((start: string, options: AccountOptions) =>
-      withBuyer(options, output, async (buyer, { reader }) => {
+    .option("--unread", "also when the result cannot be read: nothing of it can be disputed any more")
+    .action((start: string, options: AccountOptions & { unread?: boolean }) =>
+      withBuyer(options, output, async (buyer, { reader }, connection) => {
         const id = await reader.jobNamed(start);
+        const { readResult } = await import("../../buyer/dispute.ts");
+        if (options.unread !== true) await readResult(connection, id);
         const { txHash } = await buyer.accept(id);
         output.result({ job: id, txHash }, () => `job ${shortId(id)} is accepted  tx ${txHash}`);
       }),

@@ -147,7 +147,8 @@ export function deployCommand(output: Output): Command {
         .default(900),
     )
     .action(async (options: DeployOptions) => {
-      await checkOutFile(options.out);
+      // It may be the only record of where another market is.
+      await checkOutFile(options.out, { fresh: true });
       const { buildContracts } = await import("../../../contracts/build.ts");
       const { deployMarket } = await import("../../../contracts/deploy.ts");
       const { devAccounts } = await import("../../../contracts/dev-chain.ts");

@@ -1,20 +1,11 @@
-/** `symbolon operator`: the registration of an operator, and the proof of its signing key. */
-import { Argument, type Command, InvalidArgumentError, Option } from "commander";
+/** `symbolon operator`: the registration of an operator. */
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Deployment } from "../../../contracts/deployment.ts";
 import { parseEndpoint } from "../../compute/endpoint.ts";
 import type { OperatorKeys } from "../../keys.ts";
 import { command, parseWei } from "../command.ts";
-import { type KeyOptions, keysOf } from "../key-options.ts";
-import {
-  type AccountOptions,
-  addKeyOptions,
-  addMarketOptions,
-  deploymentOption,
-  readDeploymentFile,
-  withConnection,
-} from "../market-options.ts";
-import { parseAccount } from "../money.ts";
-import { writeOutFile } from "../out-file.ts";
+import { keysOf } from "../key-options.ts";
+import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
 import type { Output } from "../output.ts";
 
 export function operatorCommand(name: string, summary: string, example: string): Command {
@@ -25,7 +16,6 @@ interface RegisterOptions extends AccountOptions {
   endpoint: string;
   fee: bigint;
   bond?: bigint;
-  signerProof?: string;
 }
 
 export function register(output: Output): Command {
@@ -37,7 +27,6 @@ export function register(output: Output): Command {
     .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
-    .addOption(signerProofOption())
     .action((options: RegisterOptions) =>
       withConnection(options, output, async ({ as, deployment }) => {
         const keys = await keysOf("operator", options);
@@ -59,12 +48,15 @@ export function update(output: Output): Command {
   )
     .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
-    .addOption(signerProofOption())
     .action((options: RegisterOptions) =>
       withConnection(options, output, async ({ as, deployment }) => {
         const keys = await keysOf("operator", options);
         const { hash } = await as(keys.owner).updateOperator(await registration(keys, deployment, options));
-        output.result({ operator: keys.owner.address, txHash: hash }, () => `updated  tx ${hash}`);
+        const signer = keys.signer.address;
+        output.result(
+          { operator: keys.owner.address, signer, txHash: hash },
+          () => `updated; its signing key is ${signer}  tx ${hash}`,
+        );
       }),
     );
 }
@@ -83,47 +75,7 @@ function endpointOption(): Option {
     .makeOptionMandatory();
 }
 
-function signerProofOption(): Option {
-  return new Option(
-    "--signer-proof <file>",
-    "register the signing key of this proof, which is on another machine, and not the one of the key file",
-  );
-}
-
-async function registration(keys: OperatorKeys, deployment: Deployment, options: RegisterOptions) {
-  const { proveSigner, readSignerProof, registrationOf } = await import("../../registration.ts");
-  const operator = keys.owner.address;
-  const proof =
-    options.signerProof === undefined
-      ? await proveSigner(keys.signer, deployment, operator)
-      : await readSignerProof(options.signerProof, deployment, operator);
-  return registrationOf(keys, proof, { endpoint: options.endpoint, feeWei: options.fee });
-}
-
-/** Without a connection: the signing key may be on a machine that has none. */
-export function proveSigner(output: Output): Command {
-  return addKeyOptions(
-    command(
-      "prove-signer",
-      "prove, offline, that the signing key of this key file signs for an operator who registers from another machine",
-      "symbolon operator prove-signer 0xOWNER --keys node.keys.json --deployment deployment.json --out proof.json",
-    ),
-    "operator",
-  )
-    .addArgument(new Argument("<operator>", "the operator's account").argParser(parseAccount))
-    .addOption(
-      deploymentOption("where the contracts are, as `symbolon deploy` wrote it").makeOptionMandatory(),
-    )
-    .option("--out <file>", "write the proof to this file, for --signer-proof")
-    .action(async (operator: string, options: KeyOptions & { deployment: string; out?: string }) => {
-      const { proveSigner } = await import("../../registration.ts");
-      const { signer } = await keysOf("operator", options);
-      const proof = await proveSigner(signer, await readDeploymentFile(options.deployment), operator);
-      await writeOutFile(options.out, proof);
-      output.result(proof, () =>
-        options.out === undefined
-          ? JSON.stringify(proof, null, 2)
-          : `the proof that ${proof.signer} signs for operator ${operator} is in ${options.out}`,
-      );
-    });
+async function registration(keys: OperatorKeys, deployment: Deployment, { endpoint, fee }: RegisterOptions) {
+  const { registrationOf } = await import("../../registration.ts");
+  return registrationOf(keys, deployment, { endpoint, feeWei: fee });
 }

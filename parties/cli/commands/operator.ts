@@ -8,7 +8,7 @@ import { keysOf } from "../key-options.ts";
 import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
 import { type Output, showEther } from "../output.ts";
-import { operatorCommand, proveSigner, register, update } from "./operator-registration.ts";
+import { operatorCommand, register, update } from "./operator-registration.ts";
 
 export function operatorCommands(output: Output): Command {
   return group(
@@ -18,7 +18,6 @@ export function operatorCommands(output: Output): Command {
     [
       register(output),
       update(output),
-      proveSigner(output),
       createSet(output),
       approve(output),
       revoke(output),

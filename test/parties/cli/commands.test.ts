@@ -53,7 +53,6 @@ describe("the tree of commands", () => {
         "node",
         "keys new",
         "operator register",
-        "operator prove-signer",
         "operator approve",
         "operator revoke",
         "operator status",

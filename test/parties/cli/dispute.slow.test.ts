@@ -93,7 +93,7 @@ describe("a buyer whose result lacks a share", () => {
     expect(document.result.model).toEqual(whole.model);
     expect(document.result.rows).toBe(whole.rows);
     expect(JSON.parse(await readFile(join(folder, "result.json"), "utf8"))).toEqual(document.result);
-    expect(stderr).toContain("party 2 has posted its share");
+    expect(stderr).toContain("party 2 has posted what it was asked for");
     // The node's own account sent them, through its own endpoint.
     const operator = market.operators[1].keys.owner.address;
     const posted = (await market.reader.jobEvents(job)).filter(({ type }) => type === "ChunkPosted");

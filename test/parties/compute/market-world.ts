@@ -25,7 +25,7 @@ import { type RunningNode, startNode } from "../../../parties/compute/node.ts";
 import type { Table } from "../../../parties/data/csv.ts";
 import { type DataSetSchema, deriveSchema } from "../../../parties/data/schema.ts";
 import { createKeys, type DiffieHellmanKey, type OperatorKeys, saveKeys } from "../../../parties/keys.ts";
-import { proveSigner, registrationOf } from "../../../parties/registration.ts";
+import { registrationOf } from "../../../parties/registration.ts";
 import { publishDataSet } from "../../../parties/seller/client.ts";
 
 /** Rows of numbers as a table. */
@@ -109,9 +109,8 @@ export class MarketWorld {
     );
     for (const [i, keys] of operators.entries()) {
       const market = new Market(deployment, wallet(i + 1));
-      const proof = await proveSigner(keys.signer, deployment, keys.owner.address);
       const node = { endpoint: `127.0.0.1:${ports[i]}`, feeWei: 100n + BigInt(i) };
-      await market.registerOperator(registrationOf(keys, proof, node));
+      await market.registerOperator(await registrationOf(keys, deployment, node));
       await saveKeys(keys, join(folder, `operator-${i + 1}.json`));
     }
     const members = operators.map(({ owner }) => owner.address) as [string, string, string];
