@@ -6,7 +6,7 @@
  * One answer is on its way at a time, that of the challenge which is due first. Where it is not mined, the next one goes
  * out in its place at a higher fee, also after a restart: the journal knows the place.
  */
-import type { Market } from "../../contracts/market.ts";
+import type { AttestedJob, Market } from "../../contracts/market.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";
 import { chunkOpener } from "../result.ts";
@@ -27,9 +27,9 @@ export interface ChallengeDeskOptions {
   patienceMs?: number;
 }
 
-/** Evidence of one job, with the tree over its chunks. */
+/** Evidence of one job, with the tree over its chunks, and the job as the chain told it. */
 interface OpenedEvidence extends ResultEvidence {
-  job: string;
+  job: AttestedJob;
   open: ReturnType<typeof chunkOpener>;
 }
 
@@ -161,7 +161,7 @@ export class ChallengeDesk {
         logger.error(about, "challenged for a result that is not on this node's disk: its bond is at stake");
         return;
       }
-      const sending = market.respond(job, opened.parts, point, chunk, opened.open(chunk), {
+      const sending = market.respond(opened.job, opened.parts, point, chunk, opened.open(chunk), {
         last: journal.lastPlace(),
         onSend: (place) => journal.answer(key, place),
         ...{ mostFeePerGas, patienceMs },
@@ -189,14 +189,22 @@ export class ChallengeDesk {
     logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
   }
 
-  async #openedOf(job: string): Promise<OpenedEvidence | undefined> {
-    if (this.#opened?.job === job) return this.#opened;
+  async #openedOf(name: string): Promise<OpenedEvidence | undefined> {
+    if (this.#opened?.job.job === name) return this.#opened;
     // Before the next is read: shares are large.
     this.#opened = undefined;
-    const kept = await this.#options.evidence.read(job);
+    const kept = await this.#options.evidence.read(name);
     if (kept === undefined) return undefined;
+    const job = await this.#attestedJob(name);
     this.#opened = { ...kept, job, open: chunkOpener(kept.origin, kept.salt, kept.share) };
     return this.#opened;
+  }
+
+  /** From the ledger, unless the endpoint left out what it would need: then from all blocks, once for all answers. */
+  async #attestedJob(name: string): Promise<AttestedJob> {
+    const { resultRoot, payoutRoot, ...job }: Partial<LedgerJob> = this.#ledger.jobs.get(name) ?? {};
+    if (resultRoot === undefined || payoutRoot === undefined) return this.#options.market.attestedJob(name);
+    return { ...(job as LedgerJob), resultRoot, payoutRoot };
   }
 
   async #drop(): Promise<void> {

@@ -63,6 +63,9 @@ const deployment = {
   blockNumber: 1,
 };
 let places = 0;
+/** How often the whole chain was read. */
+let reads: number;
+const attested = { job, resultRoot: id("result"), payoutRoot: id("payouts") };
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-challenges-"));
@@ -79,19 +82,25 @@ beforeEach(async () => {
   hold = async () => {};
   balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
-  ledger.jobs.set(job, { job, state: "Disputed", changedAtSec: 0 } as LedgerJob);
+  reads = 0;
+  ledger.jobs.set(job, { ...attested, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
     ...{ operator, evidence, journal },
     mostFeePerGas: 10n ** 12n,
     logger: createNodeLogger("trace", { write: (line: string) => void logged.push(line) }),
     market: {
       provider: { getBalance: async () => balance, getFeeData: async () => ({ maxFeePerGas: 10n }) },
-      respond: async (...[name, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
+      attestedJob: async (name: string) => {
+        reads += 1;
+        return { ...attested, job: name };
+      },
+      respond: async (...[about, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
         if (refusal !== undefined) throw refusal;
         urgency?.onSend({ nonce: places++, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n });
         await hold();
-        answers.push({ job: name, parts: said, point, chunk, opening, last: urgency?.last });
+        expect(about).toMatchObject(attested);
+        answers.push({ job: about.job, parts: said, point, chunk, opening, last: urgency?.last });
         return { hash: id("answer") };
       },
     } as unknown as Market,
@@ -166,6 +175,21 @@ describe("a challenge", () => {
     challenged(1);
     await review();
     expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  test("is answered from what the node has read of the chain, and never from all of it again", async () => {
+    challenged(0);
+    challenged(1);
+    await review();
+    expect([answers.length, reads]).toEqual([2, 0]);
+  });
+
+  test("about a job that the endpoint left out is answered from one reading of the chain", async () => {
+    ledger.jobs.clear();
+    challenged(0);
+    challenged(1);
+    await review();
+    expect([answers.length, reads]).toEqual([2, 1]);
   });
 
   test("that cannot be paid for, or is about a lost result, is an obstacle until it is answered", async () => {
