@@ -25,6 +25,7 @@ beforeAll(async () => {
   expect(await provider.getCode(contract)).toBe(code);
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await provider.send("evm_mine", []);
   await provider.send("evm_setAutomine", [true]);
 });
@@ -70,7 +71,7 @@ async function dearGas(): Promise<void> {
 function asGeth(next: number) {
   const count = provider.getTransactionCount.bind(provider);
   const places: Place[] = [];
-  const spy = vi.spyOn(provider, "getTransactionCount").mockImplementation(async (account, tag) => {
+  vi.spyOn(provider, "getTransactionCount").mockImplementation(async (account, tag) => {
     const latest = await count(account, "latest");
     return tag === "pending" ? Math.max(latest, next) : latest;
   });
@@ -78,7 +79,7 @@ function asGeth(next: number) {
     places.push(place);
     next = Math.max(next, place.nonce + 1);
   };
-  return { take, last: () => places.at(-1), restore: () => spy.mockRestore() };
+  return { take, last: () => places.at(-1) };
 }
 
 /** Whether it ends soon. */
@@ -166,7 +167,6 @@ describe("an urgent transaction", () => {
     await expect.poll(() => pool.last()?.nonce).toBe(stuck.nonce);
     await dearGas();
     expect((await second.sending).status).toBe(1);
-    pool.restore();
   });
 
   test("offers more and more where it is refused in the place of one that nobody knows the fee of", async () => {
@@ -201,7 +201,6 @@ describe("an urgent transaction", () => {
     expect(last?.nonce).toBe(stuck.nonce);
     expect(steps.length).toBeGreaterThan(1);
     expect(steps.at(-1)! * 10n).toBeGreaterThanOrEqual(fee * 11n);
-    pool.restore();
   });
 
   test("leaves no gap where the nodes dropped what stood before it", async () => {

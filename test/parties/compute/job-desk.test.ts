@@ -56,9 +56,16 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
   const checked: string[] = [];
   const attested: string[] = [];
   const events: JobEventView[] = [];
+  /** Jobs whose events the bridge was asked for, and when it answers. */
+  const asked: string[] = [];
+  const answer = { when: Promise.resolve() };
   const logger = pino({ level: "silent" });
   const bridge = {
-    jobEvents: async () => events,
+    jobEvents: async (job: string) => {
+      asked.push(job);
+      await answer.when;
+      return events;
+    },
     job: async () => ({ attestations: [] }),
   } as unknown as BridgeClient;
   const real = new Signatory({ keys: world.operators[0]!, market, journal, bridge, logger });
@@ -91,7 +98,7 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
   });
   open.push({ desk, journal });
   const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
-  return { market, desk, journal, said, checked, attested, events, review };
+  return { market, desk, journal, said, checked, attested, asked, answer, events, review };
 }
 
 /** What a bridge shows of a job that party 2 gave up. */
@@ -149,6 +156,66 @@ describe("a peer's failure notice", () => {
     events.push(event);
     await review();
     await expect.poll(() => said).toEqual([[job, "PEER_LOST"]]);
+  });
+});
+
+describe("what a bridge makes up about failures", () => {
+  const rumour = (job: string) => notice(job, "PEER_LOST", "0x").view;
+
+  test("costs neither its endpoint nor the bridge a question where the job is not an open one of this operator", async () => {
+    const [job, over, foreign] = [await fund(), await fund(), await fund()];
+    const { market, desk, asked } = await deskOf();
+    const ledger = await readLedger(market);
+    ledger.jobs.get(over)!.state = "Refunded";
+    ledger.jobs.get(foreign)!.members = [
+      `0x${"12".repeat(20)}`,
+      `0x${"13".repeat(20)}`,
+      `0x${"14".repeat(20)}`,
+    ];
+    const read = vi.spyOn(market, "job");
+    const getLogs = vi.spyOn(market.provider, "getLogs");
+    for (const made of [over, foreign]) desk.hear(rumour(made));
+    for (let made = 0; made < 2000; made += 1) desk.hear(rumour(id(`job ${made}`)));
+    for (let look = 0; look < 3; look += 1) {
+      for (const name of ledger.jobs.keys()) if (name !== job) ledger.jobs.get(name)!.state = "Refunded";
+      desk.review(ledger, Math.floor(Date.now() / 1000));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(asked).toEqual([]);
+    // The open one is checked, which reads its events; nothing else is.
+    expect(read.mock.calls.every(([name]) => name === job)).toBe(true);
+    read.mockClear();
+    getLogs.mockClear();
+    desk.hear(rumour(job));
+    await expect.poll(() => asked).toEqual([job]);
+    expect([read.mock.calls.length, getLogs.mock.calls.length]).toEqual([0, 0]);
+    read.mockRestore();
+    getLogs.mockRestore();
+  });
+
+  test("is asked about two jobs at a time, whatever their number", async () => {
+    const jobs: string[] = [];
+    for (let n = 0; n < 5; n += 1) jobs.push(await fund());
+    const { market, desk, asked, answer } = await deskOf();
+    desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answer.when = promise;
+    for (const job of jobs) desk.hear(rumour(job));
+    await new Promise((done) => setTimeout(done, 50));
+    expect(asked).toHaveLength(2);
+    resolve();
+    await expect.poll(() => asked.toSorted()).toEqual(jobs.toSorted());
+  });
+
+  test("about a job that the ledger does not know yet is looked into when it does", async () => {
+    const job = await fund();
+    const { desk, said, events, review } = await deskOf();
+    const { view, event } = notice(job, "PEER_LOST", await signedBy(1, job, "PEER_LOST"));
+    events.push(event);
+    desk.hear(view);
+    await review();
+    await review();
+    await expect.poll(() => said).toContainEqual([job, "PEER_LOST"]);
   });
 });
 
