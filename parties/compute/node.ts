@@ -118,8 +118,9 @@ async function assemble(
     onLook: (ledger, nowSec) => {
       registration.look(ledger);
       desk.review(ledger, nowSec);
-      void challenges.review(ledger, watch.headSec);
     },
+    // Whatever became of the jobs: an answer is due all the same.
+    afterLook: (ledger) => void challenges.review(ledger, watch.headSec),
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
   const registration = new Registration(keys, { endpoint, port: address.port }, logger);

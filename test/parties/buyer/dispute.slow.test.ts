@@ -53,7 +53,8 @@ async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void
   const desk = new ChallengeDesk({ operator, market, evidence, journal, mostFeePerGas: 10n ** 12n, logger });
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
-    onLook: (ledger, nowSec) => desk.review(ledger, nowSec),
+    onLook: () => {},
+    afterLook: (ledger) => desk.review(ledger, watch.headSec),
   });
   watch.start();
   stops.push(async () => {

@@ -105,7 +105,7 @@ beforeEach(async () => {
       },
     } as unknown as Market,
   });
-  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -120,7 +120,7 @@ function challenged(chunk: number, changes: { operator?: string; dueSec?: number
 }
 const state = (now: JobState): void => void Object.assign(ledger.jobs.get(job)!, { state: now });
 const review = (nowSec = 1000): Promise<void> => desk.review(ledger, nowSec);
-const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
+const later = (ms: number): void => void vi.advanceTimersByTime(ms);
 
 describe("a challenge", () => {
   test("is answered with that chunk of this operator's share, and what proves it", async () => {
@@ -252,6 +252,35 @@ describe("a challenge", () => {
     expect(answers).toEqual([]);
     await review(dueSec);
     expect(answers).toHaveLength(1);
+  });
+
+  test("is answered again in time where the machine's clock is set back", async () => {
+    challenged(0);
+    refusals.push(new SymbolonError("CHAIN_UNREACHABLE", "no answer"));
+    await review();
+    vi.setSystemTime(Date.now() - 24 * 3600 * 1000);
+    later(6000);
+    await review();
+    expect(answers).toHaveLength(1);
+  });
+
+  test("is answered where the disk is full, and in its place when it has to be sent again", async () => {
+    vi.spyOn(journal, "answer").mockImplementation(() => {
+      throw new Error("database or disk is full");
+    });
+    challenged(0);
+    hold = () => Promise.reject(new SymbolonError("CHAIN_UNREACHABLE", "not mined in time"));
+    await review();
+    expect(logged.join("")).toContain("the journal could not take down");
+    hold = async () => {};
+    later(6000);
+    await review();
+    expect(answers).toMatchObject([{ chunk: 0, last: { nonce: places - 2 } }]);
+    // And it is known that it was sent.
+    later(60_000);
+    refusals.push(new SymbolonError("NOT_FOUND", "nobody waits for chunk 0"));
+    await review();
+    expect(desk.obstacles).toEqual([]);
   });
 
   test("of another operator is not this node's", async () => {
