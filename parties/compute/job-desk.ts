@@ -219,6 +219,7 @@ export class JobDesk {
         ?.stop.abort(new SymbolonError("JOB_EXPIRED", `the deadline of job ${id} has passed`));
       return;
     }
+    if (journal.disowned(id)) return;
     if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
     const doubt = this.#doubtOf(job);
     if (doubt !== undefined) this.#open.get(id)?.stop.abort(doubt);
@@ -226,11 +227,12 @@ export class JobDesk {
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join");
     const reason = this.#givenUp.get(id) ?? doubt;
-    if (reason !== undefined) {
+    if (job.state === "Joined" && joined === undefined) {
+      this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
+    } else if (reason !== undefined) {
       this.#giveUp(open, reason);
     } else if (job.state === "Joined") {
-      if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
-      else this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
+      this.#start(open, () => this.#compute(open, job));
     } else if (joined === undefined) {
       this.#start(open, () => this.#check(open, nowSec));
     } else {
@@ -269,11 +271,12 @@ export class JobDesk {
 
   /**
    * This operator has said something about the job that the journal does not know: it was lost, and with it the memory
-   * of what else was signed. Then nothing more is signed; the deadline refunds the buyer.
+   * of what else was signed. Then nothing more is signed, after a restart neither; the deadline refunds the buyer.
    */
   #disown(open: OpenJob, why: string): void {
     this.#options.logger.error({ job: open.id }, why);
     open.retryAtMs = Number.POSITIVE_INFINITY;
+    this.#options.journal.disown(open.id);
   }
 
   #start(open: OpenJob, work: () => Promise<void>): void {

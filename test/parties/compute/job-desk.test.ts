@@ -23,17 +23,16 @@ vi.mock(import("../../../parties/compute/run.ts"), async (original) => ({
 
 let world: MarketWorld;
 let offers: string[];
-const open: { desk: JobDesk; journal: Journal }[] = [];
+const open: { desk: JobDesk; journal: Journal | undefined }[] = [];
 
 beforeAll(async () => {
   world = await MarketWorld.open();
   offers = (await world.offers()).map(({ id }) => id);
 });
 afterEach(async () => {
-  for (const { desk, journal } of open.splice(0)) {
-    await desk.close();
-    journal.close();
-  }
+  const closing = open.splice(0);
+  for (const { desk } of closing) await desk.close();
+  for (const { journal } of closing) journal?.close();
 });
 afterAll(() => world.close());
 
@@ -47,11 +46,15 @@ const untilStopped: JobVerifier["verify"] = (_job, _nowSec, signal) =>
   new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 
 /** The desk of party 1 on the real chain, with a verifier and a bridge that say what a test wants. */
-async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifier["verify"] = untilStopped) {
+async function deskOf(
+  limits: NodeConfigInput["limits"] = {},
+  verify: JobVerifier["verify"] = untilStopped,
+  kept?: Journal,
+) {
   const { market } = world.account(12);
   const config = await parseNodeConfig(world.config(1, limits));
   const operator = world.operators[0]!.owner.address;
-  const journal = new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
+  const journal = kept ?? new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
   const said: [string, string][] = [];
   const checked: string[] = [];
   const attested: string[] = [];
@@ -96,9 +99,22 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
     } as unknown as JobVerifier,
     run: { bridge, delivery: { deliver: () => {} } } as never,
   });
-  open.push({ desk, journal });
+  // A journal that is taken over is closed once.
+  open.push({ desk, journal: kept === undefined ? journal : undefined });
   const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
-  return { market, desk, journal, said, checked, attested, asked, answer, events, review };
+  return {
+    market,
+    desk,
+    journal,
+    limits: config.limits,
+    said,
+    checked,
+    attested,
+    asked,
+    answer,
+    events,
+    review,
+  };
 }
 
 /** What a bridge shows of a job that party 2 gave up. */
@@ -269,6 +285,38 @@ test("a job that is attested in blocks that the node does not know, with a disk 
   expect(journal.word(job, "failure")).toBeUndefined();
   expect(said.filter(([id]) => id === job)).toEqual([]);
   expect(attested).toEqual([job]);
+  // Nor after a restart: this attempt is not begun again, which would be a reason to call it failed.
+  const next = await deskOf({}, untilStopped, journal);
+  next.desk.review(ledger, Math.floor(Date.now() / 1000));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(journal.word(job, "failure")).toBeUndefined();
+  expect(next.said.filter(([id]) => id === job)).toEqual([]);
+});
+
+test("a job that was joined by a journal that is lost gets no word, also when a peer gives it up", async () => {
+  const job = await fund();
+  const { market } = world.account(13);
+  const signatures = await Promise.all(
+    world.operators.map(({ signer }) =>
+      signJoin(new Wallet(signer.privateKey.hex()), world.deployment, { job }),
+    ),
+  );
+  await market.join(job, signatures as [string, string, string]);
+  const { desk, journal, limits, said, asked, events, review } = await deskOf();
+  const { view, event } = notice(job, "PEER_LOST", await signedBy(1, job, "PEER_LOST"));
+  events.push(event);
+  // Heard before the job is looked at for the first time: too many others are open.
+  limits.maxOpenJobs = 0;
+  await review();
+  desk.hear(view);
+  await expect.poll(() => asked).toContain(job);
+  limits.maxOpenJobs = 64;
+  await review();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await review();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(journal.disowned(job)).toBe(true);
+  expect(said.filter(([id]) => id === job)).toEqual([]);
 });
 
 test("a job that rests on events which the endpoint left out is given up, checked or not", async () => {
