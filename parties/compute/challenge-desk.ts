@@ -3,8 +3,8 @@
  * its own account, through its own endpoint. A bridge that could keep the answer back could have an operator slashed.
  * One share by itself says nothing about the result.
  *
- * One answer is on its way at a time, that of the challenge which is due first. Where it is not mined, the next one goes
- * out in its place at a higher fee, also after a restart: the journal knows the place.
+ * One answer is waited for at a time, that of the challenge which is due first. Where it is not mined, the next one goes
+ * out in its place, or in that of what holds it up, at a higher fee, also after a restart: the journal knows the place.
  */
 import type { AttestedJob, Market } from "../../contracts/market.ts";
 import type { Place } from "../../contracts/transactions.ts";

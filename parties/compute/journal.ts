@@ -206,7 +206,7 @@ export class Journal {
     return this.#database.prepare("SELECT 1 FROM answers WHERE challenge = ?").get(challenge) !== undefined;
   }
 
-  /** Where the last answer stands. They are sent one after the other, so no other one can be on its way. */
+  /** Where the last answer stands. They are sent one after the other, so no other one has to be waited for. */
   lastPlace(): Place | undefined {
     const row = this.#database.prepare("SELECT * FROM answers ORDER BY rowid DESC LIMIT 1").get() as
       | { nonce: number; max_fee_per_gas: string; max_priority_fee_per_gas: string }
