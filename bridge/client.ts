@@ -9,6 +9,7 @@ import { sha256 } from "ethers";
 import { io, Fetch as LongPolling, WebSocket as PlatformWebSocket, type Socket } from "socket.io-client";
 import { z } from "zod";
 import { type ErrorCode, errorCodes, SymbolonError } from "../mpc/errors.ts";
+import { RecentMap } from "./recent-map.ts";
 import {
   type AttestationPost,
   type BlobReceipt,
@@ -82,6 +83,9 @@ export interface Watch {
 }
 
 const maxJsonBytes = 16 * 1024 * 1024;
+const pageEntries = 500;
+/** Of a list, and of the jobs whose last version a watch knows. */
+const maxEntries = 50_000;
 
 export class BridgeClient {
   readonly url: string;
@@ -120,7 +124,7 @@ export class BridgeClient {
     query: { operatorSet?: string; active?: boolean; prefix?: string } = {},
     options?: CallOptions,
   ): Promise<OfferView[]> {
-    const page = z.object({ offers: z.array(offerViewSchema), next: nextSchema });
+    const page = z.object({ offers: z.array(offerViewSchema).max(pageEntries), next: nextSchema });
     return this.#pages("/v1/offers", query, async (path) => {
       const { offers, next } = await this.#get(path, page, options);
       return { entries: offers, next };
@@ -136,7 +140,7 @@ export class BridgeClient {
 
   /** All jobs that fit, in the order of their funding. */
   jobs(query: Omit<JobQuery, "limit"> = {}, options?: CallOptions): Promise<JobSummary[]> {
-    const page = z.object({ jobs: z.array(jobSummarySchema), next: nextSchema });
+    const page = z.object({ jobs: z.array(jobSummarySchema).max(pageEntries), next: nextSchema });
     return this.#pages("/v1/jobs", query, async (path) => {
       const { jobs, next } = await this.#get(path, page, options);
       return { entries: jobs, next };
@@ -308,7 +312,7 @@ export class BridgeClient {
     onView: (view: JobSummary) => void,
     onTrouble: (error: SymbolonError) => void,
   ): Watch {
-    const shown = new Map<string, { version: number; progress: string }>();
+    const shown = new RecentMap<string, { version: number; progress: string }>(maxEntries);
     let closed = false;
     let live = false;
     const take = (view: JobSummary): void => {
@@ -368,13 +372,21 @@ export class BridgeClient {
     page: (path: string) => Promise<{ entries: Entry[]; next: number | null }>,
   ): Promise<Entry[]> {
     const all: Entry[] = [];
-    const search = new URLSearchParams({ limit: "500" });
+    const search = new URLSearchParams({ limit: `${pageEntries}` });
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) search.set(name, String(value));
-    for (;;) {
+    // Each page but the last begins further on and has entries, so that no bridge can make the list endless.
+    for (let after = 0; ; ) {
       const { entries, next } = await page(`${path}?${search}`);
       all.push(...entries);
+      if (all.length > maxEntries) {
+        throw new SymbolonError("LIMIT_EXCEEDED", `the bridge lists more than ${maxEntries} entries`);
+      }
       if (next === null) return all;
+      if (next <= after || entries.length === 0) {
+        throw new SymbolonError("BRIDGE_UNREACHABLE", "the pages of the bridge's list do not go on");
+      }
+      after = next;
       search.set("after", String(next));
     }
   }

@@ -6,27 +6,23 @@ import { type BytesLike, hexlify, keccak256, type Log, ZeroAddress, ZeroHash } f
 import { SymbolonError } from "../mpc/errors.ts";
 import { type ContractName, contractNames } from "./artifacts.ts";
 import { ChainReader } from "./chain-reader.ts";
-import { type JobTerms, jobId, type Outcome, outcomeHash, specHash } from "./commitments.ts";
+import { type JobTerms, jobId, type Outcome, outcomeHash } from "./commitments.ts";
 import type { JobSettings } from "./deployment.ts";
 import { compactSignature } from "./eip712.ts";
 import { type PricedJob, pricesOf } from "./job-prices.ts";
 import { type JobState, jobStates } from "./job-states.ts";
+import { addressOf, type EventOf, endpointOf, fetchMarketEvents, type MarketEvent } from "./market-events.ts";
 import {
-  addressOf,
-  type EventOf,
-  endpointOf,
-  type FundedJob,
-  fetchMarketEvents,
-  type MarketEvent,
-} from "./market-events.ts";
-import {
+  type AttestedJob,
   type Job,
   type JobPrices,
   type Offer,
   type Operator,
   type OperatorSet,
   operatorStatuses,
+  outcomeOf,
   type QuoteRequest,
+  termsOf,
   type UseRequest,
 } from "./market-views.ts";
 import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
@@ -149,7 +145,7 @@ export class MarketReader extends ChainReader {
     ]);
     const state = jobStates[Number(stored.state)] ?? "None";
     if (state === "None" || funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
-    const told = attested === undefined ? ZeroHash : outcomeHash(outcomeOf(funding, attested));
+    const told = attested === undefined ? ZeroHash : outcomeHash(outcomeOf({ ...funding, ...attested }));
     const jobTerms = termsOf(funding);
     if (jobId(jobTerms) !== id || told !== stored.outcomeHash) {
       throw new SymbolonError(
@@ -171,6 +167,16 @@ export class MarketReader extends ChainReader {
       attestation: attested === undefined ? null : attestationOf(attested),
       funded: { blockNumber, blockHash, timestampSec, txHash, logIndex },
     };
+  }
+
+  /** As its events tell it. @throws NOT_FOUND, STATE_INVALID */
+  async attestedJob(id: string): Promise<AttestedJob> {
+    const [funding, [attested]] = await Promise.all([this.#funding(id), this.eventsOf("JobAttested", [id])]);
+    if (attested === undefined) {
+      throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
+    }
+    const { resultRoot, payoutRoot } = attested;
+    return { ...funding, resultRoot, payoutRoot };
   }
 
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */
@@ -306,11 +312,7 @@ export class MarketReader extends ChainReader {
 
   /** An attested job's outcome as the escrow's calls repeat it. @throws NOT_FOUND, STATE_INVALID */
   protected async outcome(id: string): Promise<Outcome> {
-    const [funding, [attested]] = await Promise.all([this.#funding(id), this.eventsOf("JobAttested", [id])]);
-    if (attested === undefined) {
-      throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
-    }
-    return outcomeOf(funding, attested);
+    return outcomeOf(await this.attestedJob(id));
   }
 
   /** A job's request as the escrow takes it, its offers with the terms that they have now. */
@@ -415,16 +417,6 @@ async function complete(what: string, start: string, all: () => Promise<string[]
   throw new SymbolonError("USAGE", `${found.length} names of a ${what} begin with ${start}`, {
     hint: `give more digits: ${found.slice(0, 5).join(", ")}`,
   });
-}
-
-function termsOf(funding: FundedJob): JobTerms {
-  const { buyer, token, amountWei: amount, deadlineSec, signers } = funding;
-  return { buyer, token, amount, deadlineSec, specHash: specHash(funding), signers };
-}
-
-function outcomeOf(funding: FundedJob, attested: EventOf<"JobAttested">): Outcome {
-  const { resultRoot, payoutRoot } = attested;
-  return { buyer: funding.buyer, token: funding.token, resultRoot, payoutRoot };
 }
 
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {

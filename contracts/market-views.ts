@@ -1,4 +1,5 @@
 /** What a market's chain tells, typed. */
+import { type JobTerms, type Outcome, specHash } from "./commitments.ts";
 import type { JobState } from "./job-states.ts";
 import type { EventPosition, FundedJob, PublishedOffer } from "./market-events.ts";
 import type { UseTerms } from "./use-terms.ts";
@@ -47,6 +48,23 @@ export interface Job extends FundedJob {
   unclaimedWei: bigint | null;
   attestation: (EventPosition & { resultRoot: string; payoutRoot: string; budgetSpent: bigint }) | null;
   funded: EventPosition;
+}
+
+/** A job and what was attested of it: all that the calls of its disputes repeat. */
+export interface AttestedJob extends FundedJob {
+  resultRoot: string;
+  payoutRoot: string;
+}
+
+/** A job's terms as the contracts' calls repeat them. */
+export function termsOf(job: FundedJob): JobTerms {
+  const { buyer, token, amountWei: amount, deadlineSec, signers } = job;
+  return { buyer, token, amount, deadlineSec, specHash: specHash(job), signers };
+}
+
+/** The same of its outcome. */
+export function outcomeOf({ buyer, token, resultRoot, payoutRoot }: AttestedJob): Outcome {
+  return { buyer, token, resultRoot, payoutRoot };
 }
 
 /** What one party of a job is paid at the prices of its funding. */

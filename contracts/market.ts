@@ -23,7 +23,7 @@ import {
   type MarketEventType,
 } from "./market-events.ts";
 import { MarketReader } from "./market-reader.ts";
-import type { UseRequest } from "./market-views.ts";
+import { type AttestedJob, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
 import { type GasEstimate, Transactions, type Urgency } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
@@ -39,6 +39,7 @@ export type {
   PublishedOffer,
 } from "./market-events.ts";
 export type {
+  AttestedJob,
   Credential,
   Job,
   JobPrices,
@@ -314,16 +315,19 @@ export class Market extends MarketReader {
     return this.#send("Disputes", "challenge", args, await this.challengeFeeWei());
   }
 
-  /** Posts a chunk that was asked for. */
+  /**
+   * Posts a chunk that was asked for. Time is short then: `job` comes from who has read the chain, not from all of its
+   * blocks again, and the contract holds it against its hashes.
+   */
   async respond(
-    id: string,
+    job: AttestedJob,
     parts: ResultParts,
     point: number,
     chunk: number,
     opening: ChunkOpening,
     urgency?: Urgency,
   ): Promise<TransactionReceipt> {
-    const args = [await this.terms(id), await this.outcome(id), parts, point, chunk, opening];
+    const args = [termsOf(job), outcomeOf(job), parts, point, chunk, opening];
     return this.#send("Disputes", "respond", args, 0n, urgency);
   }
 

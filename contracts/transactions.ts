@@ -41,7 +41,10 @@ export interface Place {
 
 /** For a transaction that must be mined soon, whatever became of the one before it. */
 export interface Urgency {
-  /** Of the last one that was sent so: where it still waits, this one takes its place at a higher fee. */
+  /**
+   * Of the last one that was sent so. Where it still waits, this one goes to the first place that is not mined, at a
+   * higher fee: what stands there, be it that one or another that pays too little, holds up all behind it.
+   */
   last?: Place | undefined;
   /** Called with the place before anybody sees the transaction. */
   onSend: (place: Place) => void;
@@ -94,7 +97,9 @@ export class Transactions {
 
   /**
    * Sends what has to be mined soon. Whoever calls again with the place that it was told sends the same or another call
-   * in that place, at a higher fee: of all of them one is mined, and one is paid for.
+   * in that place, at a higher fee: of all of them one is mined, and one is paid for. But where the place is behind
+   * others that are not mined either, it takes that of the first of them, which is lost. Where the nodes refuse it there
+   * since the other pays more than they know how to replace, the next one offers more again.
    * @throws CHAIN_UNREACHABLE also when it was not mined in time; it may still be
    */
   async sendUrgently(call: Call, urgency: Urgency): Promise<TransactionReceipt> {
@@ -141,8 +146,7 @@ export class Transactions {
       return fee < mostFeePerGas ? fee : mostFeePerGas;
     };
     return {
-      // The nodes may have dropped what waited, and what stood before it.
-      nonce: Math.min(waiting?.nonce ?? next, next),
+      nonce: waiting === undefined ? next : mined,
       maxFeePerGas: feeOf("maxFeePerGas"),
       maxPriorityFeePerGas: feeOf("maxPriorityFeePerGas"),
     };

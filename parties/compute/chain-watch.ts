@@ -19,6 +19,8 @@ export interface ChainWatchOptions {
   rereadMs?: number;
   /** Called after each look, also when nothing happened: time has passed. Never called twice at once. */
   onLook: (ledger: MarketLedger, nowSec: number) => void;
+  /** Called after that, also where the chain could not be read or `onLook` threw, with what was known last. */
+  afterLook: (ledger: MarketLedger) => void;
 }
 
 /** Public endpoints answer for a limited number of blocks at a time. */
@@ -29,6 +31,8 @@ export class ChainWatch {
   readonly #options: Required<ChainWatchOptions>;
   readonly #provider: Provider;
   #ledger = new MarketLedger();
+  /** The one that a look was complete with: another may be read just now, from the first block. */
+  #known = this.#ledger;
   /** Last block that the ledger holds. */
   #last: { number: number; hash: string } | undefined;
   #headSec = 0;
@@ -42,7 +46,7 @@ export class ChainWatch {
   #skipped = new Set<string>();
   /** Those of which it was said. */
   readonly #told = new Set<string>();
-  #beganMs = Date.now();
+  #beganMs = performance.now();
 
   constructor(options: ChainWatchOptions) {
     this.#options = { rereadMs: defaultRereadMs, ...options };
@@ -106,21 +110,26 @@ export class ChainWatch {
   }
 
   async #look(): Promise<void> {
-    const { logger, onLook } = this.#options;
+    const { logger, onLook, afterLook } = this.#options;
     try {
       await this.#read();
       if (this.#failing) logger.info("the chain answers again");
       this.#failing = false;
+      this.#known = this.#ledger;
     } catch (thrown) {
       if (!this.#failing) logger.warn({ err: toSymbolonError(thrown) }, "the chain cannot be read");
       this.#failing = true;
-      return;
     }
     if (this.#closed) return;
+    if (!this.#failing) this.#say(() => onLook(this.#known, this.nowSec));
+    this.#say(() => afterLook(this.#known));
+  }
+
+  #say(call: () => void): void {
     try {
-      onLook(this.#ledger, this.nowSec);
+      call();
     } catch (thrown) {
-      logger.error({ err: thrown }, "jobs could not be reviewed");
+      this.#options.logger.error({ err: thrown }, "what the chain tells could not be acted on");
     }
   }
 
@@ -133,14 +142,17 @@ export class ChainWatch {
     const final = head.number - confirmations;
     if (this.#last !== undefined) {
       const same = await this.#provider.getBlock(this.#last.number);
-      if (same?.hash !== this.#last.hash) {
+      // Some endpoints answer so from a machine that is behind.
+      if (same === null) throw new SymbolonError("CHAIN_UNREACHABLE", "the endpoint lacks a block");
+      if (same.hash !== this.#last.hash) {
         // Deeper than the confirmations: nothing that was read is certain any more.
         this.#options.logger.error({ block: this.#last.number }, "the chain was reorganised; reading anew");
         this.#readAnew();
       }
     }
     // The endpoint may have lagged behind itself.
-    if (this.#skipped.size > 0 && Date.now() - this.#beganMs > this.#options.rereadMs) this.#readAnew();
+    if (this.#skipped.size > 0 && performance.now() - this.#beganMs > this.#options.rereadMs)
+      this.#readAnew();
     const from = this.#last === undefined ? market.deployment.blockNumber : this.#last.number + 1;
     for (let first = from; first <= final && !this.#closed; first += blocksPerRequest) {
       const last = Math.min(final, first + blocksPerRequest - 1);
@@ -183,7 +195,7 @@ export class ChainWatch {
     this.#ledger = new MarketLedger();
     this.#last = undefined;
     this.#skipped = new Set();
-    this.#beganMs = Date.now();
+    this.#beganMs = performance.now();
   }
 
   async #checkChain(): Promise<void> {

@@ -3,10 +3,11 @@
  * its own account, through its own endpoint. A bridge that could keep the answer back could have an operator slashed.
  * One share by itself says nothing about the result.
  *
- * One answer is on its way at a time, that of the challenge which is due first. Where it is not mined, the next one goes
- * out in its place at a higher fee, also after a restart: the journal knows the place.
+ * One answer is waited for at a time, that of the challenge which is due first. Where it is not mined, the next one goes
+ * out in its place, or in that of what holds it up, at a higher fee, also after a restart: the journal knows the place.
  */
-import type { Market } from "../../contracts/market.ts";
+import type { AttestedJob, Market } from "../../contracts/market.ts";
+import type { Place } from "../../contracts/transactions.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";
 import { chunkOpener } from "../result.ts";
@@ -27,9 +28,9 @@ export interface ChallengeDeskOptions {
   patienceMs?: number;
 }
 
-/** Evidence of one job, with the tree over its chunks. */
+/** Evidence of one job, with the tree over its chunks, and the job as the chain told it. */
 interface OpenedEvidence extends ResultEvidence {
-  job: string;
+  job: AttestedJob;
   open: ReturnType<typeof chunkOpener>;
 }
 
@@ -50,6 +51,9 @@ const general: readonly ErrorCode[] = ["CHAIN_UNREACHABLE", "FUNDS_MISSING"];
 export class ChallengeDesk {
   readonly #options: Required<ChallengeDeskOptions>;
   readonly #notBefore = new Map<string, number>();
+  /** Challenges that an answer was sent to, and where the last one stands: the journal may not take it. */
+  readonly #sent = new Set<string>();
+  #last: Place | undefined;
   /** Why challenges are not answered, by challenge. */
   readonly #troubles = new Map<string, string>();
   readonly #stopped = Promise.withResolvers<never>();
@@ -59,6 +63,7 @@ export class ChallengeDesk {
   #opened: OpenedEvidence | undefined;
   #pausedUntilMs = 0;
   #poor = false;
+  /** Of performance.now(), as all delays here: a clock that is set back must not keep an answer waiting. */
   #reserveAtMs = 0;
   #reserve: Promise<void> | undefined;
   #answering: Promise<void> | undefined;
@@ -84,7 +89,7 @@ export class ChallengeDesk {
     if (this.#closed) return;
     this.#ledger = ledger;
     this.#nowSec = nowSec;
-    for (const ofKeys of [this.#troubles, this.#notBefore]) {
+    for (const ofKeys of [this.#troubles, this.#notBefore, this.#sent]) {
       for (const key of ofKeys.keys()) if (!ledger.challenges.has(key)) ofKeys.delete(key);
     }
     this.#answering ??= this.#answerAll().finally(() => {
@@ -93,8 +98,8 @@ export class ChallengeDesk {
     this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
-    if (Date.now() >= this.#reserveAtMs) {
-      this.#reserveAtMs = Date.now() + reserveEveryMs;
+    if (performance.now() >= this.#reserveAtMs) {
+      this.#reserveAtMs = performance.now() + reserveEveryMs;
       this.#reserve = this.#checkReserve();
     }
     await Promise.all([this.#answering, this.#dropping, this.#reserve]);
@@ -130,14 +135,14 @@ export class ChallengeDesk {
       const next = this.#closed ? undefined : this.#mostUrgent();
       if (next === undefined) break;
       const [key, challenge] = next;
-      this.#notBefore.set(key, Date.now() + retryMs);
+      this.#notBefore.set(key, performance.now() + retryMs);
       await this.#answer(key, challenge);
     }
     if (this.#open().length === 0) this.#opened = undefined;
   }
 
   #mostUrgent(): [string, Challenge] | undefined {
-    const now = Date.now();
+    const now = performance.now();
     if (now < this.#pausedUntilMs) return undefined;
     const due = this.#open().filter(([key]) => now >= (this.#notBefore.get(key) ?? 0));
     return due.toSorted(([, a], [, b]) => a.dueSec - b.dueSec)[0];
@@ -161,18 +166,33 @@ export class ChallengeDesk {
         logger.error(about, "challenged for a result that is not on this node's disk: its bond is at stake");
         return;
       }
-      const sending = market.respond(job, opened.parts, point, chunk, opened.open(chunk), {
-        last: journal.lastPlace(),
-        onSend: (place) => journal.answer(key, place),
+      const sending = market.respond(opened.job, opened.parts, point, chunk, opened.open(chunk), {
+        last: this.#last ?? journal.lastPlace(),
+        onSend: (place) => this.#takeDown(key, place),
         ...{ mostFeePerGas, patienceMs },
       });
       const { hash } = await Promise.race([sending, this.#stopped.promise]);
       this.#troubles.delete(key);
       // Until the ledger shows it, which takes as many blocks as have to stand on it.
-      this.#notBefore.set(key, Date.now() + retryMs);
+      this.#notBefore.set(key, performance.now() + retryMs);
       logger.info({ ...about, tx: hash }, "challenge answered");
     } catch (thrown) {
       this.#failed(key, about, toSymbolonError(thrown));
+    }
+  }
+
+  /** A disk that is full costs an answer that is sent twice after a restart. One that is not sent costs the bond. */
+  #takeDown(key: string, place: Place): void {
+    const { journal, logger } = this.#options;
+    this.#sent.add(key);
+    this.#last = place;
+    try {
+      journal.answer(key, place);
+    } catch (thrown) {
+      logger.error(
+        { err: toSymbolonError(thrown) },
+        "an answer is sent that the journal could not take down",
+      );
     }
   }
 
@@ -180,23 +200,31 @@ export class ChallengeDesk {
     const { journal, logger } = this.#options;
     if (this.#closed) return;
     // The chain waits for nothing more; should a reorganisation take the answer back, it is sent again.
-    if (error.code === "NOT_FOUND" && journal.answered(key)) {
+    if (error.code === "NOT_FOUND" && (this.#sent.has(key) || journal.answered(key))) {
       this.#troubles.delete(key);
       return;
     }
-    if (general.includes(error.code)) this.#pausedUntilMs = Date.now() + retryMs;
+    if (general.includes(error.code)) this.#pausedUntilMs = performance.now() + retryMs;
     this.#troubles.set(key, error.code === "FUNDS_MISSING" ? poorText : "a challenge is not answered");
     logger.error({ ...about, err: error }, "the challenge is not answered yet: the bond is at stake");
   }
 
-  async #openedOf(job: string): Promise<OpenedEvidence | undefined> {
-    if (this.#opened?.job === job) return this.#opened;
+  async #openedOf(name: string): Promise<OpenedEvidence | undefined> {
+    if (this.#opened?.job.job === name) return this.#opened;
     // Before the next is read: shares are large.
     this.#opened = undefined;
-    const kept = await this.#options.evidence.read(job);
+    const kept = await this.#options.evidence.read(name);
     if (kept === undefined) return undefined;
+    const job = await this.#attestedJob(name);
     this.#opened = { ...kept, job, open: chunkOpener(kept.origin, kept.salt, kept.share) };
     return this.#opened;
+  }
+
+  /** From the ledger, unless the endpoint left out what it would need: then from all blocks, once for all answers. */
+  async #attestedJob(name: string): Promise<AttestedJob> {
+    const { resultRoot, payoutRoot, ...job }: Partial<LedgerJob> = this.#ledger.jobs.get(name) ?? {};
+    if (resultRoot === undefined || payoutRoot === undefined) return this.#options.market.attestedJob(name);
+    return { ...(job as LedgerJob), resultRoot, payoutRoot };
   }
 
   async #drop(): Promise<void> {

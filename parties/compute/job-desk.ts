@@ -9,6 +9,7 @@
  */
 import { z } from "zod";
 import { type JobSummary, pointSchema, reasonSchema, signatureSchema } from "../../bridge/client.ts";
+import { RecentMap } from "../../bridge/recent-map.ts";
 import { recoverFailure } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
@@ -66,6 +67,9 @@ const noticeSchema = z.object({
 const attempt = 1;
 /** Checks at a time: each may hold a data set in memory. */
 const checksAtOnce = 2;
+/** Names of jobs that a bridge can say anything about. */
+const maxRumours = 1000;
+const noticesAtOnce = 2;
 const retryMs = 2000;
 /** Errors of a check that may pass by themselves. */
 const passing: readonly ErrorCode[] = ["BRIDGE_UNREACHABLE", "CHAIN_UNREACHABLE", "NOT_FOUND"];
@@ -82,9 +86,12 @@ export class JobDesk {
   readonly #tasks = new Set<Promise<void>>();
   /** Jobs that a peer gave up by a signed notice, and why. */
   readonly #givenUp = new Map<string, SymbolonError>();
-  /** Jobs that a peer gave up as the bridge says, to be checked; and those that are being checked. */
-  readonly #rumours = new Set<string>();
-  readonly #checking = new Set<string>();
+  /** Jobs that a peer gave up as the bridge says, also such that the ledger does not know yet. */
+  readonly #rumours = new RecentMap<string, true>(maxRumours);
+  readonly #notices = new RankedQueue(noticesAtOnce);
+  /** Whose notices are being fetched, or wait for it. */
+  readonly #fetching = new Set<string>();
+  readonly #stop = new AbortController();
   /** Jobs that were over when they were last looked at. */
   readonly #done = new Set<string>();
   #ledger: MarketLedger | undefined;
@@ -126,31 +133,37 @@ export class JobDesk {
     const own = this.#options.operator.toLowerCase();
     const id = view.id;
     if (!view.failures.some(({ operator }) => operator.toLowerCase() !== own)) return;
-    this.#rumours.add(id);
+    this.#rumours.set(id, true);
     this.#checkRumours();
   }
 
-  /** Each rumour is checked until the bridge shows what it was about, or the job is over. */
+  /**
+   * The notices of each rumour are fetched until the bridge shows what it was about, or the job is over: of this
+   * operator's open jobs alone, so that what a bridge makes up costs memory for so many names and nothing else.
+   */
   #checkRumours(): void {
-    for (const id of this.#rumours) {
-      if (this.#closed || this.#givenUp.has(id) || this.#done.has(id)) {
+    for (const id of this.#rumours.keys()) {
+      if (this.#closed) return;
+      const job = this.#ledger?.jobs.get(id);
+      if (job === undefined || this.#fetching.has(id)) continue;
+      if (this.#givenUp.has(id) || over.includes(job.state) || this.#pointIn(job) === undefined) {
         this.#rumours.delete(id);
         continue;
       }
-      if (this.#checking.has(id)) continue;
-      this.#checking.add(id);
+      this.#fetching.add(id);
       this.#track(
-        this.#hearFailure(id)
+        this.#notices
+          .run(job.fundOrder, this.#stop.signal, () => this.#hearFailure(job))
           .catch((err) => this.#options.logger.debug({ job: id, err }, "a notice cannot be checked"))
-          .finally(() => this.#checking.delete(id)),
+          .finally(() => this.#fetching.delete(id)),
       );
     }
   }
 
-  async #hearFailure(id: string): Promise<void> {
+  async #hearFailure(job: LedgerJob): Promise<void> {
     const { market, run, operator, onNotice } = this.#options;
-    const job = await market.job(id);
-    for (const { type, data } of await run.bridge.jobEvents(id)) {
+    const id = job.job;
+    for (const { type, data } of await run.bridge.jobEvents(id, 0, { signal: this.#stop.signal })) {
       if (type !== "FailurePosted") continue;
       const notice = noticeSchema.safeParse(data);
       if (!notice.success) continue;
@@ -170,6 +183,7 @@ export class JobDesk {
   /** Ends all work. Jobs that are being computed are given up, for an attempt is never begun twice. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stop.abort(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
     for (const job of this.#open.values()) {
       job.stop.abort(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
     }
@@ -205,6 +219,7 @@ export class JobDesk {
         ?.stop.abort(new SymbolonError("JOB_EXPIRED", `the deadline of job ${id} has passed`));
       return;
     }
+    if (journal.disowned(id)) return;
     if (journal.word(id, "failure") !== undefined || journal.word(id, "attestation") !== undefined) return;
     const doubt = this.#doubtOf(job);
     if (doubt !== undefined) this.#open.get(id)?.stop.abort(doubt);
@@ -212,11 +227,12 @@ export class JobDesk {
     if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join");
     const reason = this.#givenUp.get(id) ?? doubt;
-    if (reason !== undefined) {
+    if (job.state === "Joined" && joined === undefined) {
+      this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
+    } else if (reason !== undefined) {
       this.#giveUp(open, reason);
     } else if (job.state === "Joined") {
-      if (joined !== undefined) this.#start(open, () => this.#compute(open, job));
-      else this.#disown(open, "joined by this operator, but not in the journal: is this its data folder?");
+      this.#start(open, () => this.#compute(open, job));
     } else if (joined === undefined) {
       this.#start(open, () => this.#check(open, nowSec));
     } else {
@@ -255,11 +271,12 @@ export class JobDesk {
 
   /**
    * This operator has said something about the job that the journal does not know: it was lost, and with it the memory
-   * of what else was signed. Then nothing more is signed; the deadline refunds the buyer.
+   * of what else was signed. Then nothing more is signed, after a restart neither; the deadline refunds the buyer.
    */
   #disown(open: OpenJob, why: string): void {
     this.#options.logger.error({ job: open.id }, why);
     open.retryAtMs = Number.POSITIVE_INFINITY;
+    this.#options.journal.disown(open.id);
   }
 
   #start(open: OpenJob, work: () => Promise<void>): void {

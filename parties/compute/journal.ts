@@ -55,6 +55,7 @@ const schema = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS results (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS ended (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS disowned (job TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS answers (
     challenge TEXT PRIMARY KEY, nonce INTEGER NOT NULL, max_fee_per_gas TEXT NOT NULL,
     max_priority_fee_per_gas TEXT NOT NULL, at_ms INTEGER NOT NULL
@@ -117,6 +118,12 @@ export class Journal {
         `job ${jobId}: another ${word.kind} was signed before; a second one is refused`,
       );
     }
+    if (this.disowned(jobId)) {
+      throw new SymbolonError(
+        "STATE_INVALID",
+        `job ${jobId}: no ${word.kind} is signed, for this journal does not know all that was`,
+      );
+    }
     const opposite = { join: "failure", attestation: "failure", failure: "attestation" } as const;
     if (this.word(jobId, opposite[word.kind]) !== undefined) {
       throw new SymbolonError(
@@ -127,6 +134,15 @@ export class Journal {
     this.#database
       .prepare("INSERT INTO words (job, kind, digest, post, at_ms) VALUES (?, ?, ?, ?, ?)")
       .run(jobId, word.kind, word.digest, JSON.stringify(word.post), Date.now());
+  }
+
+  /** Nothing more is signed for this job, ever: its words are not all here. */
+  disown(jobId: string): void {
+    this.#database.prepare("INSERT OR IGNORE INTO disowned VALUES (?, ?)").run(jobId, Date.now());
+  }
+
+  disowned(jobId: string): boolean {
+    return this.#database.prepare("SELECT 1 FROM disowned WHERE job = ?").get(jobId) !== undefined;
   }
 
   word(jobId: string, kind: SignatureKind): JournalEntry | undefined {
@@ -194,7 +210,7 @@ export class Journal {
     return this.#database.prepare("SELECT 1 FROM answers WHERE challenge = ?").get(challenge) !== undefined;
   }
 
-  /** Where the last answer stands. They are sent one after the other, so no other one can be on its way. */
+  /** Where the last answer stands. They are sent one after the other, so no other one has to be waited for. */
   lastPlace(): Place | undefined {
     const row = this.#database.prepare("SELECT * FROM answers ORDER BY rowid DESC LIMIT 1").get() as
       | { nonce: number; max_fee_per_gas: string; max_priority_fee_per_gas: string }

@@ -7,6 +7,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseUnits, Wallet } from "ethers";
 import { BridgeClient, type Watch } from "../../bridge/client.ts";
+import { RecentMap } from "../../bridge/recent-map.ts";
 import { Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
 import { openProvider } from "../../contracts/provider.ts";
@@ -49,6 +50,8 @@ export interface NodeOptions {
 const closeGraceMs = 3000;
 const flushMs = 2000;
 const sweepMs = 3_600_000;
+/** Jobs whose last state at the bridge is kept. */
+const maxHints = 10_000;
 
 /**
  * Starts a node. Jobs that it has to do with are taken up as soon as the chain and the bridge answer.
@@ -115,8 +118,9 @@ async function assemble(
     onLook: (ledger, nowSec) => {
       registration.look(ledger);
       desk.review(ledger, nowSec);
-      void challenges.review(ledger, watch.headSec);
     },
+    // Whatever became of the jobs: an answer is due all the same.
+    afterLook: (ledger) => void challenges.review(ledger, watch.headSec),
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
   const registration = new Registration(keys, { endpoint, port: address.port }, logger);
@@ -185,7 +189,7 @@ async function assemble(
 
 /** Live events of the bridge: they tell when to look at the chain, and when a peer has given up. */
 function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, logger: Logger): Watch {
-  const states = new Map<string, string>();
+  const states = new RecentMap<string, string>(maxHints);
   let silent = false;
   return bridge.watchJobs(
     (view) => {

@@ -153,6 +153,12 @@ describe("blobs", () => {
 });
 
 describe("a bridge that is down, slow or something else", () => {
+  let job: JobSummary;
+  beforeEach(async () => {
+    await market.fund(app, jobOf(1));
+    [job] = (await client.jobs()) as [JobSummary];
+  });
+
   test("is named", async () => {
     const nobody = new BridgeClient({ url: "http://127.0.0.1:1" });
     await expect(nobody.deployment()).rejects.toMatchObject({ code: "BRIDGE_UNREACHABLE" });
@@ -183,6 +189,42 @@ describe("a bridge that is down, slow or something else", () => {
       },
     );
   });
+
+  test.each([
+    ["stay where they are", () => ({ jobs: [job], next: 1 })],
+    ["go back", (after: number) => ({ jobs: [job], next: after === 0 ? 7 : 6 })],
+    ["are empty and go on", (after: number) => ({ jobs: [], next: after + 1 })],
+    ["are longer than asked for", () => ({ jobs: Array.from({ length: 501 }, () => job), next: null })],
+  ])("does not keep a caller with pages that %s", async (_how, page) => {
+    let asked = 0;
+    await withServer(
+      (request, response) => {
+        asked += 1;
+        const after = Number(new URL(request.url!, "http://bridge").searchParams.get("after") ?? 0);
+        response.end(JSON.stringify(page(after)));
+      },
+      async (endless) => {
+        await expect(new BridgeClient({ url: endless }).jobs()).rejects.toMatchObject({
+          code: "BRIDGE_UNREACHABLE",
+        });
+      },
+    );
+    expect(asked).toBeLessThan(3);
+  });
+
+  test("that lists for ever is listened to for so long only", async () => {
+    await withServer(
+      (request, response) => {
+        const after = Number(new URL(request.url!, "http://bridge").searchParams.get("after") ?? 0);
+        response.end(JSON.stringify({ jobs: Array.from({ length: 500 }, () => job), next: after + 500 }));
+      },
+      async (endless) => {
+        await expect(new BridgeClient({ url: endless }).jobs()).rejects.toMatchObject({
+          code: "LIMIT_EXCEEDED",
+        });
+      },
+    );
+  }, 60_000);
 
   test("does not hold a caller who gives up", async () => {
     await withServer(

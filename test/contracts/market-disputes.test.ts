@@ -1,6 +1,6 @@
 /** Disputes about results through the typed bindings, with the trees that parties make of their shares. */
 import { AbiCoder, concat, keccak256, Wallet, ZeroHash } from "ethers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { resultRoot } from "../../contracts/commitments.ts";
 import { signAttestation } from "../../contracts/eip712.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
@@ -80,7 +80,7 @@ async function attested(lie?: Parameters<typeof resultOf>[1]) {
   const result = resultOf(job, lie);
   const { root } = payoutTree([{ account: market.seller.address, amountWei }]);
   await market.attest(job, root, resultRoot(result.parts));
-  return { job, amountWei, ...result };
+  return { job, told: await market.of(market.stranger).attestedJob(job), amountWei, ...result };
 }
 
 const balance = (account: string) => market.provider.getBalance(account);
@@ -92,7 +92,7 @@ test("the field of the shares is one that the contract computes in", () => {
 describe("a challenge", () => {
   test("keeps a job from being settled until the chunk is posted, for which the operator is paid", async () => {
     const { of, buyer, stranger, members, deployment, provider } = market;
-    const { job, parts, open } = await attested();
+    const { job, told, parts, open } = await attested();
     const anyone = of(stranger);
     const before = await balance(deployment.disputes);
     const receipt = await of(buyer).challenge(job, parts, 2, 1);
@@ -116,14 +116,14 @@ describe("a challenge", () => {
     const altered = open(2, 1);
     altered.elements[chunkElementBytes - 1]! ^= 1;
     for (const wrong of [open(2, 0), open(1, 1), altered, { ...open(2, 1), attempt: 2 }]) {
-      await expect(anyone.respond(job, parts, 2, 1, wrong)).rejects.toMatchObject({
+      await expect(anyone.respond(told, parts, 2, 1, wrong)).rejects.toMatchObject({
         code: "COMMITMENT_MISMATCH",
         message: expect.stringContaining("at point 2"),
       });
     }
     const poor = await balance(members[1]);
     const posted = open(2, 1);
-    await anyone.respond(job, parts, 2, 1, posted);
+    await anyone.respond(told, parts, 2, 1, posted);
     expect((await balance(members[1])) - poor).toBe(settings.challengeFeeWei);
     const event = (await anyone.jobEvents(job)).at(-1);
     const heldUntilSec = event!.timestampSec + settings.responseSec;
@@ -131,7 +131,7 @@ describe("a challenge", () => {
       ...{ type: "ChunkPosted", operator: members[1], point: 2, chunk: 1, heldUntilSec },
       opening: { ...posted, attempt: BigInt(posted.attempt) },
     });
-    await expect(anyone.respond(job, parts, 2, 1, posted)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(anyone.respond(told, parts, 2, 1, posted)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(anyone.expose(job, 2, 1)).rejects.toMatchObject({ code: "NOT_FOUND" });
 
     await expect(anyone.settle(job)).rejects.toMatchObject({
@@ -146,12 +146,12 @@ describe("a challenge", () => {
 
   test("waits for every chunk that was asked for", async () => {
     const { of, buyer, stranger } = market;
-    const { job, parts, open } = await attested();
+    const { job, told, parts, open } = await attested();
     await of(buyer).challenge(job, parts, 1, 0);
     await of(buyer).challenge(job, parts, 3, 0);
-    await of(stranger).respond(job, parts, 1, 0, open(1, 0));
+    await of(stranger).respond(told, parts, 1, 0, open(1, 0));
     await expect(of(buyer).accept(job)).rejects.toMatchObject({ code: "STATE_INVALID" });
-    await of(stranger).respond(job, parts, 3, 0, open(3, 0));
+    await of(stranger).respond(told, parts, 3, 0, open(3, 0));
     await of(buyer).accept(job);
     expect(await of(stranger).jobState(job)).toBe("Settled");
   });
@@ -159,7 +159,7 @@ describe("a challenge", () => {
   test("is refused to others than the buyer, of what the result does not have, twice, and too late", async () => {
     const { of, buyer, stranger } = market;
     const unattested = (await market.fund([offer])).job;
-    const { job, parts, open } = await attested();
+    const { job, told, parts, open } = await attested();
     const buying = of(buyer);
     await expect(buying.challenge(unattested, parts, 1, 0)).rejects.toMatchObject({
       code: "STATE_INVALID",
@@ -192,7 +192,7 @@ describe("a challenge", () => {
       code: "STATE_INVALID",
       message: expect.stringContaining("already"),
     });
-    await of(stranger).respond(job, parts, 1, 0, open(1, 0));
+    await of(stranger).respond(told, parts, 1, 0, open(1, 0));
     await expect(buying.challenge(job, parts, 1, 0)).rejects.toMatchObject({
       code: "STATE_INVALID",
       message: expect.stringContaining("already"),
@@ -206,7 +206,7 @@ describe("a challenge", () => {
 
   test("costs what an answer costs where gas is dear, and the client pays ahead of its rise", async () => {
     const { of, buyer, stranger, members, provider, deployment } = market;
-    const { job, parts, open } = await attested();
+    const { job, told, parts, open } = await attested();
     const baseFeeWei = 10n ** 11n;
     await provider.send("hardhat_setNextBlockBaseFeePerGas", [`0x${baseFeeWei.toString(16)}`]);
     await market.pass(1);
@@ -216,7 +216,7 @@ describe("a challenge", () => {
     expect(paid).toBe((baseFeeWei * 13n * 300_000n) / 10n);
     expect(paid).toBeGreaterThan(settings.challengeFeeWei);
     const poor = await balance(members[1]);
-    await of(stranger).respond(job, parts, 2, 0, open(2, 0));
+    await of(stranger).respond(told, parts, 2, 0, open(2, 0));
     expect((await balance(members[1])) - poor).toBe(paid);
     await provider.send("hardhat_setNextBlockBaseFeePerGas", ["0x3b9aca00"]);
   });
@@ -261,7 +261,8 @@ test("an answer takes no more gas than a challenge pays for", async () => {
   const { root: payouts } = payoutTree([{ account: seller.address, amountWei }]);
   await market.attest(job, payouts, resultRoot(parts));
   await of(buyer).challenge(job, parts, 2, 0);
-  const { gasUsed } = await of(stranger).respond(job, parts, 2, 0, { salt, attempt, elements, proof });
+  const told = await of(stranger).attestedJob(job);
+  const { gasUsed } = await of(stranger).respond(told, parts, 2, 0, { salt, attempt, elements, proof });
   expect(gasUsed).toBeLessThan(150_000n);
   // The figure in the contract is not far from the truth either.
   expect(gasUsed).toBeGreaterThan(120_000n);
@@ -333,10 +334,10 @@ describe("three shares that are not on a line", () => {
 
   test("can be shown after the window while a challenge keeps the job open", async () => {
     const { of, buyer, stranger } = market;
-    const { job, parts, open, openAll, amountWei } = await attested(liar);
+    const { job, told, parts, open, openAll, amountWei } = await attested(liar);
     await of(buyer).challenge(job, parts, 3, 1);
     await market.pass(settings.challengeWindowSec + 1);
-    await of(stranger).respond(job, parts, 3, 1, open(3, 1));
+    await of(stranger).respond(told, parts, 3, 1, open(3, 1));
     const before = await balance(buyer.address);
     await of(stranger).contest(job, parts, lying, openAll(1));
     await of(stranger).refund(job);
@@ -344,11 +345,22 @@ describe("three shares that are not on a line", () => {
   });
 });
 
+test("an answer asks for no events: over a year of blocks that takes minutes, for each answer", async () => {
+  const { of, buyer, stranger } = market;
+  const { job, told, parts, open } = await attested();
+  const anyone = of(stranger);
+  await of(buyer).challenge(job, parts, 2, 1);
+  const getLogs = vi.spyOn(anyone.provider, "getLogs");
+  await anyone.respond(told, parts, 2, 1, open(2, 1));
+  expect(getLogs).not.toHaveBeenCalled();
+  getLogs.mockRestore();
+});
+
 /** These take bonds, and so the set: they come last. */
 describe("an operator that does not answer", () => {
   test("loses its bond, and the buyer gets its money, the fee and a tenth of the bond", async () => {
     const { of, buyer, stranger, members, owners, deployment } = market;
-    const { job, amountWei, parts, open } = await attested();
+    const { job, told, amountWei, parts, open } = await attested();
     const anyone = of(stranger);
     await of(buyer).challenge(job, parts, 2, 0);
     await of(buyer).challenge(job, parts, 1, 1);
@@ -357,7 +369,7 @@ describe("an operator that does not answer", () => {
       message: expect.stringMatching(/has until \d{4}-/),
     });
     await market.pass(settings.responseSec + 1);
-    await expect(anyone.respond(job, parts, 2, 0, open(2, 0))).rejects.toMatchObject({
+    await expect(anyone.respond(told, parts, 2, 0, open(2, 0))).rejects.toMatchObject({
       code: "STATE_INVALID",
       message: expect.stringMatching(/ended at \d{4}-/),
     });

@@ -1,6 +1,6 @@
 /** Sending on a chain that does not mine at once: places, fees and what is paid for. */
-import { Interface, type JsonRpcProvider, parseUnits, Wallet } from "ethers";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { Interface, type JsonRpcProvider, parseUnits, toQuantity, Wallet } from "ethers";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type DevChain, startDevChain } from "../../contracts/dev-chain.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { type Place, Transactions, type Urgency } from "../../contracts/transactions.ts";
@@ -25,6 +25,7 @@ beforeAll(async () => {
   expect(await provider.getCode(contract)).toBe(code);
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   await provider.send("evm_mine", []);
   await provider.send("evm_setAutomine", [true]);
 });
@@ -44,8 +45,11 @@ function urgently(what: number, last?: Place, changes: Partial<Urgency> = {}) {
   const places: Place[] = [];
   const sending = new Transactions(wallet).sendUrgently(saying(what), {
     ...{ last, mostFeePerGas, patienceMs: 400 },
-    onSend: (place) => places.push(place),
     ...changes,
+    onSend: (place) => {
+      changes.onSend?.(place);
+      places.push(place);
+    },
   });
   return { sending, place: () => places[0]! };
 }
@@ -56,6 +60,31 @@ async function waiting(what: number, last?: Place, changes: Partial<Urgency> = {
   await expect(sending).rejects.toMatchObject(notMined);
   return place();
 }
+
+/** A block after which gas costs 20 gwei. */
+async function dearGas(): Promise<void> {
+  await provider.send("hardhat_setNextBlockBaseFeePerGas", [toQuantity(parseUnits("20", "gwei"))]);
+  await mine();
+}
+
+/** Hardhat's count leaves out what waits for cheaper gas; geth's has all of the pool, which is `next` long so far. */
+function asGeth(next: number) {
+  const count = provider.getTransactionCount.bind(provider);
+  const places: Place[] = [];
+  vi.spyOn(provider, "getTransactionCount").mockImplementation(async (account, tag) => {
+    const latest = await count(account, "latest");
+    return tag === "pending" ? Math.max(latest, next) : latest;
+  });
+  const take = (place: Place): void => {
+    places.push(place);
+    next = Math.max(next, place.nonce + 1);
+  };
+  return { take, last: () => places.at(-1) };
+}
+
+/** Whether it ends soon. */
+const settled = (promise: Promise<unknown>): Promise<boolean> =>
+  Promise.race([promise.then(() => true), new Promise<false>((done) => setTimeout(() => done(false), 300))]);
 
 describe("an urgent transaction", () => {
   test("that is not mined in time is sent again in its place, at a fee that nodes take, and one is paid for", async () => {
@@ -113,18 +142,65 @@ describe("an urgent transaction", () => {
     expect([receipt.index, receipt.status]).toEqual([1, 1]);
   });
 
-  test("stands behind what others sent from the account, and does not push it out", async () => {
+  test("stands behind what others sent from the account, until it is not mined in time", async () => {
     await hold();
     const other = await wallet.sendTransaction({ to: wallet.address, value: 1n });
-    const first = await waiting(1);
-    expect(first.nonce).toBe(other.nonce + 1);
-    const later = await wallet.sendTransaction({ to: wallet.address, value: 2n });
-    const second = urgently(1, first, { patienceMs: 10_000 });
-    await expect.poll(() => second.place()?.nonce).toBe(first.nonce);
+    const first = urgently(1, undefined, { patienceMs: 10_000 });
+    await expect.poll(() => first.place()?.nonce).toBe(other.nonce + 1);
     await mine();
-    await second.sending;
+    await first.sending;
     expect((await other.wait())?.status).toBe(1);
-    expect((await later.wait())?.status).toBe(1);
+  });
+
+  test("takes the place of what was sent before it for too little, which would hold it up for ever", async () => {
+    await hold();
+    const stuck = await wallet.sendTransaction({
+      ...{ to: wallet.address, value: 1n, gasLimit: 21_000n },
+      ...{ maxFeePerGas: parseUnits("3", "gwei"), maxPriorityFeePerGas: 1n },
+    });
+    await dearGas();
+    const pool = asGeth(stuck.nonce + 1);
+    const first = await waiting(1, undefined, { onSend: pool.take });
+    expect(first.nonce).toBe(stuck.nonce + 1);
+    await dearGas();
+    const second = urgently(1, first, { patienceMs: 10_000, onSend: pool.take });
+    await expect.poll(() => pool.last()?.nonce).toBe(stuck.nonce);
+    await dearGas();
+    expect((await second.sending).status).toBe(1);
+  });
+
+  test("offers more and more where it is refused in the place of one that nobody knows the fee of", async () => {
+    await hold();
+    const fee = parseUnits("7", "gwei");
+    const stuck = await wallet.sendTransaction({
+      ...{ to: wallet.address, value: 1n, gasLimit: 21_000n },
+      ...{ maxFeePerGas: fee, maxPriorityFeePerGas: fee },
+    });
+    await dearGas();
+    const pool = asGeth(stuck.nonce + 1);
+    let last: Place | undefined = await waiting(1, undefined, { onSend: pool.take });
+    const steps: bigint[] = [];
+    for (let step = 0; step < 20; step += 1) {
+      await dearGas();
+      const next = urgently(1, last, { onSend: pool.take, patienceMs: 2000 });
+      const done = next.sending.then(
+        () => "mined",
+        (error: { message: string }) => error.message,
+      );
+      await expect.poll(() => pool.last()).not.toBe(last);
+      last = pool.last();
+      steps.push(last!.maxPriorityFeePerGas);
+      if (await settled(done)) {
+        expect(await done).not.toBe("mined");
+        continue;
+      }
+      await dearGas();
+      expect(await done).toBe("mined");
+      break;
+    }
+    expect(last?.nonce).toBe(stuck.nonce);
+    expect(steps.length).toBeGreaterThan(1);
+    expect(steps.at(-1)! * 10n).toBeGreaterThanOrEqual(fee * 11n);
   });
 
   test("leaves no gap where the nodes dropped what stood before it", async () => {

@@ -53,7 +53,8 @@ async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void
   const desk = new ChallengeDesk({ operator, market, evidence, journal, mostFeePerGas: 10n ** 12n, logger });
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
-    onLook: (ledger, nowSec) => desk.review(ledger, nowSec),
+    onLook: () => {},
+    afterLook: (ledger) => desk.review(ledger, watch.headSec),
   });
   watch.start();
   stops.push(async () => {
@@ -234,7 +235,9 @@ describe("a missing share", () => {
     expect(sent).toEqual([0]);
     const { origin, salt, share } = evidence[2];
     // Anyone may post a chunk.
-    await world.account(1).market.respond(job, parts, 3, 0, openChunk(origin, salt, share, 0));
+    const anyone = world.account(1).market;
+    const told = await anyone.attestedJob(job);
+    await anyone.respond(told, parts, 3, 0, openChunk(origin, salt, share, 0));
     await startDesk(attested, 3);
     expect((await dispute(attested, true)).outcome).toBe("posted");
     expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(2);

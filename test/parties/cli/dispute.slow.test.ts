@@ -84,6 +84,14 @@ describe("a buyer whose result lacks a share", () => {
     expect(await shared.market.reader.jobState(job)).toBe("Attested");
   });
 
+  it("is not let accept what it cannot read", async () => {
+    const { status, document } = await symbolon(`buyer accept ${job} --keys buyer.json`);
+    expect([status, document.error.code]).toEqual([4, "PEER_TIMEOUT"]);
+    expect(document.error.message).toContain("party 2 has not delivered");
+    expect(document.error.hint).toContain("symbolon buyer dispute");
+    expect(await shared.market.reader.jobState(job)).toBe("Attested");
+  });
+
   it("has it posted by the node, and reads the result that was withheld", async () => {
     const { market } = shared;
     const { status, document, stderr } = await symbolon(

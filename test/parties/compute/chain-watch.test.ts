@@ -18,6 +18,7 @@ let provider: JsonRpcProvider;
 let deployment: Deployment;
 let watch: ChainWatch | undefined;
 const logged: string[] = [];
+let onLookFails = false;
 const logger = pino({ level: "info" }, { write: (line: string) => logged.push(line) });
 
 beforeAll(async () => {
@@ -36,6 +37,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await watch?.close();
   logged.length = 0;
+  onLookFails = false;
 });
 afterAll(async () => {
   provider.destroy();
@@ -59,15 +61,21 @@ async function register(index: number): Promise<string> {
 
 function follow(confirmations: number, market = new MarketReader(deployment, provider), rereadMs?: number) {
   const looks: number[] = [];
+  /** What was known after each look, also a failed one. */
+  const after: number[] = [];
   const started = new ChainWatch({
     ...{ market, confirmations, logger },
     ...(rereadMs === undefined ? {} : { rereadMs }),
     pollMs: 20,
-    onLook: (ledger) => looks.push(ledger.operators.size),
+    onLook: (ledger) => {
+      looks.push(ledger.operators.size);
+      if (onLookFails) throw new Error("a full disk");
+    },
+    afterLook: (ledger) => after.push(ledger.operators.size),
   });
   started.start();
   watch = started;
-  return { looks, ledger: () => started.ledger };
+  return { looks, after, ledger: () => started.ledger };
 }
 
 describe("the watch", () => {
@@ -171,6 +179,48 @@ describe("the watch", () => {
     expect(ledger().isDoubtful(jobOf([other, garbled, other]))).toBe(true);
     expect(ledger().isDoubtful(jobOf([other, other, other]))).toBe(false);
     expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);
+    hostile.destroy();
+  });
+
+  test("takes an endpoint that lacks a block for a moment for one that is behind, and reads nothing anew", async () => {
+    const { hostile, market } = endpoint((log) => log);
+    const { getBlock } = hostile;
+    let behind = false;
+    vi.spyOn(hostile, "getBlock").mockImplementation(async (block, ...rest) => {
+      if (!behind || block === "latest") return getBlock.call(hostile, block, ...rest);
+      behind = false;
+      return null;
+    });
+    const { looks } = follow(0, market);
+    await expect.poll(() => looks.length).toBeGreaterThan(1);
+    behind = true;
+    await expect.poll(() => logged.join("")).toContain("the chain answers again");
+    expect(logged.join("")).toContain("the endpoint lacks a block");
+    expect(logged.join("")).not.toContain("reorganised");
+    hostile.destroy();
+  });
+
+  test("lets challenges be seen to with what is known, also when jobs cannot be or the endpoint is away", async () => {
+    await register(9);
+    onLookFails = true;
+    const { hostile, market } = endpoint((log) => log);
+    const { looks, after } = follow(0, market);
+    await expect.poll(() => after.length).toBeGreaterThan(1);
+    const known = after.at(-1)!;
+    expect(known).toBeGreaterThan(0);
+    expect(looks.at(-1)).toBe(known);
+    // Also when the chain was reorganised and can be read from the first block no more.
+    const { getBlock } = hostile;
+    vi.spyOn(hostile, "getBlock").mockImplementation(async (block, ...rest) => {
+      const found = await getBlock.call(hostile, block, ...rest);
+      return block === "latest" || found === null ? found : Object.assign(found, { hash: id("another") });
+    });
+    vi.spyOn(hostile, "getLogs").mockRejectedValue(new Error("away"));
+    await expect.poll(() => logged.join("")).toContain("the chain cannot be read");
+    const [sofar, failed] = [looks.length, after.length];
+    await expect.poll(() => after.length).toBeGreaterThan(failed + 2);
+    expect(looks.length).toBe(sofar);
+    expect(after.at(-1)).toBe(known);
     hostile.destroy();
   });
 

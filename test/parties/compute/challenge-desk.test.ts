@@ -63,6 +63,9 @@ const deployment = {
   blockNumber: 1,
 };
 let places = 0;
+/** How often the whole chain was read. */
+let reads: number;
+const attested = { job, resultRoot: id("result"), payoutRoot: id("payouts") };
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-challenges-"));
@@ -79,24 +82,30 @@ beforeEach(async () => {
   hold = async () => {};
   balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
-  ledger.jobs.set(job, { job, state: "Disputed", changedAtSec: 0 } as LedgerJob);
+  reads = 0;
+  ledger.jobs.set(job, { ...attested, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
     ...{ operator, evidence, journal },
     mostFeePerGas: 10n ** 12n,
     logger: createNodeLogger("trace", { write: (line: string) => void logged.push(line) }),
     market: {
       provider: { getBalance: async () => balance, getFeeData: async () => ({ maxFeePerGas: 10n }) },
-      respond: async (...[name, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
+      attestedJob: async (name: string) => {
+        reads += 1;
+        return { ...attested, job: name };
+      },
+      respond: async (...[about, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
         if (refusal !== undefined) throw refusal;
         urgency?.onSend({ nonce: places++, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n });
         await hold();
-        answers.push({ job: name, parts: said, point, chunk, opening, last: urgency?.last });
+        expect(about).toMatchObject(attested);
+        answers.push({ job: about.job, parts: said, point, chunk, opening, last: urgency?.last });
         return { hash: id("answer") };
       },
     } as unknown as Market,
   });
-  vi.useFakeTimers({ toFake: ["Date"] });
+  vi.useFakeTimers({ toFake: ["Date", "performance"] });
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -111,7 +120,7 @@ function challenged(chunk: number, changes: { operator?: string; dueSec?: number
 }
 const state = (now: JobState): void => void Object.assign(ledger.jobs.get(job)!, { state: now });
 const review = (nowSec = 1000): Promise<void> => desk.review(ledger, nowSec);
-const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
+const later = (ms: number): void => void vi.advanceTimersByTime(ms);
 
 describe("a challenge", () => {
   test("is answered with that chunk of this operator's share, and what proves it", async () => {
@@ -166,6 +175,21 @@ describe("a challenge", () => {
     challenged(1);
     await review();
     expect(read).toHaveBeenCalledTimes(2);
+  });
+
+  test("is answered from what the node has read of the chain, and never from all of it again", async () => {
+    challenged(0);
+    challenged(1);
+    await review();
+    expect([answers.length, reads]).toEqual([2, 0]);
+  });
+
+  test("about a job that the endpoint left out is answered from one reading of the chain", async () => {
+    ledger.jobs.clear();
+    challenged(0);
+    challenged(1);
+    await review();
+    expect([answers.length, reads]).toEqual([2, 1]);
   });
 
   test("that cannot be paid for, or is about a lost result, is an obstacle until it is answered", async () => {
@@ -228,6 +252,35 @@ describe("a challenge", () => {
     expect(answers).toEqual([]);
     await review(dueSec);
     expect(answers).toHaveLength(1);
+  });
+
+  test("is answered again in time where the machine's clock is set back", async () => {
+    challenged(0);
+    refusals.push(new SymbolonError("CHAIN_UNREACHABLE", "no answer"));
+    await review();
+    vi.setSystemTime(Date.now() - 24 * 3600 * 1000);
+    later(6000);
+    await review();
+    expect(answers).toHaveLength(1);
+  });
+
+  test("is answered where the disk is full, and in its place when it has to be sent again", async () => {
+    vi.spyOn(journal, "answer").mockImplementation(() => {
+      throw new Error("database or disk is full");
+    });
+    challenged(0);
+    hold = () => Promise.reject(new SymbolonError("CHAIN_UNREACHABLE", "not mined in time"));
+    await review();
+    expect(logged.join("")).toContain("the journal could not take down");
+    hold = async () => {};
+    later(6000);
+    await review();
+    expect(answers).toMatchObject([{ chunk: 0, last: { nonce: places - 2 } }]);
+    // And it is known that it was sent.
+    later(60_000);
+    refusals.push(new SymbolonError("NOT_FOUND", "nobody waits for chunk 0"));
+    await review();
+    expect(desk.obstacles).toEqual([]);
   });
 
   test("of another operator is not this node's", async () => {

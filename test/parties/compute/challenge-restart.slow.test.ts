@@ -39,7 +39,8 @@ function start(): () => Promise<void> {
   });
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
-    onLook: (ledger) => desk.review(ledger, watch.headSec),
+    onLook: () => {},
+    afterLook: (ledger) => desk.review(ledger, watch.headSec),
   });
   watch.start();
   stop = async () => {

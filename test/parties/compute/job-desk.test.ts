@@ -23,17 +23,16 @@ vi.mock(import("../../../parties/compute/run.ts"), async (original) => ({
 
 let world: MarketWorld;
 let offers: string[];
-const open: { desk: JobDesk; journal: Journal }[] = [];
+const open: { desk: JobDesk; journal: Journal | undefined }[] = [];
 
 beforeAll(async () => {
   world = await MarketWorld.open();
   offers = (await world.offers()).map(({ id }) => id);
 });
 afterEach(async () => {
-  for (const { desk, journal } of open.splice(0)) {
-    await desk.close();
-    journal.close();
-  }
+  const closing = open.splice(0);
+  for (const { desk } of closing) await desk.close();
+  for (const { journal } of closing) journal?.close();
 });
 afterAll(() => world.close());
 
@@ -47,18 +46,29 @@ const untilStopped: JobVerifier["verify"] = (_job, _nowSec, signal) =>
   new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 
 /** The desk of party 1 on the real chain, with a verifier and a bridge that say what a test wants. */
-async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifier["verify"] = untilStopped) {
+async function deskOf(
+  limits: NodeConfigInput["limits"] = {},
+  verify: JobVerifier["verify"] = untilStopped,
+  kept?: Journal,
+) {
   const { market } = world.account(12);
   const config = await parseNodeConfig(world.config(1, limits));
   const operator = world.operators[0]!.owner.address;
-  const journal = new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
+  const journal = kept ?? new Journal(join(world.folder, `desk-${randomId()}`), world.deployment, operator);
   const said: [string, string][] = [];
   const checked: string[] = [];
   const attested: string[] = [];
   const events: JobEventView[] = [];
+  /** Jobs whose events the bridge was asked for, and when it answers. */
+  const asked: string[] = [];
+  const answer = { when: Promise.resolve() };
   const logger = pino({ level: "silent" });
   const bridge = {
-    jobEvents: async () => events,
+    jobEvents: async (job: string) => {
+      asked.push(job);
+      await answer.when;
+      return events;
+    },
     job: async () => ({ attestations: [] }),
   } as unknown as BridgeClient;
   const real = new Signatory({ keys: world.operators[0]!, market, journal, bridge, logger });
@@ -89,9 +99,22 @@ async function deskOf(limits: NodeConfigInput["limits"] = {}, verify: JobVerifie
     } as unknown as JobVerifier,
     run: { bridge, delivery: { deliver: () => {} } } as never,
   });
-  open.push({ desk, journal });
+  // A journal that is taken over is closed once.
+  open.push({ desk, journal: kept === undefined ? journal : undefined });
   const review = async () => desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
-  return { market, desk, journal, said, checked, attested, events, review };
+  return {
+    market,
+    desk,
+    journal,
+    limits: config.limits,
+    said,
+    checked,
+    attested,
+    asked,
+    answer,
+    events,
+    review,
+  };
 }
 
 /** What a bridge shows of a job that party 2 gave up. */
@@ -152,6 +175,66 @@ describe("a peer's failure notice", () => {
   });
 });
 
+describe("what a bridge makes up about failures", () => {
+  const rumour = (job: string) => notice(job, "PEER_LOST", "0x").view;
+
+  test("costs neither its endpoint nor the bridge a question where the job is not an open one of this operator", async () => {
+    const [job, over, foreign] = [await fund(), await fund(), await fund()];
+    const { market, desk, asked } = await deskOf();
+    const ledger = await readLedger(market);
+    ledger.jobs.get(over)!.state = "Refunded";
+    ledger.jobs.get(foreign)!.members = [
+      `0x${"12".repeat(20)}`,
+      `0x${"13".repeat(20)}`,
+      `0x${"14".repeat(20)}`,
+    ];
+    const read = vi.spyOn(market, "job");
+    const getLogs = vi.spyOn(market.provider, "getLogs");
+    for (const made of [over, foreign]) desk.hear(rumour(made));
+    for (let made = 0; made < 2000; made += 1) desk.hear(rumour(id(`job ${made}`)));
+    for (let look = 0; look < 3; look += 1) {
+      for (const name of ledger.jobs.keys()) if (name !== job) ledger.jobs.get(name)!.state = "Refunded";
+      desk.review(ledger, Math.floor(Date.now() / 1000));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(asked).toEqual([]);
+    // The open one is checked, which reads its events; nothing else is.
+    expect(read.mock.calls.every(([name]) => name === job)).toBe(true);
+    read.mockClear();
+    getLogs.mockClear();
+    desk.hear(rumour(job));
+    await expect.poll(() => asked).toEqual([job]);
+    expect([read.mock.calls.length, getLogs.mock.calls.length]).toEqual([0, 0]);
+    read.mockRestore();
+    getLogs.mockRestore();
+  });
+
+  test("is asked about two jobs at a time, whatever their number", async () => {
+    const jobs: string[] = [];
+    for (let n = 0; n < 5; n += 1) jobs.push(await fund());
+    const { market, desk, asked, answer } = await deskOf();
+    desk.review(await readLedger(market), Math.floor(Date.now() / 1000));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    answer.when = promise;
+    for (const job of jobs) desk.hear(rumour(job));
+    await new Promise((done) => setTimeout(done, 50));
+    expect(asked).toHaveLength(2);
+    resolve();
+    await expect.poll(() => asked.toSorted()).toEqual(jobs.toSorted());
+  });
+
+  test("about a job that the ledger does not know yet is looked into when it does", async () => {
+    const job = await fund();
+    const { desk, said, events, review } = await deskOf();
+    const { view, event } = notice(job, "PEER_LOST", await signedBy(1, job, "PEER_LOST"));
+    events.push(event);
+    desk.hear(view);
+    await review();
+    await review();
+    await expect.poll(() => said).toContainEqual([job, "PEER_LOST"]);
+  });
+});
+
 describe("a job that a reorganised chain has anew", () => {
   test("is the same job: what was signed for it holds, and is not signed again", async () => {
     const job = await fund();
@@ -201,6 +284,38 @@ test("a job that is attested in blocks that the node does not know, with a disk 
   expect(journal.word(job, "failure")).toBeUndefined();
   expect(said.filter(([id]) => id === job)).toEqual([]);
   expect(attested).toEqual([job]);
+  // Nor after a restart: this attempt is not begun again, which would be a reason to call it failed.
+  const next = await deskOf({}, untilStopped, journal);
+  next.desk.review(ledger, Math.floor(Date.now() / 1000));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(journal.word(job, "failure")).toBeUndefined();
+  expect(next.said.filter(([id]) => id === job)).toEqual([]);
+});
+
+test("a job that was joined by a journal that is lost gets no word, also when a peer gives it up", async () => {
+  const job = await fund();
+  const { market } = world.account(13);
+  const signatures = await Promise.all(
+    world.operators.map(({ signer }) =>
+      signJoin(new Wallet(signer.privateKey.hex()), world.deployment, { job }),
+    ),
+  );
+  await market.join(job, signatures as [string, string, string]);
+  const { desk, journal, limits, said, asked, events, review } = await deskOf();
+  const { view, event } = notice(job, "PEER_LOST", await signedBy(1, job, "PEER_LOST"));
+  events.push(event);
+  // Heard before the job is looked at for the first time: too many others are open.
+  limits.maxOpenJobs = 0;
+  await review();
+  desk.hear(view);
+  await expect.poll(() => asked).toContain(job);
+  limits.maxOpenJobs = 64;
+  await review();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await review();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(journal.disowned(job)).toBe(true);
+  expect(said.filter(([id]) => id === job)).toEqual([]);
 });
 
 test("a job that rests on events which the endpoint left out is given up, checked or not", async () => {

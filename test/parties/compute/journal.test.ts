@@ -51,6 +51,17 @@ describe("the journal", () => {
     journal.record(two, attestation("second"));
   });
 
+  test("takes no word of a job that was disowned, ever", () => {
+    journal.record(one, joining);
+    journal.disown(one);
+    restart();
+    expect([journal.disowned(one), journal.disowned(two)]).toEqual([true, false]);
+    for (const word of [attestation("first"), failure("INTERNAL")]) {
+      expect(() => journal.record(one, word)).toThrow(refused);
+    }
+    expect(() => journal.record(two, joining)).not.toThrow();
+  });
+
   test("keeps the first post of a word that is given again", () => {
     journal.record(one, attestation("same"));
     journal.record(one, { kind: "attestation", digest: "same", post: { other: true } });
