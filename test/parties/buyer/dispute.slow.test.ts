@@ -255,7 +255,15 @@ describe("a share that could be asked for only in part before the challenge wind
     await connection.market.challenge(job, parts, 3, 1);
     await pass(responseSec / 2);
     const { origin, salt, share } = evidence[2];
-    await world.account(1).market.respond(job, parts, 3, 1, openChunk(origin, salt, share, 1));
+    await world
+      .account(1)
+      .market.respond(
+        await connection.market.attestedJob(job),
+        parts,
+        3,
+        1,
+        openChunk(origin, salt, share, 1),
+      );
     return attested;
   }
 
