@@ -77,7 +77,9 @@ contract CredentialsTest is MarketTest {
         bytes32 job = _job(_terms(BUYER, request, amountWei));
         vm.expectEmit();
         emit IOfferRegistry.OfferVouched(job, uses[1].dataRoot);
+        vm.recordLogs();
         _create(BUYER, request, amountWei);
+        _eq(vm.getRecordedLogs().length, 2, "of one offer, and the job's own");
     }
 
     // ---- whom it lets in ---------------------------------------------------------------------------

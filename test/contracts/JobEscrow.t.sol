@@ -182,7 +182,7 @@ contract JobEscrowTest is MarketTest {
 
     function test_oneOperatorOrAStrangerFailsNothing() public {
         (bytes32 job, IJobEscrow.JobTerms memory terms) = _fund();
-        uint8[2][4] memory pairs = [[1, 1], [0, 1], [1, 4], [255, 2]];
+        uint8[2][5] memory pairs = [[1, 1], [0, 1], [1, 0], [1, 4], [255, 2]];
         for (uint256 i; i < pairs.length; ++i) {
             vm.expectRevert(
                 abi.encodeWithSelector(IJobEscrow.PointsInvalid.selector, pairs[i][0], pairs[i][1])

@@ -77,6 +77,16 @@ contract ReplacementsTest is MarketTest {
         _eq(uint256(failures[0].asked), 1, "active");
     }
 
+    function test_dataWithNothingLeftMovesToo() public {
+        IOfferRegistry.OfferInput memory input = _input("spent");
+        input.budgetMicroRho = 0;
+        vm.prank(SELLER);
+        _oldRoot = offers.publish(input);
+        _replace(0);
+        _true(offers.listing(SELLER, _set(), _oldRoot).replaced, "once");
+        _refusedReplacement(0);
+    }
+
     function test_aWithdrawnOfferStaysReplacedToo() public {
         _offerAndSpend();
         vm.prank(SELLER);
