@@ -9,7 +9,7 @@ import { sha256 } from "ethers";
 import { io, Fetch as LongPolling, WebSocket as PlatformWebSocket, type Socket } from "socket.io-client";
 import { z } from "zod";
 import { type ErrorCode, errorCodes, SymbolonError } from "../mpc/errors.ts";
-import { RecentMap } from "./recent-map.ts";
+import { RecentMap } from "../mpc/recent-map.ts";
 import {
   type AttestationPost,
   type BlobReceipt,

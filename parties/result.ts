@@ -24,7 +24,7 @@
  */
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
-import type { ResultPartsBody } from "../bridge/schemas.ts";
+import type { AttestationPost } from "../bridge/client.ts";
 import type { ChunkOpening } from "../contracts/market.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
@@ -175,7 +175,7 @@ export function chunkSalt(salt: Uint8Array, index: number): string {
 }
 
 /** What is attested about a result. */
-export type ResultParts = ResultPartsBody;
+export type ResultParts = AttestationPost["parts"];
 
 /** Layout of a share's bytes, see `data-set.ts`. */
 const shareHeaderBytes = 16;

@@ -33,7 +33,7 @@ const mayImport: Record<string, readonly string[]> = {
   "mpc/": [],
   "contracts/": ["mpc/errors.ts"],
   "algorithms/": ["mpc/"],
-  "bridge/": ["contracts/", "algorithms/manifest.ts", "mpc/errors.ts", "mpc/random.ts"],
+  "bridge/": ["contracts/", "algorithms/manifest.ts", "mpc/errors.ts", "mpc/random.ts", "mpc/recent-map.ts"],
   "parties/": ["mpc/", "algorithms/", "contracts/", "bridge/client.ts"],
 };
 

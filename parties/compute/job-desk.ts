@@ -9,10 +9,10 @@
  */
 import { z } from "zod";
 import { type JobSummary, pointSchema, reasonSchema, signatureSchema } from "../../bridge/client.ts";
-import { RecentMap } from "../../bridge/recent-map.ts";
 import { recoverFailure } from "../../contracts/eip712.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { type ErrorCode, errorCodes, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
+import { RecentMap } from "../../mpc/recent-map.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 import type { LedgerJob, MarketLedger } from "../ledger.ts";
 import type { NodeConfig } from "./config.ts";

@@ -8,6 +8,7 @@ const allowed = [
   /^contracts\/[a-z0-9-]+\.ts$/,
   /^mpc\/errors\.ts$/,
   /^mpc\/random\.ts$/,
+  /^mpc\/recent-map\.ts$/,
   /^algorithms\/manifest/,
 ];
 
