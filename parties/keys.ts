@@ -193,7 +193,7 @@ export async function loadKeys<R extends Role>(
 ): Promise<Keys<R>> {
   const content = await readKeyFile(file);
   if (content.role !== role) {
-    throw invalid(`${file} holds keys of a ${content.role}, expected those of a ${role}.`);
+    throw invalid(`${file} holds keys of role ${content.role}, expected those of role ${role}.`);
   }
   const secrets = await secretsOf(content, file, options.passphrase);
   const keys = assemble(role, content.created, secrets);

@@ -287,6 +287,8 @@ export class ExchangeCollector {
       ({ problems, agreement }) => problems.length === 0 && agreement >= minAgreement,
     );
     if (best === undefined) {
+      const { record } = await this.#open();
+      requireTime(record, "choosing", record.times.answerBySec + 1, record.times.optimalBySec);
       throw new SymbolonError("STATE_INVALID", `none of ${reviews.length} answered reviews passes`, {
         hint: "choose nobody: buyer exchange close takes back what nobody is owed, after the choice phase",
       });

@@ -104,6 +104,10 @@ export class ExchangeProvider {
   async features(): Promise<{ featuresRoot: string; delivered: boolean; txHash: string | null }> {
     const { market } = this.#connection;
     const { journal, record, seat } = await this.#open();
+    const { times, nowSec } = record;
+    // Nobody can be sampled yet.
+    if (seat.seed === undefined && nowSec <= times.sampleFromSec)
+      requireTime(record, "sampling", times.sampleFromSec, times.sampleBySec);
     if (seat.seed === undefined || seat.state === "Ended") {
       throw new SymbolonError("STATE_INVALID", "the seat is not sampled: nobody may ask for its features", {
         hint: "a collector that samples nobody, or not this seat, lets the deposit go back: seller exchange withdraw",
@@ -161,8 +165,13 @@ export class ExchangeProvider {
   async claim(): Promise<{ rewardWei: bigint; depositWei: bigint; txHash: string }> {
     const { market } = this.#connection;
     const { journal, record, seat } = await this.#open();
-    if (record.state !== "Won" || record.winner !== seat.seat || seat.state !== "Answered") {
-      throw new SymbolonError("STATE_INVALID", "this data set has not won the session, or was paid already", {
+    const isWinner = record.winner === seat.seat;
+    if (record.state === "Claimed" && isWinner)
+      throw new SymbolonError("STATE_INVALID", "this data set was paid already");
+    if (record.state === "Open")
+      requireTime(record, "choosing", record.times.answerBySec + 1, record.times.optimalBySec);
+    if (record.state !== "Won" || !isWinner || seat.state !== "Answered") {
+      throw new SymbolonError("STATE_INVALID", "this data set has not won the session", {
         hint: "the master key stays secret; seller exchange withdraw takes back what is owed",
       });
     }

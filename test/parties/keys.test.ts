@@ -136,7 +136,7 @@ describe("key files", () => {
     const file = newFile();
     await saveKeys(createKeys("seller"), file);
     await expect(loadKeys(file, "buyer")).rejects.toThrow(
-      invalid(/keys of a seller, expected those of a buyer/),
+      invalid(/keys of role seller, expected those of role buyer/),
     );
   });
 

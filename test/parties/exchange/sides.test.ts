@@ -28,6 +28,9 @@ import { type ExchangeFixture, phaseSec, startExchange } from "../../contracts/e
 import { type NoisySellers, noisySellers } from "./noisy-sellers.ts";
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
+/** Too early: it says from when on. */
+const from = (phase: string) =>
+  expect.objectContaining({ code: "STATE_INVALID", message: expect.stringMatching(`^${phase} is from`) });
 const reward = 1_000_000n;
 const deposit = 7000n;
 const compensation = reward / 10n;
@@ -196,6 +199,8 @@ describe("a session with a cheat, a silent and a late seller", () => {
     expect(ranking[2]!.seat.seat).toBe(seatOf(late));
 
     await collector.review(3);
+    await expect(collector.choose({})).rejects.toEqual(from("choosing"));
+    await expect(provider(honest).claim()).rejects.toEqual(from("choosing"));
     // Neither call may show a key to the endpoint, not even in an estimate.
     const own = await opened.journal(`-${honest}`);
     const early = await sentWhile(() =>
@@ -355,7 +360,7 @@ describe("a seller", () => {
     expect((await journal("-1")).masterKey).toBe(masterKey);
     expect(await fixture.provider.getBalance(fixture.address)).toBe(reward * 3n + deposit);
 
-    await expect(provider(1).features()).rejects.toEqual(code("STATE_INVALID"));
+    await expect(provider(1).features()).rejects.toEqual(from("sampling"));
     await fixture.jump(times.sampleFromSec);
     await collector.sample();
     const first = await provider(1).features();
