@@ -6,6 +6,7 @@
 import { ZeroAddress } from "ethers";
 import type { JobState } from "../contracts/job-states.ts";
 import type {
+  AttestedOutcome,
   ChunkOfOperator,
   EventOf,
   FundedJob,
@@ -46,8 +47,8 @@ export interface LedgerJob extends FundedJob {
   /** Time of the block of the last event. */
   changedAtSec: number;
   fundTx: string;
-  resultRoot?: string;
-  payoutRoot?: string;
+  /** Once attested. */
+  outcome?: AttestedOutcome;
   failures?: [string, string];
 }
 
@@ -234,8 +235,7 @@ export class MarketLedger {
         break;
       case "JobAttested":
         job.state = "Attested";
-        job.resultRoot = event.resultRoot;
-        job.payoutRoot = event.payoutRoot;
+        job.outcome = withoutPosition(event);
         break;
       case "JobDisputed":
         job.state = "Disputed";

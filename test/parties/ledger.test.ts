@@ -4,6 +4,7 @@ import type { MarketEvent, MarketEventBody } from "../../contracts/market-events
 import { exactMicroRho, openRules, openTerms } from "../../contracts/use-terms.ts";
 import { MarketLedger } from "../../parties/ledger.ts";
 import { payoutEntries, payoutPlan } from "../../parties/payout-plan.ts";
+import { someParts } from "../contracts/some-parts.ts";
 
 const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
 const hash = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
@@ -94,16 +95,16 @@ describe("the ledger", () => {
     ledger.apply(at({ type: "JobJoined", job: job(1) }));
     ledger.apply(at({ type: "JobFailed", job: job(3), reasons: ["PEER_LOST", "INTERNAL"] }));
     ledger.apply(at({ type: "JobRefunded", job: job(3), buyer: account(90), amountWei: 133n }));
-    const outcome = { resultRoot: hash(1), payoutRoot: hash(2), budgetSpent: 0n };
+    const outcome = { parts: someParts, resultRoot: hash(4), payoutRoot: hash(5), budgetSpent: 0n };
     ledger.apply(at({ type: "JobAttested", job: job(2), ...outcome }));
-    const last = at({ type: "JobSettled", job: job(2), payoutRoot: hash(2) });
+    const last = at({ type: "JobSettled", job: job(2), payoutRoot: hash(5) });
     expect(ledger.apply(last)).toBe(ledger.jobs.get(job(2)));
     expect([...ledger.jobs.values()].map(({ state, joinOrder }) => [state, joinOrder])).toEqual([
       ["Joined", 2],
       ["Settled", 1],
       ["Refunded", 0],
     ]);
-    expect(ledger.jobs.get(job(2))).toMatchObject({ payoutRoot: hash(2), changedAtSec: last.timestampSec });
+    expect(ledger.jobs.get(job(2))).toMatchObject({ outcome, changedAtSec: last.timestampSec });
     expect(ledger.jobs.get(job(3))?.failures).toEqual(["PEER_LOST", "INTERNAL"]);
   });
 
