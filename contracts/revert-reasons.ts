@@ -135,7 +135,7 @@ export function toChainError(thrown: unknown): SymbolonError {
     message?: string;
   };
   const words = shortMessage ?? message ?? "";
-  if (code === "INSUFFICIENT_FUNDS" || saysNoFunds(thrown)) {
+  if (saysNoFunds(thrown)) {
     return new SymbolonError("FUNDS_MISSING", "the account cannot pay the amount and the gas", {
       hint: "send ETH to the account",
       cause: thrown,
@@ -185,12 +185,18 @@ export function revertError(data: string, cause?: unknown): SymbolonError {
   return new SymbolonError("CONTRACT_REVERTED", "the contract refused for an unknown reason", { cause });
 }
 
+/** Whether the account cannot pay the amount and the gas; what a contract says of funds is something else. */
+export function saysNoFunds(thrown: unknown): boolean {
+  if (revertData(thrown) !== null) return false;
+  return (thrown as { code?: unknown } | null)?.code === "INSUFFICIENT_FUNDS" || mentionsFunds(thrown);
+}
+
 /** Endpoints have different words for it, and ethers knows only some of them. */
-function saysNoFunds(thrown: unknown, depth = 0): boolean {
+function mentionsFunds(thrown: unknown, depth = 0): boolean {
   if (typeof thrown !== "object" || thrown === null || depth > 4) return false;
   const { message, info, error } = thrown as Record<string, unknown>;
   if (typeof message === "string" && /insufficient funds|enough funds/i.test(message)) return true;
-  return [info, error].some((inner) => saysNoFunds(inner, depth + 1));
+  return [info, error].some((inner) => mentionsFunds(inner, depth + 1));
 }
 
 /** Revert data lies at different depths with different endpoints. */

@@ -6,7 +6,6 @@
 import {
   type BytesLike,
   Contract,
-  ContractFactory,
   hexlify,
   type Provider,
   type Signer,
@@ -18,6 +17,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { compactSignature, reasonBytes } from "./eip712.ts";
 import type { FailureNotice, ThreeSignatures } from "./market.ts";
+import { deployContract } from "./payer.ts";
 import type { Payout } from "./payouts.ts";
 import { toChainError } from "./revert-reasons.ts";
 import {
@@ -99,10 +99,9 @@ export async function deployGradientRounds(
   signer: Signer,
   options: { operatorRegistry: string; evidenceSec: number },
 ): Promise<TrainingDeployment> {
-  const { abi, bytecode } = artifact("GradientRounds");
   try {
-    const factory = new ContractFactory(abi, bytecode, signer);
-    const contract = await factory.deploy(options.operatorRegistry, options.evidenceSec);
+    const args = [options.operatorRegistry, options.evidenceSec];
+    const contract = await deployContract(signer, "GradientRounds", args);
     const receipt = await contract.deploymentTransaction()?.wait(1, minedTimeoutMs);
     if (!receipt) throw new SymbolonError("CHAIN_UNREACHABLE", "the deployment was not mined");
     const { chainId } = await signer.provider!.getNetwork();
