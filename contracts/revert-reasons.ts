@@ -23,7 +23,7 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   AlreadyRegistered: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is registered already`,
-    hint: "change keys, endpoint or fee with an update",
+    hint: "`symbolon operator update` changes keys, endpoint and fee",
   }),
   NotRegistered: ([operator]) => ({
     code: "STATE_INVALID",
@@ -97,13 +97,14 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   AlreadyLeaving: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is leaving already`,
+    hint: "`symbolon operator status` says from when on the bond can be withdrawn",
   }),
   BondLocked: ([withdrawableAtSec]) =>
     BigInt(withdrawableAtSec) > 1n << 48n
       ? {
           code: "STATE_INVALID",
-          message: "the bond is locked while the operator takes jobs",
-          hint: "ask for the end of the bond first, then wait for the delay",
+          message: "the bond is locked: the operator has not left",
+          hint: "`symbolon operator leave` ends taking jobs and starts the delay of the bond",
         }
       : {
           code: "STATE_INVALID",

@@ -17,6 +17,8 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { compactSignature, reasonBytes } from "./eip712.ts";
 import type { FailureNotice, ThreeSignatures } from "./market.ts";
+import { type OperatorStatus, operatorStatuses } from "./market-views.ts";
+import { explainRefusal } from "./operator-status.ts";
 import { deployContract } from "./payer.ts";
 import type { Payout } from "./payouts.ts";
 import { toChainError } from "./revert-reasons.ts";
@@ -349,8 +351,17 @@ export class TrainingMarket {
     try {
       return await action();
     } catch (error) {
-      throw toChainError(error);
+      throw await explainRefusal(error, (operator) => this.#operatorStatus(operator));
     }
+  }
+
+  async #operatorStatus(operator: string): Promise<OperatorStatus> {
+    const registry = (await this.#contract.getFunction("operatorRegistry")()) as string;
+    const { abi } = artifact("OperatorRegistry");
+    const { status } = await new Contract(registry, abi, this.#runner.provider).getFunction("operators")(
+      operator,
+    );
+    return operatorStatuses[Number(status)] ?? "None";
   }
 }
 
