@@ -63,11 +63,10 @@ export async function startNode(
   options: NodeOptions = {},
 ): Promise<RunningNode> {
   const config = await parseNodeConfig(input);
-  const keys = await loadKeys(
-    config.keysFile,
-    "operator",
-    config.passphrase === undefined ? {} : { passphrase: config.passphrase },
-  );
+  const keys = await loadKeys(config.keysFile, "operator", {
+    passphrase: config.passphrase,
+    passphraseHint: "set SYMBOLON_NODE_PASSPHRASE, or passphrase in the configuration file",
+  });
   const base = options.logger ?? createNodeLogger(config.logLevel);
   const logger = base.child({ operator: keys.owner.address });
   const listener = new MeshListener();
