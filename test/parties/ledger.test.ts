@@ -124,12 +124,13 @@ describe("the ledger", () => {
     expect(approved(set)).toBe(false);
     ledger.apply(at({ type: "OperatorRetired", operator: members[0], withdrawableAtSec: 1 }));
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
-    expect(ledger.operator(members[0])?.active).toBe(false);
+    expect(ledger.operator(members[0])?.status).toBe("Leaving");
     ledger.apply(at({ type: "AlgorithmApproved", operator: upper, operatorSet: set, algorithm }));
     ledger.apply(at({ type: "TokenAccepted", operator: upper, token: account(7), fee: 1n }));
     ledger.apply(at({ type: "BondWithdrawn", operator: members[0], amountWei: 1n }));
+    expect(ledger.operator(members[0])?.status).toBe("None");
     ledger.apply(at(registered(members[0], 1n)));
-    expect(ledger.operator(members[0])?.active).toBe(true);
+    expect(ledger.operator(members[0])?.status).toBe("Active");
     // Whoever comes back approves and accepts anew.
     expect([approved(set), ledger.operator(members[0])?.tokenFees.size]).toEqual([false, 0]);
   });
@@ -196,18 +197,18 @@ describe("prices by credential", () => {
 describe("operators", () => {
   test("take no new jobs while they pause, and none after they were slashed", () => {
     const ledger = market();
-    const active = () => ledger.operator(members[0])?.active;
+    const status = () => ledger.operator(members[0])?.status;
     ledger.apply(at({ type: "OperatorPaused", operator: members[0] }));
-    expect(active()).toBe(false);
+    expect(status()).toBe("Paused");
     // An update is no resumption.
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
-    expect(active()).toBe(false);
+    expect(status()).toBe("Paused");
     ledger.apply(at({ type: "OperatorResumed", operator: members[0] }));
-    expect(active()).toBe(true);
+    expect(status()).toBe("Active");
     const slashed = { operator: members[0], beneficiary: account(90), bondWei: 10n, rewardWei: 1n };
     ledger.apply(at({ type: "OperatorSlashed", ...slashed }));
-    expect(active()).toBe(false);
-    expect(ledger.operator(members[1])?.active).toBe(true);
+    expect(status()).toBe("Slashed");
+    expect(ledger.operator(members[1])?.status).toBe("Active");
   });
 
   test("keep their approvals and fees when they change their keys", () => {
