@@ -2,7 +2,7 @@
  * Typed reads of a market. The contracts keep hashes; the values stand in events. What comes from an event is
  * checked against the hash that the contract keeps, so the two cannot tell different stories.
  */
-import { type BytesLike, hexlify, keccak256, type Log, ZeroAddress, ZeroHash } from "ethers";
+import { type BytesLike, hexlify, keccak256, type Log, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type ContractName, contractNames } from "./artifacts.ts";
 import { ChainReader } from "./chain-reader.ts";
@@ -17,6 +17,7 @@ import {
   type Job,
   type JobPrices,
   type Offer,
+  type OpenChallenge,
   type Operator,
   type OperatorSet,
   operatorStatuses,
@@ -26,6 +27,9 @@ import {
   type UseRequest,
 } from "./market-views.ts";
 import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
+
+/** Calls that go out together: as many as ethers puts into one request. */
+const viewsAtOnce = 100;
 
 export class MarketReader extends ChainReader {
   // ---- operators -----------------------------------------------------------------------------------
@@ -177,6 +181,27 @@ export class MarketReader extends ChainReader {
     }
     const { parts, resultRoot, payoutRoot } = attested;
     return { ...funding, parts, resultRoot, payoutRoot };
+  }
+
+  /** Whether somebody owes a chunk of this result. By the contract's own word, as the next: no event can be missing. */
+  async isChallenged(id: string): Promise<boolean> {
+    return (await this.call("Disputes", "heldUntilSec", [id])) === MaxUint256;
+  }
+
+  /**
+   * The chunks that a party was asked for and did not post yet.
+   * @param chunks how many the result has: the contract is asked about each
+   */
+  async openChallenges(id: string, point: number, chunks: number): Promise<OpenChallenge[]> {
+    const open: OpenChallenge[] = [];
+    for (let first = 0; first < chunks; first += viewsAtOnce) {
+      const some = Array.from({ length: Math.min(viewsAtOnce, chunks - first) }, (_, i) => first + i);
+      const due = some.map((chunk) => this.call("Disputes", "dueSec", [id, point, chunk]));
+      for (const [i, dueSec] of (await Promise.all(due)).entries()) {
+        if (dueSec !== 0n) open.push({ chunk: first + i, dueSec: Number(dueSec) });
+      }
+    }
+    return open;
   }
 
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */

@@ -58,6 +58,13 @@ export interface AttestedJob extends FundedJob {
   payoutRoot: string;
 }
 
+/** A chunk that a party owes. */
+export interface OpenChallenge {
+  chunk: number;
+  /** Last second in which it can be posted. */
+  dueSec: number;
+}
+
 /** A job's terms as the contracts' calls repeat them. */
 export function termsOf(job: FundedJob): JobTerms {
   const { buyer, token, amountWei: amount, deadlineSec, signers } = job;

@@ -291,7 +291,8 @@ function withoutPosition<Event extends MarketEvent>(event: Event) {
   return own;
 }
 
-function challengeKey({ job, point, chunk }: ChunkOfOperator): string {
+/** One of a chunk: no chunk is asked for twice. */
+export function challengeKey({ job, point, chunk }: ChunkOfOperator): string {
   return `${job}/${point}/${chunk}`;
 }
 

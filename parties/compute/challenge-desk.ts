@@ -9,8 +9,8 @@
 import type { AttestedJob, Market } from "../../contracts/market.ts";
 import type { Place } from "../../contracts/transactions.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
-import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";
-import { chunkOpener } from "../result.ts";
+import { type Challenge, challengeKey, type LedgerJob, MarketLedger } from "../ledger.ts";
+import { chunkElements, chunkOpener } from "../result.ts";
 import type { EvidenceStore, ResultEvidence } from "./evidence-store.ts";
 import type { Journal } from "./journal.ts";
 import type { Logger } from "./logger.ts";
@@ -26,11 +26,14 @@ export interface ChallengeDeskOptions {
   logger: Logger;
   /** How long an answer may wait before it is sent again at a higher fee. */
   patienceMs?: number;
+  /** How often the contract itself is asked what is open. */
+  checkEveryMs?: number;
 }
 
 /** Evidence of one job, with the tree over its chunks, and the job as the chain told it. */
 interface OpenedEvidence extends ResultEvidence {
   job: AttestedJob;
+  chunks: number;
   open: ReturnType<typeof chunkOpener>;
 }
 
@@ -39,6 +42,8 @@ const over = ["Settled", "Failed", "Refunded"];
 /** How long evidence is kept in such a state: no reorganisation goes back so far. */
 const keepSec = 7 * 24 * 3600;
 const retryMs = 5000;
+/** Many times within the hour that a deployment gives for an answer, where nothing else was said. */
+const defaultCheckEveryMs = 60_000;
 /** A few blocks. */
 const defaultPatienceMs = 45_000;
 /** What an account should be able to pay for at any time: two answers of about 150,000 gas. */
@@ -58,6 +63,10 @@ export class ChallengeDesk {
   readonly #troubles = new Map<string, string>();
   readonly #stopped = Promise.withResolvers<never>();
   #ledger = new MarketLedger();
+  /** By the contract's word, and not in the ledger: their events are not final yet, or the endpoint left them out. */
+  #missed = new Map<string, Challenge>();
+  #checkAtMs = 0;
+  #checking: Promise<void> | undefined;
   #nowSec = 0;
   /** Of the job that was asked about last: its tree is dear, and challenges come in rows. */
   #opened: OpenedEvidence | undefined;
@@ -71,7 +80,7 @@ export class ChallengeDesk {
   #closed = false;
 
   constructor(options: ChallengeDeskOptions) {
-    this.#options = { patienceMs: defaultPatienceMs, ...options };
+    this.#options = { patienceMs: defaultPatienceMs, checkEveryMs: defaultCheckEveryMs, ...options };
     this.#stopped.promise.catch(() => undefined);
   }
 
@@ -90,11 +99,15 @@ export class ChallengeDesk {
     this.#ledger = ledger;
     this.#nowSec = nowSec;
     for (const ofKeys of [this.#troubles, this.#notBefore, this.#sent]) {
-      for (const key of ofKeys.keys()) if (!ledger.challenges.has(key)) ofKeys.delete(key);
+      for (const key of ofKeys.keys()) {
+        if (!ledger.challenges.has(key) && !this.#missed.has(key)) ofKeys.delete(key);
+      }
     }
-    this.#answering ??= this.#answerAll().finally(() => {
-      this.#answering = undefined;
-    });
+    if (performance.now() >= this.#checkAtMs) {
+      this.#checkAtMs = performance.now() + this.#options.checkEveryMs;
+      this.#checking = this.#lookForMissed();
+    }
+    this.#startAnswering();
     this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
@@ -102,6 +115,8 @@ export class ChallengeDesk {
       this.#reserveAtMs = performance.now() + reserveEveryMs;
       this.#reserve = this.#checkReserve();
     }
+    // What was missed is answered after that.
+    await this.#checking;
     await Promise.all([this.#answering, this.#dropping, this.#reserve]);
   }
 
@@ -109,7 +124,54 @@ export class ChallengeDesk {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopped.reject(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
+    await this.#checking;
     await Promise.all([this.#answering, this.#dropping, this.#reserve]);
+  }
+
+  /** One query in which an endpoint leaves an event out would cost the bond. */
+  async #lookForMissed(): Promise<void> {
+    const { evidence, logger } = this.#options;
+    const missed = new Map<string, Challenge>();
+    try {
+      for (const name of await evidence.jobs()) {
+        // What is settled owes nothing.
+        if (this.#closed || this.#ledger.jobs.get(name)?.state === "Settled") continue;
+        for (const challenge of await this.#owed(name)) {
+          const key = challengeKey(challenge);
+          if (this.#ledger.challenges.has(key)) continue;
+          missed.set(key, challenge);
+          if (this.#missed.has(key)) continue;
+          const { job, chunk, dueSec } = challenge;
+          logger.info({ job, chunk, dueSec }, "a challenge is open of which no event is known yet");
+        }
+      }
+    } catch (thrown) {
+      this.#checkAtMs = performance.now() + retryMs;
+      logger.debug({ err: toSymbolonError(thrown) }, "the contract does not tell what is open");
+      return;
+    }
+    this.#missed = missed;
+    this.#startAnswering();
+  }
+
+  /** Of one job, as the contract has it. A job whose evidence cannot be read owes nothing that could be answered. */
+  async #owed(name: string): Promise<Challenge[]> {
+    const { market, operator, logger } = this.#options;
+    if (!(await market.isChallenged(name))) return [];
+    const opened = await this.#openedOf(name).catch((thrown: unknown) => {
+      logger.error({ job: name, err: toSymbolonError(thrown) }, "a result share that is kept cannot be read");
+      return undefined;
+    });
+    if (opened === undefined) return [];
+    const { point } = opened.origin;
+    const open = await market.openChallenges(name, point, opened.chunks);
+    return open.map(({ chunk, dueSec }) => ({ job: name, operator, point, chunk, dueSec }));
+  }
+
+  #startAnswering(): void {
+    this.#answering ??= this.#answerAll().finally(() => {
+      this.#answering = undefined;
+    });
   }
 
   /** A challenge is a bad moment to find the account empty. */
@@ -151,7 +213,7 @@ export class ChallengeDesk {
   /** Own challenges that can still be answered. */
   #open(): [string, Challenge][] {
     const own = this.#options.operator.toLowerCase();
-    return [...this.#ledger.challenges].filter(
+    return [...this.#missed, ...this.#ledger.challenges].filter(
       ([, { operator, dueSec }]) => operator.toLowerCase() === own && this.#nowSec <= dueSec,
     );
   }
@@ -173,6 +235,7 @@ export class ChallengeDesk {
       });
       const { hash } = await Promise.race([sending, this.#stopped.promise]);
       this.#troubles.delete(key);
+      this.#missed.delete(key);
       // Until the ledger shows it, which takes as many blocks as have to stand on it.
       this.#notBefore.set(key, performance.now() + retryMs);
       logger.info({ ...about, tx: hash }, "challenge answered");
@@ -202,6 +265,7 @@ export class ChallengeDesk {
     // The chain waits for nothing more; should a reorganisation take the answer back, it is sent again.
     if (error.code === "NOT_FOUND" && (this.#sent.has(key) || journal.answered(key))) {
       this.#troubles.delete(key);
+      this.#missed.delete(key);
       return;
     }
     if (general.includes(error.code)) this.#pausedUntilMs = performance.now() + retryMs;
@@ -216,7 +280,8 @@ export class ChallengeDesk {
     const kept = await this.#options.evidence.read(name);
     if (kept === undefined) return undefined;
     const job = await this.#attestedJob(name);
-    this.#opened = { ...kept, job, open: chunkOpener(kept.origin, kept.salt, kept.share) };
+    const chunks = Math.ceil(job.parts.total / chunkElements);
+    this.#opened = { ...kept, job, chunks, open: chunkOpener(kept.origin, kept.salt, kept.share) };
     return this.#opened;
   }
 

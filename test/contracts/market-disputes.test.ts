@@ -98,10 +98,14 @@ describe("a challenge", () => {
     expect((await balance(deployment.disputes)) - before).toBe(settings.challengeFeeWei);
     const { timestamp } = (await provider.getBlock(receipt.blockNumber))!;
     expect(await anyone.jobState(job)).toBe("Disputed");
+    const dueSec = timestamp + settings.responseSec;
+    expect(await anyone.isChallenged(job)).toBe(true);
+    expect(await anyone.openChallenges(job, 2, 2)).toEqual([{ chunk: 1, dueSec }]);
+    expect(await anyone.openChallenges(job, 3, 2)).toEqual([]);
     expect((await anyone.jobEvents(job)).slice(-2)).toMatchObject([
       {
         ...{ type: "ChunkChallenged", job, operator: members[1], point: 2, chunk: 1 },
-        dueSec: timestamp + settings.responseSec,
+        dueSec,
       },
       { type: "JobDisputed", job },
     ]);
@@ -124,6 +128,8 @@ describe("a challenge", () => {
     const posted = open(2, 1);
     await anyone.respond(told, 2, 1, posted);
     expect((await balance(members[1])) - poor).toBe(settings.challengeFeeWei);
+    expect(await anyone.isChallenged(job)).toBe(false);
+    expect(await anyone.openChallenges(job, 2, 2)).toEqual([]);
     const event = (await anyone.jobEvents(job)).at(-1);
     const heldUntilSec = event!.timestampSec + settings.responseSec;
     expect(event).toMatchObject({

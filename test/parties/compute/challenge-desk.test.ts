@@ -1,5 +1,5 @@
 /** The desk by itself: what it answers, when, and what it keeps. On a real chain: test/parties/buyer/dispute.slow.test.ts. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { id } from "ethers";
@@ -57,6 +57,10 @@ const deployment = {
   blockNumber: 1,
 };
 let places = 0;
+/** Chunks of which the contract says that this operator owes them. */
+let owed: number[];
+/** How often the contract was asked. */
+let asked: number;
 /** How often the whole chain was read. */
 let reads: number;
 const outcome = { parts: someParts, resultRoot: id("result"), payoutRoot: id("payouts"), budgetSpent: 0n };
@@ -77,6 +81,7 @@ beforeEach(async () => {
   balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
   reads = 0;
+  [owed, asked] = [[], 0];
   ledger.jobs.set(job, { job, outcome, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
     ...{ operator, evidence, journal },
@@ -87,6 +92,14 @@ beforeEach(async () => {
       attestedJob: async (name: string) => {
         reads += 1;
         return { ...outcome, job: name };
+      },
+      isChallenged: async () => {
+        asked += 1;
+        return owed.length > 0;
+      },
+      openChallenges: async (name: string, point: number, chunks: number) => {
+        expect([name, point, chunks]).toEqual([job, 2, 2]);
+        return owed.map((chunk) => ({ chunk, dueSec }));
       },
       respond: async (...[about, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
@@ -124,6 +137,48 @@ describe("a challenge", () => {
     expect(answers).toMatchObject([{ job, point: 2, chunk: 1, opening }]);
     expect(opening.elements.length).toBe(16);
     expect(logged.join("")).toContain("challenge answered");
+  });
+
+  test("of which the endpoint told no event is answered by the contract's word, once", async () => {
+    owed = [1];
+    await review();
+    expect(answers).toMatchObject([{ job, point: 2, chunk: 1, opening: openChunk(origin, salt, share, 1) }]);
+    expect(logged.join("")).toContain("no event is known yet");
+    // Whatever the contract says meanwhile; its answer counts when it is asked again.
+    later(10_000);
+    await review();
+    expect(answers).toHaveLength(1);
+    owed = [];
+    later(60_000);
+    await review();
+    // The event comes late, and the answer's event later still.
+    challenged(1);
+    refusals.push(new SymbolonError("NOT_FOUND", "no such challenge"));
+    later(60_000);
+    await review();
+    expect(answers).toHaveLength(1);
+    expect(desk.obstacles).toEqual([]);
+  });
+
+  test("is asked for at the contract once a minute, of every result that could be disputed", async () => {
+    await review();
+    await review();
+    expect(asked).toBe(1);
+    later(60_000);
+    await review();
+    expect(asked).toBe(2);
+    later(60_000);
+    state("Settled");
+    await review();
+    expect(asked).toBe(2);
+  });
+
+  test("is found at the contract also where another result share cannot be read", async () => {
+    const broken = id("job 0");
+    await writeFile(join(folder, "evidence", broken), randomBytes(500));
+    owed = [0];
+    await review();
+    expect(answers).toMatchObject([{ job, chunk: 0 }]);
   });
 
   test("is answered before those that are due later, one at a time", async () => {

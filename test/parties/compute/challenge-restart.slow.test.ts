@@ -1,6 +1,6 @@
 /** Answers to challenges on a chain that does not mine them at once, across restarts of the node. */
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { ChainWatch } from "../../../parties/compute/chain-watch.ts";
 import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
 import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
@@ -28,8 +28,7 @@ afterEach(() => stop?.());
 afterAll(() => world.close());
 
 /** The desk of a node and its watch, as a process of their own. @returns how to stop it */
-function start(): () => Promise<void> {
-  const { market } = world.account(point);
+function start(market = world.account(point).market): () => Promise<void> {
   const operator = world.operators[point - 1]!.owner.address;
   const logger = createNodeLogger("info", { write: (line: string) => void logged.push(line) });
   const journal = new Journal(join(world.folder, "journal"), world.deployment, operator);
@@ -94,6 +93,26 @@ test("an answer that waits is sent again in its place, by the next process too: 
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(await provider.getTransactionCount(operator, "pending")).toBe(nonce + 2);
   expect(logged.filter((line) => line.includes('"level":50'))).toEqual([]);
+});
+
+test("a challenge whose event the endpoint leaves out is answered all the same", async () => {
+  const { connection, job, evidence: made } = await attestJob(world, offer, { deliver: [1, 3] });
+  await evidence.keep(made[point - 1]!);
+  const told = await connection.market.attestedJob(job);
+  for (const chunk of [0, 1]) await connection.market.challenge(told, point, chunk);
+  await connection.market.challenge(told, 1, 0);
+  const { market } = world.account(point);
+  const read = market.events.bind(market);
+  vi.spyOn(market, "events").mockImplementation(async (...args) =>
+    (await read(...args)).filter(({ type }) => type !== "ChunkChallenged" && type !== "JobDisputed"),
+  );
+  start(market);
+  const posted = async () =>
+    (await connection.market.jobEvents(job)).filter(({ type }) => type === "ChunkPosted");
+  await expect.poll(posted).toMatchObject([
+    { point, chunk: 0 },
+    { point, chunk: 1 },
+  ]);
 });
 
 test("an account that cannot pay the gas is an obstacle, in the log too; the answer goes out when it can", async () => {
