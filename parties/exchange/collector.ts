@@ -2,76 +2,25 @@
  * The collector's side of a session: open it, sample, score by features, review samples, choose, and collect what was
  * bought.
  */
-import { createHash } from "node:crypto";
-import { getBytes, keccak256, ZeroAddress } from "ethers";
-import {
-  maxAnswers,
-  type SessionRequest,
-  sampledIndices,
-  sessionId,
-  sessionTerms,
-} from "../../contracts/exchange-commitments.ts";
-import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
-import { randomBytes } from "../../mpc/random.ts";
-import { conform } from "../data/conform.ts";
+import { getBytes, keccak256 } from "ethers";
+import { maxAnswers, type SessionRequest } from "../../contracts/exchange-commitments.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
 import type { Table } from "../data/csv.ts";
 import type { DataSetSchema } from "../data/schema.ts";
-import { Secret } from "../secret.ts";
-import { x25519PublicKey } from "../x25519.ts";
-import {
-  type CollectorJournal,
-  collectorJournal,
-  requestIn,
-  requestOut,
-  type SeatScore,
-} from "./collector-journal.ts";
+import { type CollectorJournal, collectorJournal, requestIn, type SeatScore } from "./collector-journal.ts";
+import { fingerprint, labelledRows, type OpenRequest, prepareSession } from "./collector-opening.ts";
+import { CollectorView, type Review } from "./collector-view.ts";
 import { type ExchangeConnection, requireOwner, sessionAt } from "./connection.ts";
-import { type DeliveredShard, readDelivery } from "./delivery.ts";
-import { fetchDocuments, parseDescription, publishDocuments, type SessionDocuments } from "./documents.ts";
-import { Extractor, guardedWidth } from "./extractor.ts";
-import type { FeatureBlock } from "./feature-block.ts";
-import { Journal, journalBlobs } from "./journal.ts";
-import { KeptStore } from "./kept-store.ts";
-import { labelAgreement, makeExtractor, splitRows } from "./private-model.ts";
-import { keyUnder, openShard, type ShardProblem } from "./review.ts";
+import { Journal } from "./journal.ts";
+import type { ShardProblem } from "./review.ts";
 import { type ProviderScore, type Ranking, rank, Scorer } from "./scoring.ts";
 import { requireTime, type SeatRecord, type SessionRecord } from "./session.ts";
 import type { LabelledRows } from "./shards.ts";
-
-/** What a collector asks for and offers. */
-export interface OpenRequest {
-  title: string;
-  schema: DataSetSchema;
-  /** The collector's own rows; they stay with it. */
-  validation: Table;
-  rewardWei: bigint;
-  depositWei: bigint;
-  /** Of the reward, in hundredths of a percent, for a reviewed provider that does not win. */
-  samplingBps: number;
-  minShards: number;
-  shardsPerSample: number;
-  rowsPerShard: number;
-  /** Units of the extractor's hidden layer. */
-  hidden: number;
-  /** Features a row; at most half the columns by default, and no provider of ours gives more. */
-  width?: number;
-  /** Lengths of the phases in seconds. */
-  phases: Record<"register" | "sample" | "features" | "review" | "answer" | "optimal" | "claim", number>;
-}
 
 export interface ScoredSeat {
   seat: SeatRecord;
   score: ProviderScore;
   featuresRoot: string;
-}
-
-export interface Review {
-  seat: SeatRecord;
-  shards: number[];
-  rows: number;
-  /** Share of the reviewed labels, 0 to 1, that the private model agrees with. */
-  agreement: number;
-  problems: ShardProblem[];
 }
 
 export class ExchangeCollector {
@@ -93,7 +42,9 @@ export class ExchangeCollector {
     asked: OpenRequest,
   ): Promise<{ session: string; request: SessionRequest; txHash: string | null }> {
     const { market } = this.#connection;
-    const journal = (await Journal.exists(this.#folder)) ? await this.#load() : await this.#prepare(asked);
+    const journal = (await Journal.exists(this.#folder))
+      ? await this.#load()
+      : await prepareSession(this.#connection, this.#folder, asked);
     const { session } = journal.content;
     const request = requestIn(journal.content.request);
     // Once more, when the store has lost them.
@@ -140,9 +91,8 @@ export class ExchangeCollector {
    * @throws USAGE when the validation rows are not those that the session was opened with
    */
   async score(validation: Table): Promise<{ seats: { seat: SeatRecord; result: SeatScore }[] }> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
-    const { schema } = documents.description;
-    const rows = labelled(validation, schema);
+    const { journal, record, view } = await this.#view();
+    const rows = labelledRows(validation, view.documents.description.schema);
     if (fingerprint(rows) !== journal.content.validationHash) {
       throw new SymbolonError(
         "USAGE",
@@ -152,13 +102,13 @@ export class ExchangeCollector {
         },
       );
     }
-    const scorer = new Scorer(journal.content.model, extractor, rows);
+    const scorer = new Scorer(journal.content.model, view.extractor, rows);
     const results: { seat: SeatRecord; result: SeatScore }[] = [];
     for (const seat of record.seats) {
       if (seat.seed === undefined || seat.state === "Ended") continue;
       const known = journal.content.scores.find((each) => each.seat === String(seat.seat));
       const stands = known?.score !== undefined && known.featuresRoot === seat.featuresRoot;
-      const result = stands ? known : await this.#scoreSeat(journal, record, documents, scorer, seat);
+      const result = stands ? known : await view.score(scorer, seat);
       results.push({ seat, result });
       const others = journal.content.scores.filter((each) => each.seat !== String(seat.seat));
       await journal.update({ scores: [...others, result] });
@@ -241,33 +191,10 @@ export class ExchangeCollector {
    * @returns in the order of the ranking
    */
   async reviews(by?: Ranking): Promise<Review[]> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
+    const { journal, record, view } = await this.#view();
     const answered = rankedSeats(journal.content, record, by).filter(({ seat }) => seat.state === "Answered");
     const reviews: Review[] = [];
-    for (const { seat } of answered) {
-      const { shardCount } = seat.commitment;
-      const shards = sampledIndices(seat.seed!, shardCount, record.request.shardsPerSample);
-      const keys = new Map(shards.map((shard, i) => [shard, seat.keys![i]!]));
-      const blocks: FeatureBlock[] = [];
-      const problems: ShardProblem[] = [];
-      const scope = {
-        ...{ session: record.id, seat: seat.seat, shardCount, extractor },
-        schema: documents.description.schema,
-      };
-      for await (const shard of this.#delivered(journal, record, documents, seat, seat.featuresRoot!)) {
-        const key = keys.get(shard.index);
-        if (key === undefined) continue;
-        const opened = openShard(scope, shard, key);
-        if ("problem" in opened) problems.push(opened.problem);
-        blocks.push(shard.features);
-      }
-      const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
-      const agreeing = blocks.reduce(
-        (sum, block) => sum + labelAgreement(journal.content.model, block) * block.rows,
-        0,
-      );
-      reviews.push({ seat, shards, rows, agreement: agreeing / rows, problems });
-    }
+    for (const { seat } of answered) reviews.push(await view.review(seat));
     return reviews;
   }
 
@@ -308,7 +235,7 @@ export class ExchangeCollector {
     shards: LabelledRows[];
     problems: ShardProblem[];
   }> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
+    const { record, view } = await this.#view();
     const seat = record.seats.find((each) => each.seat === record.winner);
     if (record.state !== "Claimed" || seat?.masterKey === undefined) {
       throw new SymbolonError("STATE_INVALID", "the winner has not revealed its master key", {
@@ -318,16 +245,8 @@ export class ExchangeCollector {
     if (keccak256(getBytes(seat.masterKey)) !== seat.commitment.masterKeyHash) {
       throw new SymbolonError("COMMITMENT_MISMATCH", "the revealed master key is not the registered one");
     }
-    const { schema } = documents.description;
-    const { shardCount } = seat.commitment;
-    const scope = { session: record.id, seat: seat.seat, shardCount, schema, extractor };
-    const shards: LabelledRows[] = [];
-    const problems: ShardProblem[] = [];
-    for await (const shard of this.#delivered(journal, record, documents, seat, seat.featuresRoot!)) {
-      const opened = openShard(scope, shard, keyUnder(seat.masterKey, shard.index));
-      if ("problem" in opened) problems.push(opened.problem);
-      else shards.push(opened.rows);
-    }
+    const { schema } = view.documents.description;
+    const { shards, problems } = await view.decrypt(seat, seat.masterKey);
     return { seat, schema, shards, problems };
   }
 
@@ -375,112 +294,9 @@ export class ExchangeCollector {
     return { journal, record: await sessionAt(this.#connection, journal.content.session) };
   }
 
-  async #openDocuments() {
+  async #view() {
     const { journal, record } = await this.#open();
-    const documents = await fetchDocuments(this.#kept(journal), record.request);
-    const extractor = new Extractor(documents.extractor, documents.description.schema);
-    return { journal, record, documents, extractor };
-  }
-
-  #kept(journal: Journal<CollectorJournal>): KeptStore {
-    return new KeptStore(journal.blobs, this.#connection.store);
-  }
-
-  /** Everything that must not be lost is on disk before the reward is. */
-  async #prepare(asked: OpenRequest): Promise<Journal<CollectorJournal>> {
-    const { market, account, chainId } = this.#connection;
-    const { schema, phases, title, rowsPerShard, hidden } = asked;
-    const sealPrivateKey = randomBytes(32);
-    const description = parseDescription({
-      ...{ version: 1, title, schema, rowsPerShard },
-      sealKey: `0x${Buffer.from(x25519PublicKey(sealPrivateKey)).toString("hex")}`,
-    });
-    const width = asked.width ?? guardedWidth(schema);
-    if (width < 1) {
-      throw new SymbolonError(
-        "PARAMETER_INVALID",
-        "data sets of one column have no features that guard their rows",
-      );
-    }
-    const validation = labelled(asked.validation, schema);
-    const { document, model } = makeExtractor(splitRows(validation).fit, schema, { hidden, width });
-    const hashes = await publishDocuments(journalBlobs(this.#folder), { description, extractor: document });
-    const secret = randomBytes(32);
-    // A quiet chain's newest block may be old.
-    const nowSec = Math.max(await market.nowSec(), Math.floor(Date.now() / 1000));
-    const request: SessionRequest = {
-      token: ZeroAddress,
-      reward: asked.rewardWei,
-      deposit: asked.depositWei,
-      samplingBps: asked.samplingBps,
-      minShards: asked.minShards,
-      shardsPerSample: asked.shardsPerSample,
-      registerBySec: nowSec + phases.register,
-      sampleSec: phases.sample,
-      featuresSec: phases.features,
-      reviewSec: phases.review,
-      answerSec: phases.answer,
-      optimalSec: phases.optimal,
-      claimSec: phases.claim,
-      secretHash: keccak256(secret),
-      ...hashes,
-    };
-    return await Journal.create<CollectorJournal>(this.#folder, collectorJournal, {
-      version: 1,
-      side: "collector",
-      ...{ chainId, exchange: market.address, account },
-      session: sessionId(sessionTerms(account, request)),
-      request: requestOut(request),
-      secret: `0x${secret.toString("hex")}`,
-      sealPrivateKey: `0x${sealPrivateKey.toString("hex")}`,
-      model,
-      validationHash: fingerprint(validation),
-      scores: [],
-    });
-  }
-
-  async #scoreSeat(
-    journal: Journal<CollectorJournal>,
-    record: SessionRecord,
-    documents: SessionDocuments,
-    scorer: Scorer,
-    seat: SeatRecord,
-  ): Promise<SeatScore> {
-    const { featuresRoot = null } = seat;
-    const base = { seat: String(seat.seat), featuresRoot };
-    if (featuresRoot === null) {
-      return { ...base, problem: { code: "NOT_FOUND", message: "no features were stated on chain" } };
-    }
-    try {
-      const blocks: FeatureBlock[] = [];
-      for await (const { features } of this.#delivered(journal, record, documents, seat, featuresRoot)) {
-        blocks.push(features);
-      }
-      return { ...base, score: scorer.score(blocks) };
-    } catch (error) {
-      const { code, message } = toSymbolonError(error);
-      return { ...base, problem: { code, message } };
-    }
-  }
-
-  #delivered(
-    journal: Journal<CollectorJournal>,
-    record: SessionRecord,
-    { description, extractor }: SessionDocuments,
-    { seat, commitment }: SeatRecord,
-    featuresRoot: string,
-  ): AsyncGenerator<DeliveredShard> {
-    const { chainId, market } = this.#connection;
-    const reader = {
-      store: this.#kept(journal),
-      scope: { chainId, exchange: market.address, session: record.id, seat },
-      commitment,
-      schema: description.schema,
-      rowsPerShard: description.rowsPerShard,
-      width: extractor.lastLayer.length,
-      sealPrivateKey: new Secret(getBytes(journal.content.sealPrivateKey)),
-    };
-    return readDelivery(reader, featuresRoot);
+    return { journal, record, view: await CollectorView.open(this.#connection, journal, record) };
   }
 }
 
@@ -496,20 +312,4 @@ function rankedSeats({ scores }: CollectorJournal, { seats }: SessionRecord, by?
     return [{ seat, score: found.score, featuresRoot: found.featuresRoot }];
   });
   return rank(scored, by);
-}
-
-/** The rows of a table with their labels. @throws the codes of `conform`; SCHEMA_INVALID */
-function labelled(table: Table, schema: DataSetSchema): LabelledRows {
-  const { rows, features, label } = conform(table, schema);
-  if (label === undefined) {
-    throw new SymbolonError("SCHEMA_INVALID", "the schema of an exchange has a label");
-  }
-  return { rows, features, label };
-}
-
-/** sha256 of rows, to know them again. */
-function fingerprint({ features, label }: LabelledRows): string {
-  const hash = createHash("sha256");
-  for (const part of [features, label]) hash.update(new Uint8Array(part.slice().buffer));
-  return `0x${hash.digest("hex")}`;
 }

@@ -1,7 +1,8 @@
 /** `symbolon buyer exchange`: buy the best of several raw data sets in a session of review and exchange. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import type { Review, ScoredSeat } from "../../exchange/collector.ts";
+import type { ScoredSeat } from "../../exchange/collector.ts";
+import type { Review } from "../../exchange/collector-view.ts";
 import { type Ranking, rankings } from "../../exchange/scoring.ts";
 import { type SeatRecord, seatName } from "../../exchange/session.ts";
 import { command, group, parseWei, wholeNumber } from "../command.ts";
