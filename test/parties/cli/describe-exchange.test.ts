@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import {
+  describeNext,
+  nextDocument,
+  reviewTable,
+  scoreTable,
+  showTx,
+} from "../../../parties/cli/describe-exchange.ts";
+import { Output } from "../../../parties/cli/output.ts";
+
+const output = new Output(false);
+
+test("what is next comes as a command, with its time and what it waits for", () => {
+  const step = { command: "sample", fromSec: 60, bySec: 120, note: "no data set is registered yet" };
+  expect(describeNext("buyer", step)).toBe(
+    "next: symbolon buyer exchange sample from 1970-01-01T00:01:00.000Z until 1970-01-01T00:02:00.000Z; no data set is registered yet",
+  );
+  expect(describeNext("seller", { command: "withdraw" })).toBe("next: symbolon seller exchange withdraw");
+  expect(describeNext("seller", null)).toBe("next: nothing, this session is over for you");
+});
+
+test("in JSON, every part of it has a value", () => {
+  expect(nextDocument("seller", { command: "claim", bySec: 120 })).toEqual({
+    ...{ command: "seller exchange claim", fromSec: null, bySec: 120, note: null },
+  });
+  expect(nextDocument("buyer", null)).toBeNull();
+});
+
+test("empty lists are words and no heads of tables", () => {
+  expect(scoreTable([], output)).toBe("no data set has a score yet");
+  expect(reviewTable([], output)).toBe("no review is answered yet");
+});
+
+test("a call that needed no transaction says so", () => {
+  expect(showTx(null)).toBe(", as it was before");
+  expect(showTx("0xab")).toBe("  tx 0xab");
+});
