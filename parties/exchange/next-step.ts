@@ -62,7 +62,7 @@ function deliveryNote({ times, seats }: SessionRecord, scores: CollectorJournal[
   const sampled = seats.filter(({ seed }) => seed !== undefined);
   const missing = sampled.filter(({ seat }) => !scored.has(String(seat)));
   if (missing.length === 0) return `all ${sampled.length} sampled data sets have a score`;
-  return `${missing.length} of ${sampled.length} sampled data sets have no score yet; sellers deliver features until ${showTime(featuresBySec)}, then accuse, until ${showTime(accuseBySec)}`;
+  return `${missing.length} of ${sampled.length} sampled data sets have no score yet; sellers deliver until ${showTime(featuresBySec)}; from then on buyer exchange accuse names who did not, until ${showTime(accuseBySec)}`;
 }
 
 /** Registered seats of sellers of whom none is sampled: of each seller, one is. */
