@@ -1,4 +1,6 @@
 /** How sessions of review and exchange are shown, to people and in JSON. */
+import type { SessionRequest } from "../../contracts/exchange-commitments.ts";
+import { ether } from "../../contracts/tokens.ts";
 import type { ScoredSeat } from "../exchange/collector.ts";
 import type { Review } from "../exchange/collector-view.ts";
 import type { NextStep } from "../exchange/next-step.ts";
@@ -29,6 +31,15 @@ export function sessionDocument(record: SessionRecord) {
   };
 }
 
+/** Reward and deposit; where they are in a token also its address, for any token can call itself by any symbol. */
+export async function describeMoney(
+  { token, reward, deposit }: SessionRequest,
+  tokens: TokenBook,
+): Promise<string> {
+  const words = `reward ${await tokens.show(reward, token)}, deposit ${await tokens.show(deposit, token)}`;
+  return token === ether.address ? words : `${words}, token ${token}`;
+}
+
 /** A session in words: its phases and seats. */
 export async function describeSession(
   record: SessionRecord,
@@ -40,10 +51,8 @@ export async function describeSession(
     current ? `> ${phase}` : `  ${phase}`,
     showTime(bySec),
   ]);
-  const reward = await tokens.show(request.reward, request.token);
-  const deposit = await tokens.show(request.deposit, request.token);
   return [
-    `session ${id}: ${state}; reward ${reward}, deposit ${deposit}`,
+    `session ${id}: ${state}; ${await describeMoney(request, tokens)}`,
     output.table(["phase", "until"], phases),
     `sampling begins ${showTime(times.sampleFromSec)}; the chain's newest block is of ${showTime(nowSec)}`,
     seats.length === 0

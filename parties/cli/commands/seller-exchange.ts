@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { NextStep } from "../../exchange/next-step.ts";
 import { command, group } from "../command.ts";
 import {
+  describeMoney,
   describeNext,
   describeSession,
   nextDocument,
@@ -71,12 +72,10 @@ function register(output: Output): Command {
     const as = await provider(options, output);
     await as(async (side, tokens) => {
       const { record, documents } = await side.look(session);
-      const { request } = record;
       const { description, extractor } = documents;
-      const reward = await tokens.show(request.reward, request.token);
-      const deposit = await tokens.show(request.deposit, request.token);
+      const money = await describeMoney(record.request, tokens);
       output.note(
-        `${description.title}: reward ${reward}, deposit ${deposit}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
+        `${description.title}: ${money}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
       );
       const { seat, rows, txHash } = await side.register(session, table);
       const { shardCount } = seat.commitment;

@@ -1,11 +1,16 @@
+import type { Provider } from "ethers";
+import { ZeroAddress } from "ethers";
 import { expect, test } from "vitest";
+import type { SessionRequest } from "../../../contracts/exchange-commitments.ts";
 import {
+  describeMoney,
   describeNext,
   nextDocument,
   reviewTable,
   scoreTable,
   showTx,
 } from "../../../parties/cli/describe-exchange.ts";
+import { TokenBook } from "../../../parties/cli/money.ts";
 import { Output } from "../../../parties/cli/output.ts";
 
 const output = new Output(false);
@@ -24,6 +29,15 @@ test("in JSON, every part of it has a value", () => {
     ...{ command: "seller exchange claim", fromSec: null, bySec: 120, note: null },
   });
   expect(nextDocument("buyer", null)).toBeNull();
+});
+
+test("money in a token comes with the token's address, whatever it calls itself", async () => {
+  const tokens = new TokenBook({ call: async () => "0x" } as unknown as Provider);
+  const token = `0x${"12".repeat(20)}`;
+  const money = (of: string) =>
+    describeMoney({ token: of, reward: 10n ** 18n, deposit: 7n } as SessionRequest, tokens);
+  expect(await money(ZeroAddress)).toBe("reward 1 ETH, deposit 7 wei");
+  expect(await money(token)).toMatch(new RegExp(`, token ${token}$`));
 });
 
 test("empty lists are words and no heads of tables", () => {
