@@ -212,8 +212,11 @@ export class ExchangeProvider {
     next: NextStep | null;
   }> {
     const { record, seat, id } = await this.#look();
-    const { token, amount } = await this.#connection.market.seat(id);
-    return { record, seat, token, amountWei: amount, next: providerStep(record, seat, amount) };
+    const held = await this.#connection.market.seat(id);
+    // Nothing is nothing in the session's money.
+    const token = held.amount > 0n ? held.token : record.request.token;
+    const next = providerStep(record, seat, held.amount);
+    return { record, seat, token, amountWei: held.amount, next };
   }
 
   /** The own seat as far as it is registered. */

@@ -1,5 +1,4 @@
-import type { Provider } from "ethers";
-import { ZeroAddress } from "ethers";
+import { type Provider, ZeroAddress } from "ethers";
 import { expect, test } from "vitest";
 import type { SessionRequest } from "../../../contracts/exchange-commitments.ts";
 import {

@@ -148,6 +148,12 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
   expect(first.sampled.sort()).toEqual([...seats].sort());
   const again = await buyer("sample");
   expect([again.sampled.sort(), again.txHashes]).toEqual([first.sampled, []]);
+  const said = await runCli("buyer exchange sample --folder buying --keys buyer.keys".split(" "), {
+    ...{ cwd: folder, env },
+  });
+  expect(said.stdout).toMatch(
+    /^5 data sets are sampled already: .*\nnext: symbolon buyer exchange score until \d{4}-.*\n$/,
+  );
   expect(again.next).toMatchObject({ command: "buyer exchange score", bySec: times.reviewBySec });
 
   await each((index) => seller(index, "features"));

@@ -280,6 +280,7 @@ describe("a session in a token", () => {
     await exchange.of(seller).deposit(0, 3n);
     const { seat } = await provider(2).register(id, data.sellers[2]!);
     expect(seatName(seat.seat)).toMatch(/\/1$/);
+    expect(await provider(2).status()).toMatchObject({ token, amountWei: 0n });
     await exchange.of(seller).withdraw(0, 3n);
     expect(await balanceOf(chain, token, market)).toBe(reward + deposit);
     for (const account of [buyer, seller]) {
