@@ -1,16 +1,18 @@
 /**
  * The transactions of one account, for all contracts of a market. Each is estimated first, so that a refusal costs
- * nothing and comes as words, and resolves when it is mined. What is thrown is what ethers threw: whoever calls knows
- * the words for its contract.
+ * nothing and comes as words, and resolves when it is mined. What is thrown is what ethers threw, save where the
+ * account cannot pay: whoever calls knows the words for its contract.
  */
 import {
   Interface,
   type Provider,
   type Signer,
   type TransactionReceipt,
+  type TransactionRequest,
   type TransactionResponse,
 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
+import { paying } from "./payer.ts";
 import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 
 /** What a transaction will take, told before it is sent. */
@@ -91,7 +93,7 @@ export class Transactions {
 
   async send(call: Call): Promise<TransactionReceipt> {
     const request = await this.#prepare(call);
-    const sent = await this.#broadcast(() => this.signer.sendTransaction(request));
+    const sent = await this.#broadcast(request);
     return this.#mined(sent, minedTimeoutMs);
   }
 
@@ -104,10 +106,10 @@ export class Transactions {
    */
   async sendUrgently(call: Call, urgency: Urgency): Promise<TransactionReceipt> {
     const request = await this.#prepare(call);
-    const sent = await this.#broadcast(async () => {
+    const sent = await this.#broadcast(request, async () => {
       const place = await this.#place(urgency);
       urgency.onSend(place);
-      return this.signer.sendTransaction({ ...request, ...place });
+      return place;
     });
     return this.#mined(sent, urgency.patienceMs);
   }
@@ -115,7 +117,7 @@ export class Transactions {
   async #prepare({ to, abi, method, args, valueWei = 0n }: Call) {
     const request = { to, data: abi.encodeFunctionData(method, args), value: valueWei };
     await this.#requireCode(to);
-    const estimate = await this.signer.estimateGas(request);
+    const estimate = await paying(this.signer, request, () => this.signer.estimateGas(request));
     const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n + emptySlotGas;
     if (this.onEstimate !== undefined) {
       const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
@@ -125,8 +127,14 @@ export class Transactions {
     return { ...request, gasLimit };
   }
 
-  #broadcast(send: () => Promise<TransactionResponse>): Promise<TransactionResponse> {
-    const sending = this.#broadcasting.then(send);
+  #broadcast(
+    request: TransactionRequest,
+    placeOf?: () => Promise<Partial<Place>>,
+  ): Promise<TransactionResponse> {
+    const sending = this.#broadcasting.then(async () => {
+      const placed = { ...request, ...(await placeOf?.()) };
+      return paying(this.signer, placed, () => this.signer.sendTransaction(placed));
+    });
     this.#broadcasting = sending.catch(() => undefined);
     return sending;
   }
@@ -197,7 +205,7 @@ export class Transactions {
     if (held >= amount) return allowed;
     throw new SymbolonError(
       "FUNDS_MISSING",
-      `the account has ${held} units of token ${token}, and ${amount} are due`,
+      `account ${owner} has ${held} units of token ${token}, and ${amount} are due`,
       { hint: "send tokens to the account" },
     );
   }

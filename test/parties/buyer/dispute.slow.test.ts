@@ -227,9 +227,9 @@ describe("a missing share", () => {
 
   test("goes on where an interrupted dispute left it", async () => {
     const attested = await attest({ deliver: [1, 2] });
-    const { connection, job, parts, evidence } = attested;
+    const { connection, job, evidence } = attested;
     const { finished } = await inspectResult(connection, job, 0);
-    await connection.market.challenge(job, parts, 3, 1);
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
     const sent: number[] = [];
     await challengeShares(connection, finished, [3], (_point, chunk) => sent.push(chunk));
     expect(sent).toEqual([0]);
@@ -237,7 +237,7 @@ describe("a missing share", () => {
     // Anyone may post a chunk.
     const anyone = world.account(1).market;
     const told = await anyone.attestedJob(job);
-    await anyone.respond(told, parts, 3, 0, openChunk(origin, salt, share, 0));
+    await anyone.respond(told, 3, 0, openChunk(origin, salt, share, 0));
     await startDesk(attested, 3);
     expect((await dispute(attested, true)).outcome).toBe("posted");
     expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(2);
@@ -249,21 +249,15 @@ describe("a share that could be asked for only in part before the challenge wind
   /** One of two chunks was asked for when the window closed; its answer holds the job up. */
   async function askedInPart(options: AttestOptions = {}): Promise<AttestedJob> {
     const attested = await attest({ deliver: [1, 2], ...options });
-    const { connection, job, parts, evidence } = attested;
+    const { connection, job, evidence } = attested;
     const { challengeWindowSec, responseSec } = await connection.market.settings();
     await pass(challengeWindowSec - responseSec / 2);
-    await connection.market.challenge(job, parts, 3, 1);
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
     await pass(responseSec / 2);
     const { origin, salt, share } = evidence[2];
     await world
       .account(1)
-      .market.respond(
-        await connection.market.attestedJob(job),
-        parts,
-        3,
-        1,
-        openChunk(origin, salt, share, 1),
-      );
+      .market.respond(await connection.market.attestedJob(job), 3, 1, openChunk(origin, salt, share, 1));
     return attested;
   }
 
