@@ -91,12 +91,13 @@ export class ExchangeMarket {
 
   // ---- collector -----------------------------------------------------------------------------------
 
-  /** Opens a session. A reward in a token must be approved for the exchange before. */
+  /** Opens a session. The exchange is allowed to take exactly the reward before, where that is in a token. */
   async open(
     request: SessionRequest,
   ): Promise<{ receipt: TransactionReceipt; session: string; terms: SessionTerms }> {
     const terms = sessionTerms(await this.#transactions.signer.getAddress(), request);
-    const receipt = await this.#send("open", [request], request.token === ZeroAddress ? request.reward : 0n);
+    const valueWei = await this.#payable(request.token, request.reward);
+    const receipt = await this.#send("open", [request], valueWei);
     return { receipt, session: sessionId(terms), terms };
   }
 
@@ -145,8 +146,10 @@ export class ExchangeMarket {
 
   // ---- provider ------------------------------------------------------------------------------------
 
-  deposit(number: SeatNumber, amount: bigint, token = ZeroAddress): Promise<TransactionReceipt> {
-    if (token === ZeroAddress) return this.#send("deposit", [number], amount);
+  /** Adds to an idle seat. The exchange is allowed to take exactly that before, where it is in a token. */
+  async deposit(number: SeatNumber, amount: bigint, token = ZeroAddress): Promise<TransactionReceipt> {
+    const valueWei = await this.#payable(token, amount);
+    if (token === ZeroAddress) return this.#send("deposit", [number], valueWei);
     return this.#send("depositToken", [number, token, amount]);
   }
 
@@ -269,6 +272,17 @@ export class ExchangeMarket {
     } catch (error) {
       throw toExchangeError(error);
     }
+  }
+
+  /** Lets the exchange take an amount in a token. @returns what goes along with the call, in wei */
+  async #payable(token: string, amount: bigint): Promise<bigint> {
+    if (token === ZeroAddress) return amount;
+    try {
+      await this.#transactions.approve(token, this.address, amount);
+    } catch (error) {
+      throw toExchangeError(error);
+    }
+    return 0n;
   }
 
   async #send(method: string, args: readonly unknown[], valueWei = 0n): Promise<TransactionReceipt> {

@@ -177,29 +177,44 @@ export class Transactions {
     amount: bigint,
     deadlineSec: number,
   ): Promise<SignedPermit | undefined> {
-    const { provider, signer } = this;
-    const owner = await signer.getAddress();
-    const [held, allowed] = await Promise.all([
-      balanceOf(provider, token, owner),
-      allowanceOf(provider, token, owner, spender),
-    ]);
-    // Tokens have no common words for it, and some are approved in vain first.
-    if (held < amount) {
-      throw new SymbolonError(
-        "FUNDS_MISSING",
-        `account ${owner} has ${held} units of token ${token}, and the job costs ${amount}`,
-        { hint: "send tokens to the account" },
-      );
-    }
+    const allowed = await this.#allowance(token, spender, amount);
     // With more than that, a fee that is raised meanwhile could be taken, too.
     if (allowed === amount) return undefined;
-    const permit = await signPermit(signer, token, spender, amount, deadlineSec);
-    if (permit !== undefined) return permit;
+    const permit = await signPermit(this.signer, token, spender, amount, deadlineSec);
+    if (permit === undefined) await this.#approve(token, spender, allowed, amount);
+    return permit;
+  }
+
+  /**
+   * Lets `spender` take exactly `amount` of a token, for a contract that takes no permits.
+   * @throws FUNDS_MISSING
+   */
+  async approve(token: string, spender: string, amount: bigint): Promise<void> {
+    const allowed = await this.#allowance(token, spender, amount);
+    if (allowed !== amount) await this.#approve(token, spender, allowed, amount);
+  }
+
+  /** What `spender` may take already, of an account that has `amount`. @throws FUNDS_MISSING */
+  async #allowance(token: string, spender: string, amount: bigint): Promise<bigint> {
+    const owner = await this.signer.getAddress();
+    const [held, allowed] = await Promise.all([
+      balanceOf(this.provider, token, owner),
+      allowanceOf(this.provider, token, owner, spender),
+    ]);
+    // Tokens have no common words for it, and some are approved in vain first.
+    if (held >= amount) return allowed;
+    throw new SymbolonError(
+      "FUNDS_MISSING",
+      `account ${owner} has ${held} units of token ${token}, and ${amount} are due`,
+      { hint: "send tokens to the account" },
+    );
+  }
+
+  async #approve(token: string, spender: string, allowed: bigint, amount: bigint): Promise<void> {
     const approve = { to: token, abi: erc20, method: "approve" };
     // Some tokens take a new allowance only after the old one was set to nothing.
     if (allowed > 0n) await this.send({ ...approve, args: [spender, 0n] });
     await this.send({ ...approve, args: [spender, amount] });
-    return undefined;
   }
 
   /** A transaction to an address without code succeeds and takes the money with it. */

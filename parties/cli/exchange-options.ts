@@ -1,11 +1,10 @@
-/** What the commands of both sides of an exchange have in common: where the session lives, and how it is shown. */
+/** What the commands of both sides of an exchange have in common: where the session lives. */
 import type { Command } from "commander";
 import { Option } from "commander";
 import { Wallet } from "ethers";
 import { ExchangeMarket } from "../../contracts/exchange.ts";
 import type { ExchangeConnection } from "../exchange/connection.ts";
 import { openStore } from "../exchange/open-store.ts";
-import { phaseTable, type SessionRecord, seatName } from "../exchange/session.ts";
 import { keysOf } from "./key-options.ts";
 import {
   type AccountOptions,
@@ -14,7 +13,8 @@ import {
   noteEstimate,
   withConnection,
 } from "./market-options.ts";
-import { type Output, showEther } from "./output.ts";
+import type { TokenBook } from "./money.ts";
+import type { Output } from "./output.ts";
 
 export interface ExchangeOptions extends AccountOptions {
   folder: string;
@@ -40,60 +40,16 @@ export async function withExchange<T>(
   role: "seller" | "buyer",
   options: ExchangeOptions,
   output: Output,
-  body: (connection: ExchangeConnection) => Promise<T>,
+  body: (connection: ExchangeConnection, tokens: TokenBook) => Promise<T>,
 ): Promise<T> {
   const { account } = await keysOf(role, options);
-  return await withConnection(options, output, async ({ deployment, provider }) => {
+  return await withConnection(options, output, async ({ deployment, provider, tokens }) => {
     const wallet = new Wallet(account.privateKey.hex(), provider);
     const market = new ExchangeMarket(deployment.reviewExchange, wallet);
     market.onEstimate = (estimate) => noteEstimate(output, estimate);
     const { chainId, blockNumber } = deployment;
     const store = openStore(options.store);
-    return await body({ market, account: account.address, chainId, fromBlock: blockNumber, store });
+    const connection = { market, account: account.address, chainId, fromBlock: blockNumber, store };
+    return await body(connection, tokens);
   });
-}
-
-/** A session in JSON. */
-export function sessionDocument(record: SessionRecord) {
-  const { id, collector, state, request, times, nowSec, winner } = record;
-  return {
-    session: id,
-    ...{ collector, state, nowSec },
-    winner: winner === null ? null : seatName(winner),
-    rewardWei: request.reward,
-    depositWei: request.deposit,
-    samplingBps: request.samplingBps,
-    times,
-    seats: record.seats.map((seat) => ({
-      seat: seatName(seat.seat),
-      provider: seat.provider,
-      state: seat.state,
-      shards: seat.commitment.shardCount,
-      featuresRoot: seat.featuresRoot ?? null,
-    })),
-  };
-}
-
-/** A session in words: its phases and seats. */
-export function describeSession(record: SessionRecord, output: Output): string {
-  const { id, state, request, times, nowSec, seats, winner } = record;
-  const phases = phaseTable(times, nowSec).map(({ phase, bySec, current }) => [
-    current ? `> ${phase}` : `  ${phase}`,
-    new Date(bySec * 1000).toISOString(),
-  ]);
-  return [
-    `session ${id}: ${state}; reward ${showEther(request.reward)}, deposit ${showEther(request.deposit)}`,
-    output.table(["phase", "until"], phases),
-    `sampling begins ${new Date(times.sampleFromSec * 1000).toISOString()}`,
-    seats.length === 0
-      ? "no data set is registered"
-      : output.table(
-          ["seat", "shards", "state"],
-          seats.map(({ seat, commitment, state: seatState }) => [
-            seatName(seat),
-            String(commitment.shardCount),
-            seat === winner ? `${seatState}, winner` : seatState,
-          ]),
-        ),
-  ].join("\n");
 }

@@ -25,7 +25,7 @@ export function amountIn(money: Money, token: Token): bigint {
   if (!inEther) return parseAmount(money.tokens, token);
   if (/^0+(\.0*)?$/.test(money.tokens)) return 0n;
   throw new SymbolonError("USAGE", `the amount ${money.tokens} has no unit`, {
-    hint: "give it as 0.01eth, 5gwei or 1000wei; a plain number is for offers with --token",
+    hint: "give it as 0.01eth, 5gwei or 1000wei; a plain number is an amount in a token, with --token",
   });
 }
 

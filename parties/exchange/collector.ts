@@ -2,76 +2,34 @@
  * The collector's side of a session: open it, sample, score by features, review samples, choose, and collect what was
  * bought.
  */
-import { createHash } from "node:crypto";
-import { getBytes, keccak256, ZeroAddress } from "ethers";
-import {
-  maxAnswers,
-  type SessionRequest,
-  sampledIndices,
-  sessionId,
-  sessionTerms,
-} from "../../contracts/exchange-commitments.ts";
-import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
-import { randomBytes } from "../../mpc/random.ts";
-import { conform } from "../data/conform.ts";
+import { getBytes, keccak256 } from "ethers";
+import { maxAnswers, type SessionRequest } from "../../contracts/exchange-commitments.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
 import type { Table } from "../data/csv.ts";
 import type { DataSetSchema } from "../data/schema.ts";
-import { Secret } from "../secret.ts";
-import { x25519PublicKey } from "../x25519.ts";
+import { type CollectorJournal, collectorJournal, requestIn, type SeatScore } from "./collector-journal.ts";
 import {
-  type CollectorJournal,
-  collectorJournal,
-  requestIn,
-  requestOut,
-  type SeatScore,
-} from "./collector-journal.ts";
+  fingerprint,
+  labelledRows,
+  type OpenRequest,
+  prepareSession,
+  requireOpenable,
+  requireSameRequest,
+} from "./collector-opening.ts";
+import { CollectorView, type Review } from "./collector-view.ts";
 import { type ExchangeConnection, requireOwner, sessionAt } from "./connection.ts";
-import { type DeliveredShard, readDelivery } from "./delivery.ts";
-import { fetchDocuments, parseDescription, publishDocuments, type SessionDocuments } from "./documents.ts";
-import { Extractor, guardedWidth } from "./extractor.ts";
-import type { FeatureBlock } from "./feature-block.ts";
-import { Journal, journalBlobs } from "./journal.ts";
-import { KeptStore } from "./kept-store.ts";
-import { labelAgreement, makeExtractor, splitRows } from "./private-model.ts";
-import { keyUnder, openShard, type ShardProblem } from "./review.ts";
+import { Journal } from "./journal.ts";
+import { collectorStep, forfeitable, type NextStep, unsampled } from "./next-step.ts";
+import { requireTime, showTime } from "./phases.ts";
+import type { ShardProblem } from "./review.ts";
 import { type ProviderScore, type Ranking, rank, Scorer } from "./scoring.ts";
-import { requireTime, type SeatRecord, type SessionRecord } from "./session.ts";
+import { type SeatRecord, type SessionRecord, seatName } from "./session.ts";
 import type { LabelledRows } from "./shards.ts";
-
-/** What a collector asks for and offers. */
-export interface OpenRequest {
-  title: string;
-  schema: DataSetSchema;
-  /** The collector's own rows; they stay with it. */
-  validation: Table;
-  rewardWei: bigint;
-  depositWei: bigint;
-  /** Of the reward, in hundredths of a percent, for a reviewed provider that does not win. */
-  samplingBps: number;
-  minShards: number;
-  shardsPerSample: number;
-  rowsPerShard: number;
-  /** Units of the extractor's hidden layer. */
-  hidden: number;
-  /** Features a row; at most half the columns by default, and no provider of ours gives more. */
-  width?: number;
-  /** Lengths of the phases in seconds. */
-  phases: Record<"register" | "sample" | "features" | "review" | "answer" | "optimal" | "claim", number>;
-}
 
 export interface ScoredSeat {
   seat: SeatRecord;
   score: ProviderScore;
   featuresRoot: string;
-}
-
-export interface Review {
-  seat: SeatRecord;
-  shards: number[];
-  rows: number;
-  /** Share of the reviewed labels, 0 to 1, that the private model agrees with. */
-  agreement: number;
-  problems: ShardProblem[];
 }
 
 export class ExchangeCollector {
@@ -87,13 +45,16 @@ export class ExchangeCollector {
   /**
    * Fits the private model, publishes the documents, and opens the session with the reward in escrow. When that was
    * interrupted, goes on with what the journal has.
-   * @throws the codes of `conform` and of the contract's rules; PARAMETER_INVALID
+   * @throws the codes of `conform` and of the contract's rules; PARAMETER_INVALID; USAGE when the folder's session is
+   * another one
    */
   async open(
     asked: OpenRequest,
   ): Promise<{ session: string; request: SessionRequest; txHash: string | null }> {
     const { market } = this.#connection;
-    const journal = (await Journal.exists(this.#folder)) ? await this.#load() : await this.#prepare(asked);
+    const again = await Journal.exists(this.#folder);
+    const journal = again ? await this.#load() : await prepareSession(this.#connection, this.#folder, asked);
+    if (again) await requireSameRequest(journal, asked);
     const { session } = journal.content;
     const request = requestIn(journal.content.request);
     // Once more, when the store has lost them.
@@ -101,6 +62,7 @@ export class ExchangeCollector {
       await this.#connection.store.put(await journal.blobs.get(hash));
     }
     if ((await market.session(session)).state !== "None") return { session, request, txHash: null };
+    requireOpenable(journal, await market.nowSec());
     const { receipt } = await market.open(request);
     return { session, request, txHash: receipt.hash };
   }
@@ -108,41 +70,46 @@ export class ExchangeCollector {
   /**
    * Reveals the secret and samples every registration that is not sampled, one of each account: a second one of the same
    * data would have a sample of its own to choose from.
-   * @returns the seats that were sampled, and those that were left out
+   * @returns all seats that are sampled now, those that were left out, and the transactions that this call needed
    */
   async sample(): Promise<{ sampled: SeatRecord[]; leftOut: SeatRecord[]; txHashes: string[] }> {
     const { journal, record } = await this.#open();
-    requireTime(record, "sampling", record.times.sampleFromSec, record.times.sampleBySec);
-    const { secret } = journal.content;
-    const taken = new Set(
-      record.seats.filter(({ seed }) => seed !== undefined).map(({ provider }) => provider),
-    );
-    const sampled: SeatRecord[] = [];
-    const leftOut: SeatRecord[] = [];
+    const { seats, times } = record;
+    const before = seats.filter(({ seed }) => seed !== undefined);
+    const chosen = firstOfEach(unsampled(seats));
+    if (chosen.length > 0 || before.length === 0) {
+      requireTime(record, "sampling", { fromSec: times.sampleFromSec, bySec: times.sampleBySec });
+    }
+    if (chosen.length === 0 && before.length === 0) {
+      throw new SymbolonError("STATE_INVALID", "no data set was registered, so there is nothing to sample", {
+        hint: `buyer exchange close takes the reward back, from ${showTime(times.optimalBySec + 1)} on`,
+      });
+    }
+    const sampled = [...before];
     const txHashes: string[] = [];
-    for (const seat of record.seats) {
-      if (seat.state !== "Registered") continue;
-      if (taken.has(seat.provider)) {
-        leftOut.push(seat);
-        continue;
-      }
-      taken.add(seat.provider);
-      const { receipt, seed } = await this.#connection.market.sample(record.request, secret, seat);
+    for (const seat of chosen) {
+      const { receipt, seed } = await this.#connection.market.sample(
+        record.request,
+        journal.content.secret,
+        seat,
+      );
       sampled.push({ ...seat, seed, state: "Sampled" });
       txHashes.push(receipt.hash);
     }
+    const taken = new Set(sampled.map(({ seat }) => seat));
+    const leftOut = seats.filter(({ seat, seed }) => seed === undefined && !taken.has(seat));
     return { sampled, leftOut, txHashes };
   }
 
   /**
    * Fetches, checks and scores what sampled providers delivered. What is wrong with a delivery is that provider's problem
    * alone. Scores that stand for the same delivery are not computed again.
-   * @throws USAGE when the validation rows are not those that the session was opened with
+   * @throws USAGE when the validation rows are not those that the session was opened with; STATE_INVALID before anything
+   * is sampled
    */
   async score(validation: Table): Promise<{ seats: { seat: SeatRecord; result: SeatScore }[] }> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
-    const { schema } = documents.description;
-    const rows = labelled(validation, schema);
+    const { journal, record, view } = await this.#view();
+    const rows = labelledRows(validation, view.documents.description.schema);
     if (fingerprint(rows) !== journal.content.validationHash) {
       throw new SymbolonError(
         "USAGE",
@@ -152,13 +119,14 @@ export class ExchangeCollector {
         },
       );
     }
-    const scorer = new Scorer(journal.content.model, extractor, rows);
+    requireSampled(record);
+    const scorer = new Scorer(journal.content.model, view.extractor, rows);
     const results: { seat: SeatRecord; result: SeatScore }[] = [];
     for (const seat of record.seats) {
       if (seat.seed === undefined || seat.state === "Ended") continue;
       const known = journal.content.scores.find((each) => each.seat === String(seat.seat));
       const stands = known?.score !== undefined && known.featuresRoot === seat.featuresRoot;
-      const result = stands ? known : await this.#scoreSeat(journal, record, documents, scorer, seat);
+      const result = stands ? known : await view.score(scorer, seat);
       results.push({ seat, result });
       const others = journal.content.scores.filter((each) => each.seat !== String(seat.seat));
       await journal.update({ scores: [...others, result] });
@@ -169,31 +137,36 @@ export class ExchangeCollector {
   /**
    * Accuses the sampled seats whose delivery was looked for and not found right: each must put its features root on chain
    * or loses its deposit.
+   * @returns all that stand accused now, and the transactions that this call needed
    * @throws STATE_INVALID outside the first half of the review phase, and for a sampled seat that was not looked at
    */
   async accuse(): Promise<{ accused: SeatRecord[]; txHashes: string[] }> {
     const { journal, record } = await this.#open();
     const { featuresBySec, accuseBySec } = record.times;
-    requireTime(record, "accusing", featuresBySec + 1, accuseBySec);
-    const accused = record.seats.filter((each) => {
-      if (each.state !== "Sampled") return false;
-      const known = journal.content.scores.find(({ seat }) => seat === String(each.seat));
-      const stands = known !== undefined && known.featuresRoot === (each.featuresRoot ?? null);
-      if (known?.score === undefined && !stands) {
-        throw new SymbolonError("STATE_INVALID", "a sampled seat was not looked at since its last word", {
-          hint: "run buyer exchange score first",
-        });
-      }
-      return known?.score === undefined;
-    });
+    const { scores } = journal.content;
+    const before = record.seats.filter(({ state }) => state === "Accused");
+    const missing = record.seats.filter(
+      ({ seat, state }) => state === "Sampled" && !scoreOf(scores, seat)?.score,
+    );
+    if (missing.length > 0 || before.length === 0) {
+      requireTime(record, "accusing", { fromSec: featuresBySec + 1, bySec: accuseBySec });
+      requireSampled(record);
+    }
+    if (
+      missing.some(({ seat, featuresRoot = null }) => scoreOf(scores, seat)?.featuresRoot !== featuresRoot)
+    ) {
+      throw new SymbolonError("STATE_INVALID", "a sampled seat was not looked at since its last word", {
+        hint: "run buyer exchange score first",
+      });
+    }
     const txHashes: string[] = [];
-    for (const seat of accused) {
+    for (const seat of missing) {
       txHashes.push((await this.#connection.market.accuse(record.terms, seat)).hash);
     }
-    return { accused, txHashes };
+    return { accused: [...before, ...missing], txHashes };
   }
 
-  /** The scored seats that can still be reviewed or were, best first. */
+  /** The scored seats, best first. */
   async ranking(by?: Ranking): Promise<ScoredSeat[]> {
     const { journal, record } = await this.#open();
     return rankedSeats(journal.content, record, by);
@@ -201,37 +174,37 @@ export class ExchangeCollector {
 
   /**
    * Names the best `top` seats candidates and asks each to open its sample.
-   * @throws LIMIT_EXCEEDED when the reward would not pay for as many answers: then none would come
+   * @returns all that were asked, now or before, and the transactions that this call needed
+   * @throws STATE_INVALID without a score and after the review phase; LIMIT_EXCEEDED when the reward would not pay for as
+   * many answers: then none would come
    */
   async review(top: number, by?: Ranking): Promise<{ asked: ScoredSeat[]; txHashes: string[] }> {
     const { market } = this.#connection;
     const { journal, record } = await this.#open();
-    const chosen = rankedSeats(journal.content, record, by).slice(0, top);
-    if (chosen.length === 0) {
+    const ranked = rankedSeats(journal.content, record, by);
+    if (ranked.length === 0) {
+      requireSampled(record);
       throw new SymbolonError("STATE_INVALID", "no sampled provider has a score", {
         hint: "buyer exchange score looks at what they delivered",
       });
     }
-    const all = new Set([
-      ...record.seats.filter(({ reviewAsked }) => reviewAsked).map(({ seat }) => seat),
-      ...chosen.map(({ seat }) => seat.seat),
-    ]);
+    const best = new Set(ranked.slice(0, top));
+    const asked = ranked.filter((scored) => best.has(scored) || scored.seat.reviewAsked);
+    const fresh = asked.filter(({ seat }) => !seat.reviewAsked);
+    if (fresh.length > 0) requireTime(record, "asking for reviews", { bySec: record.times.reviewBySec });
     const most = maxAnswers(record.request);
-    if (BigInt(all.size) > most) {
+    if (BigInt(asked.length) > most) {
       throw new SymbolonError(
         "LIMIT_EXCEEDED",
-        `${all.size} reviews, and the reward pays for ${most} answers`,
+        `${asked.length} reviews, and the reward pays for ${most} answers`,
+        { hint: `ask for fewer, with --top ${most}` },
       );
     }
-    const asked: ScoredSeat[] = [];
     const txHashes: string[] = [];
-    for (const scored of chosen) {
-      const { seat, featuresRoot } = scored;
+    for (const { seat, featuresRoot } of fresh) {
       const known = { ...seat, featuresRoot };
-      if (seat.reviewAsked) continue;
       if (seat.state !== "Candidate") txHashes.push((await market.candidate(record.terms, known)).hash);
       txHashes.push((await market.review(record.terms, known)).hash);
-      asked.push(scored);
     }
     return { asked, txHashes };
   }
@@ -241,60 +214,48 @@ export class ExchangeCollector {
    * @returns in the order of the ranking
    */
   async reviews(by?: Ranking): Promise<Review[]> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
-    const answered = rankedSeats(journal.content, record, by).filter(({ seat }) => seat.state === "Answered");
+    const { journal, record, view } = await this.#view();
+    const answered = rankedSeats(journal.content, record, by).filter(({ seat }) => seat.keys !== undefined);
     const reviews: Review[] = [];
-    for (const { seat } of answered) {
-      const { shardCount } = seat.commitment;
-      const shards = sampledIndices(seat.seed!, shardCount, record.request.shardsPerSample);
-      const keys = new Map(shards.map((shard, i) => [shard, seat.keys![i]!]));
-      const blocks: FeatureBlock[] = [];
-      const problems: ShardProblem[] = [];
-      const scope = {
-        ...{ session: record.id, seat: seat.seat, shardCount, extractor },
-        schema: documents.description.schema,
-      };
-      for await (const shard of this.#delivered(journal, record, documents, seat, seat.featuresRoot!)) {
-        const key = keys.get(shard.index);
-        if (key === undefined) continue;
-        const opened = openShard(scope, shard, key);
-        if ("problem" in opened) problems.push(opened.problem);
-        blocks.push(shard.features);
-      }
-      const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
-      const agreeing = blocks.reduce(
-        (sum, block) => sum + labelAgreement(journal.content.model, block) * block.rows,
-        0,
-      );
-      reviews.push({ seat, shards, rows, agreement: agreeing / rows, problems });
-    }
+    for (const { seat } of answered) reviews.push(await view.review(seat));
     return reviews;
   }
 
   /**
-   * Names the best seat whose review shows no problem the winner.
+   * Names the best seat whose review shows no problem the winner. Once there is a winner, looks whether the same one would
+   * be named again.
    * @param minAgreement share of the reviewed labels, 0 to 1, with which the private model must agree
-   * @throws STATE_INVALID when no review passes: then nobody should win, and `close` takes back what nobody is owed
+   * @throws STATE_INVALID when no review passes: then nobody should win, and `close` takes back what nobody is owed; when
+   * another has won
    */
   async choose({ by, minAgreement = 0 }: { by?: Ranking | undefined; minAgreement?: number }): Promise<{
     winner: SeatRecord;
     reviews: Review[];
-    txHash: string;
+    txHash: string | null;
   }> {
-    const { market } = this.#connection;
+    const { record } = await this.#open();
+    const { times, winner } = record;
+    if (winner === null) {
+      requireTime(record, "choosing", { fromSec: times.answerBySec + 1, bySec: times.optimalBySec });
+    }
     const reviews = await this.reviews(by);
     const best = reviews.find(
       ({ problems, agreement }) => problems.length === 0 && agreement >= minAgreement,
     );
-    if (best === undefined) {
-      const { record } = await this.#open();
-      requireTime(record, "choosing", record.times.answerBySec + 1, record.times.optimalBySec);
-      throw new SymbolonError("STATE_INVALID", `none of ${reviews.length} answered reviews passes`, {
-        hint: "choose nobody: buyer exchange close takes back what nobody is owed, after the choice phase",
+    if (winner !== null) {
+      if (best?.seat.seat === winner) return { winner: best.seat, reviews, txHash: null };
+      throw new SymbolonError("STATE_INVALID", `${seatName(winner)} was named the winner, which is final`, {
+        hint: `these options would name ${best === undefined ? "nobody" : seatName(best.seat.seat)}; buyer exchange status shows what is next`,
       });
     }
-    const { record } = await this.#open();
-    const { hash } = await market.optimal(record.terms, best.seat);
+    if (best === undefined) {
+      const none =
+        reviews.length === 0 ? "no review was answered" : `none of ${reviews.length} answered reviews passes`;
+      throw new SymbolonError("STATE_INVALID", none, {
+        hint: `choose nobody: buyer exchange close takes back what nobody is owed, from ${showTime(times.optimalBySec + 1)} on`,
+      });
+    }
+    const { hash } = await this.#connection.market.optimal(record.terms, best.seat);
     return { winner: best.seat, reviews, txHash: hash };
   }
 
@@ -308,60 +269,47 @@ export class ExchangeCollector {
     shards: LabelledRows[];
     problems: ShardProblem[];
   }> {
-    const { journal, record, documents, extractor } = await this.#openDocuments();
+    const { record, view } = await this.#view();
     const seat = record.seats.find((each) => each.seat === record.winner);
     if (record.state !== "Claimed" || seat?.masterKey === undefined) {
-      throw new SymbolonError("STATE_INVALID", "the winner has not revealed its master key", {
-        hint: "it does so to claim the reward; buyer exchange status shows until when",
-      });
+      throw notRevealed(record);
     }
     if (keccak256(getBytes(seat.masterKey)) !== seat.commitment.masterKeyHash) {
       throw new SymbolonError("COMMITMENT_MISMATCH", "the revealed master key is not the registered one");
     }
-    const { schema } = documents.description;
-    const { shardCount } = seat.commitment;
-    const scope = { session: record.id, seat: seat.seat, shardCount, schema, extractor };
-    const shards: LabelledRows[] = [];
-    const problems: ShardProblem[] = [];
-    for await (const shard of this.#delivered(journal, record, documents, seat, seat.featuresRoot!)) {
-      const opened = openShard(scope, shard, keyUnder(seat.masterKey, shard.index));
-      if ("problem" in opened) problems.push(opened.problem);
-      else shards.push(opened.rows);
-    }
+    const { schema } = view.documents.description;
+    const { shards, problems } = await view.decrypt(seat, seat.masterKey);
     return { seat, schema, shards, problems };
   }
 
   /**
    * Takes what is the collector's at the end: deposits of accused providers that delivered nothing and of a winner that
    * did not claim, and what is left of the reward when nobody was paid.
+   * @returns all that is the collector's by now, and the transactions that this call needed
    * @throws STATE_INVALID when there is nothing to take yet
    */
   async close(): Promise<{ forfeited: SeatRecord[]; closed: boolean; txHashes: string[] }> {
     const { market } = this.#connection;
     const { record } = await this.#open();
-    const { times, nowSec, state, winner } = record;
-    const unclaimed = (state === "Won" || state === "Closed") && nowSec > times.claimBySec;
-    const forfeited = record.seats.filter(
-      (seat) =>
-        (seat.state === "Accused" && nowSec > times.reviewBySec) ||
-        (unclaimed && seat.seat === winner && seat.state === "Answered"),
-    );
-    const closable = (state === "Open" && nowSec > times.optimalBySec) || (state === "Won" && unclaimed);
-    if (forfeited.length === 0 && !closable) {
-      throw new SymbolonError("STATE_INVALID", "there is nothing that the collector could take back now", {
-        hint: "buyer exchange status shows the phases",
-      });
-    }
+    const { times, nowSec, state, seats } = record;
+    const before = seats.filter(({ outcome }) => outcome?.ended === "forfeited");
+    const fresh = forfeitable(record);
+    const closable =
+      (state === "Open" && nowSec > times.optimalBySec) || (state === "Won" && nowSec > times.claimBySec);
+    const closed = closable || state === "Closed";
+    const forfeited = [...before, ...fresh];
+    if (forfeited.length === 0 && !closed) throw nothingToTake(record);
     const txHashes: string[] = [];
-    for (const seat of forfeited) txHashes.push((await market.forfeit(record.terms, seat)).hash);
+    for (const seat of fresh) txHashes.push((await market.forfeit(record.terms, seat)).hash);
     if (closable) txHashes.push((await market.close(record.terms)).hash);
-    return { forfeited, closed: closable, txHashes };
+    return { forfeited, closed, txHashes };
   }
 
-  /** The session as the chain has it now, with the scores so far. */
-  async status(): Promise<{ record: SessionRecord; scores: readonly SeatScore[] }> {
+  /** The session as the chain has it now, the ranking so far, and what is next. */
+  async status(): Promise<{ record: SessionRecord; ranking: ScoredSeat[]; next: NextStep | null }> {
     const { journal, record } = await this.#open();
-    return { record, scores: journal.content.scores };
+    const ranking = rankedSeats(journal.content, record);
+    return { record, ranking, next: collectorStep(record, journal.content.scores) };
   }
 
   async #load(): Promise<Journal<CollectorJournal>> {
@@ -375,120 +323,17 @@ export class ExchangeCollector {
     return { journal, record: await sessionAt(this.#connection, journal.content.session) };
   }
 
-  async #openDocuments() {
+  async #view() {
     const { journal, record } = await this.#open();
-    const documents = await fetchDocuments(this.#kept(journal), record.request);
-    const extractor = new Extractor(documents.extractor, documents.description.schema);
-    return { journal, record, documents, extractor };
-  }
-
-  #kept(journal: Journal<CollectorJournal>): KeptStore {
-    return new KeptStore(journal.blobs, this.#connection.store);
-  }
-
-  /** Everything that must not be lost is on disk before the reward is. */
-  async #prepare(asked: OpenRequest): Promise<Journal<CollectorJournal>> {
-    const { market, account, chainId } = this.#connection;
-    const { schema, phases, title, rowsPerShard, hidden } = asked;
-    const sealPrivateKey = randomBytes(32);
-    const description = parseDescription({
-      ...{ version: 1, title, schema, rowsPerShard },
-      sealKey: `0x${Buffer.from(x25519PublicKey(sealPrivateKey)).toString("hex")}`,
-    });
-    const width = asked.width ?? guardedWidth(schema);
-    if (width < 1) {
-      throw new SymbolonError(
-        "PARAMETER_INVALID",
-        "data sets of one column have no features that guard their rows",
-      );
-    }
-    const validation = labelled(asked.validation, schema);
-    const { document, model } = makeExtractor(splitRows(validation).fit, schema, { hidden, width });
-    const hashes = await publishDocuments(journalBlobs(this.#folder), { description, extractor: document });
-    const secret = randomBytes(32);
-    // A quiet chain's newest block may be old.
-    const nowSec = Math.max(await market.nowSec(), Math.floor(Date.now() / 1000));
-    const request: SessionRequest = {
-      token: ZeroAddress,
-      reward: asked.rewardWei,
-      deposit: asked.depositWei,
-      samplingBps: asked.samplingBps,
-      minShards: asked.minShards,
-      shardsPerSample: asked.shardsPerSample,
-      registerBySec: nowSec + phases.register,
-      sampleSec: phases.sample,
-      featuresSec: phases.features,
-      reviewSec: phases.review,
-      answerSec: phases.answer,
-      optimalSec: phases.optimal,
-      claimSec: phases.claim,
-      secretHash: keccak256(secret),
-      ...hashes,
-    };
-    return await Journal.create<CollectorJournal>(this.#folder, collectorJournal, {
-      version: 1,
-      side: "collector",
-      ...{ chainId, exchange: market.address, account },
-      session: sessionId(sessionTerms(account, request)),
-      request: requestOut(request),
-      secret: `0x${secret.toString("hex")}`,
-      sealPrivateKey: `0x${sealPrivateKey.toString("hex")}`,
-      model,
-      validationHash: fingerprint(validation),
-      scores: [],
-    });
-  }
-
-  async #scoreSeat(
-    journal: Journal<CollectorJournal>,
-    record: SessionRecord,
-    documents: SessionDocuments,
-    scorer: Scorer,
-    seat: SeatRecord,
-  ): Promise<SeatScore> {
-    const { featuresRoot = null } = seat;
-    const base = { seat: String(seat.seat), featuresRoot };
-    if (featuresRoot === null) {
-      return { ...base, problem: { code: "NOT_FOUND", message: "no features were stated on chain" } };
-    }
-    try {
-      const blocks: FeatureBlock[] = [];
-      for await (const { features } of this.#delivered(journal, record, documents, seat, featuresRoot)) {
-        blocks.push(features);
-      }
-      return { ...base, score: scorer.score(blocks) };
-    } catch (error) {
-      const { code, message } = toSymbolonError(error);
-      return { ...base, problem: { code, message } };
-    }
-  }
-
-  #delivered(
-    journal: Journal<CollectorJournal>,
-    record: SessionRecord,
-    { description, extractor }: SessionDocuments,
-    { seat, commitment }: SeatRecord,
-    featuresRoot: string,
-  ): AsyncGenerator<DeliveredShard> {
-    const { chainId, market } = this.#connection;
-    const reader = {
-      store: this.#kept(journal),
-      scope: { chainId, exchange: market.address, session: record.id, seat },
-      commitment,
-      schema: description.schema,
-      rowsPerShard: description.rowsPerShard,
-      width: extractor.lastLayer.length,
-      sealPrivateKey: new Secret(getBytes(journal.content.sealPrivateKey)),
-    };
-    return readDelivery(reader, featuresRoot);
+    return { journal, record, view: await CollectorView.open(this.#connection, journal, record) };
   }
 }
 
 /** Scored seats whose delivery is still the one that was scored, best first. */
 function rankedSeats({ scores }: CollectorJournal, { seats }: SessionRecord, by?: Ranking): ScoredSeat[] {
   const scored = seats.flatMap((seat): ScoredSeat[] => {
-    const found = scores.find((each) => each.seat === String(seat.seat));
-    if (found?.score === undefined || found.featuresRoot === null || seat.state === "Ended") return [];
+    const found = scoreOf(scores, seat.seat);
+    if (found?.score === undefined || found.featuresRoot === null) return [];
     // Until it is a candidate, a provider may state other features; those that were scored count. After that, and
     // after an accusation, the chain has one root.
     const bound = !["Sampled", "Accused"].includes(seat.state);
@@ -498,18 +343,48 @@ function rankedSeats({ scores }: CollectorJournal, { seats }: SessionRecord, by?
   return rank(scored, by);
 }
 
-/** The rows of a table with their labels. @throws the codes of `conform`; SCHEMA_INVALID */
-function labelled(table: Table, schema: DataSetSchema): LabelledRows {
-  const { rows, features, label } = conform(table, schema);
-  if (label === undefined) {
-    throw new SymbolonError("SCHEMA_INVALID", "the schema of an exchange has a label");
-  }
-  return { rows, features, label };
+function scoreOf(scores: CollectorJournal["scores"], seat: bigint): SeatScore | undefined {
+  return scores.find((each) => each.seat === String(seat));
 }
 
-/** sha256 of rows, to know them again. */
-function fingerprint({ features, label }: LabelledRows): string {
-  const hash = createHash("sha256");
-  for (const part of [features, label]) hash.update(new Uint8Array(part.slice().buffer));
-  return `0x${hash.digest("hex")}`;
+/** Of each seller the first. */
+function firstOfEach(seats: readonly SeatRecord[]): SeatRecord[] {
+  return seats.filter(({ provider }, at) => seats.findIndex((each) => each.provider === provider) === at);
+}
+
+/** @throws STATE_INVALID with what is missing, while no data set is sampled */
+function requireSampled({ seats, times, nowSec }: SessionRecord): void {
+  if (seats.some(({ seed }) => seed !== undefined)) return;
+  const { sampleFromSec, sampleBySec, optimalBySec } = times;
+  const message =
+    seats.length === 0
+      ? "no data set is registered, so none is sampled"
+      : `none of ${seats.length} registered data sets is sampled`;
+  const hint =
+    nowSec <= sampleBySec
+      ? `buyer exchange sample does so, from ${showTime(sampleFromSec)} to ${showTime(sampleBySec)}`
+      : `sampling is closed since ${showTime(sampleBySec)}; buyer exchange close takes the reward back, from ${showTime(optimalBySec + 1)} on`;
+  throw new SymbolonError("STATE_INVALID", message, { hint });
+}
+
+function notRevealed({ state, times, nowSec }: SessionRecord): SymbolonError {
+  const claim = `the winner does so with its claim, for which it has until ${showTime(times.claimBySec)}`;
+  const over = nowSec > times.claimBySec || state === "Closed";
+  return new SymbolonError("STATE_INVALID", "the winner has not revealed its master key", {
+    hint: over
+      ? "its time is over; buyer exchange close takes back what nobody is owed"
+      : state === "Won"
+        ? claim
+        : `buyer exchange choose names the winner, from ${showTime(times.answerBySec + 1)} to ${showTime(times.optimalBySec)}`,
+  });
+}
+
+function nothingToTake({ state, times }: SessionRecord): SymbolonError {
+  const from = state === "Won" ? times.claimBySec : times.optimalBySec;
+  return new SymbolonError("STATE_INVALID", "there is nothing that the collector could take back now", {
+    hint:
+      state === "Claimed"
+        ? "the winner was paid, and no deposit was forfeited"
+        : `the session is ${state}; what is left of the reward can be taken back from ${showTime(from + 1)} on`,
+  });
 }

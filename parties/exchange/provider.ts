@@ -1,49 +1,33 @@
 /** The provider's side of a session: register a data set, deliver it and its features, answer a review, claim. */
 import { getBytes } from "ethers";
-import { z } from "zod";
 import {
   maxAnswers,
   type SessionRequest,
   sampledIndices,
   seatId,
-  shardKey,
-  shardTree,
 } from "../../contracts/exchange-commitments.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { conform } from "../data/conform.ts";
 import type { Table } from "../data/csv.ts";
-import type { DataSetSchema } from "../data/schema.ts";
 import { type ExchangeConnection, requireOwner, sessionAt } from "./connection.ts";
 import { deliver, deliveredBlobs } from "./delivery.ts";
 import { fetchDocuments, type SessionDocuments } from "./documents.ts";
 import { Extractor, requireGuarded } from "./extractor.ts";
-import type { FeatureBlock } from "./feature-block.ts";
 import { Journal, journalBlobs } from "./journal.ts";
 import { KeptStore } from "./kept-store.ts";
-import { requireTime, type SeatRecord, type SessionRecord, seatOf } from "./session.ts";
-import { cutShards, decryptShard, encryptShard } from "./shards.ts";
-
-const hex32 = z.string().regex(/^0x[0-9a-f]{64}$/);
-
-const providerJournal = z.strictObject({
-  version: z.literal(1),
-  side: z.literal("provider"),
-  chainId: z.int().positive(),
-  exchange: z.string(),
-  account: z.string(),
-  session: hex32,
-  /** The seat's number among the account's, decimal. */
-  number: z.string().regex(/^\d{1,20}$/),
-  /** Secret until it is sold. */
-  masterKey: hex32,
-  rows: z.int().positive(),
-  /** Of the shards in order; the ciphertexts lie beside the journal under these addresses. */
-  ciphertextHashes: z.array(hex32).min(1),
-  /** Address of the delivery's list, once everything is in the store. */
-  featuresRoot: hex32.optional(),
-});
-type ProviderJournal = z.infer<typeof providerJournal>;
+import { type NextStep, providerStep } from "./next-step.ts";
+import { requireTime, showTime } from "./phases.ts";
+import {
+  ownShards,
+  type ProviderJournal,
+  providerJournal,
+  requireSameRows,
+  treeOf,
+  withFeatures,
+} from "./provider-journal.ts";
+import { type SeatRecord, type SessionRecord, seatOf } from "./session.ts";
+import { cutShards, encryptShard } from "./shards.ts";
 
 /** Seats of an account that are tried for a free one. */
 const maxSeats = 64;
@@ -67,9 +51,9 @@ export class ExchangeProvider {
 
   /**
    * Encrypts the table's rows in shards, deposits and registers. When a registration was interrupted, goes on with the
-   * shards that the journal has; the table is then not looked at.
+   * shards that the journal has.
    * @throws the codes of `conform`; TERMS_REFUSED for an extractor that asks too much; STATE_INVALID, FUNDS_MISSING;
-   * PARAMETER_INVALID for too few shards
+   * PARAMETER_INVALID for too few shards; USAGE when the journal has other rows than the table
    */
   async register(
     session: string,
@@ -79,15 +63,17 @@ export class ExchangeProvider {
     const { record, documents } = await this.look(session);
     const { description, extractor } = documents;
     requireGuarded(extractor, description.schema);
-    const journal = (await Journal.exists(this.#folder))
-      ? await this.#load(session)
-      : await this.#encrypt(record, documents, table);
+    const again = await Journal.exists(this.#folder);
+    const journal = again ? await this.#load(session) : await this.#encrypt(record, documents, table);
+    if (again) await requireSameRows(journal, description, table);
     // Kept at home, lest the store loses them before the features are computed.
     await fetchDocuments(new KeptStore(journal.blobs, this.#connection.store), record.request);
     const { rows } = journal.content;
     const number = BigInt(journal.content.number);
     const registered = record.seats.find(({ seat }) => seat === seatId(account, number));
     if (registered !== undefined) return { seat: registered, rows, txHash: null };
+    // A deposit that comes too late would wait for another session.
+    requireTime(record, "registration", { bySec: record.times.registerBySec });
     await this.#deposit(record.request, number);
     const { commitment } = treeOf(journal.content);
     const { receipt } = await market.register(record.terms, number, commitment);
@@ -99,20 +85,20 @@ export class ExchangeProvider {
    * Computes the features of all rows of a sampled data set, puts shards and features into the store, sealed to the
    * collector, and states their root on chain; after an accusation, delivers it there. Called again, it puts the same
    * blobs once more.
-   * @throws STATE_INVALID when the seat is not sampled
+   * @throws STATE_INVALID when the seat is not sampled, and when it is too late
    */
   async features(): Promise<{ featuresRoot: string; delivered: boolean; txHash: string | null }> {
     const { market } = this.#connection;
     const { journal, record, seat } = await this.#open();
     const { times, nowSec } = record;
     // Nobody can be sampled yet.
-    if (seat.seed === undefined && nowSec <= times.sampleFromSec)
-      requireTime(record, "sampling", times.sampleFromSec, times.sampleBySec);
-    if (seat.seed === undefined || seat.state === "Ended") {
-      throw new SymbolonError("STATE_INVALID", "the seat is not sampled: nobody may ask for its features", {
-        hint: "a collector that samples nobody, or not this seat, lets the deposit go back: seller exchange withdraw",
-      });
+    if (seat.seed === undefined && nowSec < times.sampleFromSec)
+      requireTime(record, "sampling", { fromSec: times.sampleFromSec, bySec: times.sampleBySec });
+    if (seat.seed === undefined || (seat.state === "Ended" && seat.featuresRoot === undefined)) {
+      throw notSampled(record, seat);
     }
+    const due = seat.state === "Accused" || (seat.state === "Sampled" && seat.featuresRoot === undefined);
+    if (due) requireTime(record, "delivering features", { bySec: times.reviewBySec });
     const featuresRoot = await this.#deliver(journal, record, seat);
     const known = { ...seat, featuresRoot };
     if (seat.state === "Accused") {
@@ -128,20 +114,26 @@ export class ExchangeProvider {
   }
 
   /**
-   * Opens the sampled shards for a review that was asked.
+   * Opens the sampled shards for a review that was asked; once that is done, says which they were.
    * @throws STATE_INVALID outside the answer phase or without a review; LIMIT_EXCEEDED when more reviews were asked than
    * the reward pays for: then nobody should show keys
    */
-  async answer(): Promise<{ shards: number[]; txHash: string }> {
+  async answer(): Promise<{ shards: number[]; txHash: string | null }> {
     const { journal, record, seat } = await this.#open();
+    const { request, times } = record;
+    const sampled = (seed: string) =>
+      sampledIndices(seed, seat.commitment.shardCount, request.shardsPerSample);
+    if (seat.keys !== undefined && seat.seed !== undefined) {
+      return { shards: sampled(seat.seed), txHash: null };
+    }
     if (seat.state !== "Reviewing" || seat.seed === undefined) {
       throw new SymbolonError(
         "STATE_INVALID",
         `the seat is ${seat.state}: no review of it waits for an answer`,
+        { hint: "seller exchange status shows what is next" },
       );
     }
-    const { request, times } = record;
-    requireTime(record, "answering", times.reviewBySec + 1, times.answerBySec);
+    requireTime(record, "answering", { fromSec: times.reviewBySec + 1, bySec: times.answerBySec });
     const asked = record.seats.filter(({ reviewAsked }) => reviewAsked).length;
     if (BigInt(asked) > maxAnswers(request)) {
       throw new SymbolonError(
@@ -152,69 +144,95 @@ export class ExchangeProvider {
         },
       );
     }
-    const shards = sampledIndices(seat.seed, seat.commitment.shardCount, request.shardsPerSample);
+    const shards = sampled(seat.seed);
     const openings = treeOf(journal.content).open(shards);
     const { hash } = await this.#connection.market.answer(record.terms, seat, openings);
     return { shards, txHash: hash };
   }
 
   /**
-   * Reveals the master key for the reward.
+   * Reveals the master key for the reward; once that is done, says what was paid.
    * @throws STATE_INVALID unless this seat has won and the time to claim has not passed
    */
-  async claim(): Promise<{ rewardWei: bigint; depositWei: bigint; txHash: string }> {
-    const { market } = this.#connection;
+  async claim(): Promise<{ token: string; rewardWei: bigint; depositWei: bigint; txHash: string | null }> {
     const { journal, record, seat } = await this.#open();
+    const { request, answered, state, times } = record;
+    const compensation = (request.reward * BigInt(request.samplingBps)) / 10_000n;
+    const rewardWei = request.reward - BigInt(answered - 1) * compensation;
+    const pay = { token: request.token, rewardWei, depositWei: request.deposit };
     const isWinner = record.winner === seat.seat;
-    if (record.state === "Claimed" && isWinner)
-      throw new SymbolonError("STATE_INVALID", "this data set was paid already");
-    if (record.state === "Open")
-      requireTime(record, "choosing", record.times.answerBySec + 1, record.times.optimalBySec);
-    if (record.state !== "Won" || !isWinner || seat.state !== "Answered") {
+    if (state === "Claimed" && isWinner) return { ...pay, txHash: null };
+    if (state === "Open") {
+      requireTime(record, "choosing", { fromSec: times.answerBySec + 1, bySec: times.optimalBySec });
+    }
+    if (state !== "Won" || !isWinner || seat.state !== "Answered") {
       throw new SymbolonError("STATE_INVALID", "this data set has not won the session", {
         hint: "the master key stays secret; seller exchange withdraw takes back what is owed",
       });
     }
     // From the choice on, at once: the later it is sent, the likelier it shows the key and comes too late.
-    requireTime(record, "claiming", record.times.answerBySec + 1, record.times.claimBySec);
-    const receipt = await market.claim(record.terms, seat, getBytes(journal.content.masterKey));
-    const { request, answered } = record;
-    const compensation = (request.reward * BigInt(request.samplingBps)) / 10_000n;
-    const rewardWei = request.reward - BigInt(answered - 1) * compensation;
-    return { rewardWei, depositWei: request.deposit, txHash: receipt.hash };
+    requireTime(record, "claiming", { fromSec: times.answerBySec + 1, bySec: times.claimBySec });
+    const masterKey = getBytes(journal.content.masterKey);
+    const { hash } = await this.#connection.market.claim(record.terms, seat, masterKey);
+    return { ...pay, txHash: hash };
   }
 
   /**
-   * Ends a registration that can go no further and pays out what the seat holds: the deposit, and a compensation.
+   * Ends a registration that can go no further and pays out what the seat holds: the deposit, and a compensation; also a
+   * deposit for a registration that was never completed. Once that is done, says how much it was.
    * @throws STATE_INVALID while it can go further, and when there is nothing
    */
-  async withdraw(): Promise<{ amountWei: bigint; txHash: string }> {
+  async withdraw(): Promise<{ token: string; amountWei: bigint; txHash: string | null }> {
     const { market } = this.#connection;
-    const { journal, record, seat } = await this.#open();
-    if (seat.state !== "Ended") await market.release(record.terms, seat);
-    const { state, amount } = await market.seat(seat.seat);
-    if (state !== "Idle" || amount === 0n) {
-      throw new SymbolonError("STATE_INVALID", "the seat holds nothing to withdraw");
+    const { record, seat, id, number } = await this.#look();
+    if (seat !== undefined && seat.state !== "Ended") await market.release(record.terms, seat);
+    const { state, token, amount } = await market.seat(id);
+    if (state === "Idle" && amount > 0n) {
+      const { hash } = await market.withdraw(number, amount);
+      return { token, amountWei: amount, txHash: hash };
     }
-    const { hash } = await market.withdraw(BigInt(journal.content.number), amount);
-    return { amountWei: amount, txHash: hash };
+    if (seat?.outcome?.ended === "released") {
+      return { token: record.request.token, amountWei: seat.outcome.amount, txHash: null };
+    }
+    throw new SymbolonError("STATE_INVALID", "the seat holds nothing to withdraw", {
+      hint: {
+        paid: "the claim paid reward and deposit out",
+        forfeited: "the deposit was forfeited",
+        none: "no deposit was made for this registration",
+      }[seat?.outcome?.ended ?? "none"],
+    });
   }
 
-  /** The session and the own seat, as the chain has them now. */
-  async status(): Promise<{ record: SessionRecord; seat: SeatRecord | undefined; amountWei: bigint }> {
+  /** The session and the own seat, as the chain has them now, and what is next. */
+  async status(): Promise<{
+    record: SessionRecord;
+    seat: SeatRecord | undefined;
+    token: string;
+    amountWei: bigint;
+    next: NextStep | null;
+  }> {
+    const { record, seat, id } = await this.#look();
+    const held = await this.#connection.market.seat(id);
+    // Nothing is nothing in the session's money.
+    const token = held.amount > 0n ? held.token : record.request.token;
+    const next = providerStep(record, seat, held.amount);
+    return { record, seat, token, amountWei: held.amount, next };
+  }
+
+  /** The own seat as far as it is registered. */
+  async #look() {
     const journal = await this.#load();
-    const { session, account, number } = journal.content;
+    const { session, account } = journal.content;
+    const number = BigInt(journal.content.number);
+    const id = seatId(account, number);
     const record = await sessionAt(this.#connection, session);
-    const id = seatId(account, BigInt(number));
-    const { amount } = await this.#connection.market.seat(id);
-    return { record, seat: record.seats.find(({ seat }) => seat === id), amountWei: amount };
+    return { journal, record, number, id, seat: record.seats.find(({ seat }) => seat === id) };
   }
 
+  /** @throws NOT_FOUND before it is registered */
   async #open() {
-    const journal = await this.#load();
-    const { session, account, number } = journal.content;
-    const record = await sessionAt(this.#connection, session);
-    return { journal, record, seat: seatOf(record, account, BigInt(number)) };
+    const { journal, record, number } = await this.#look();
+    return { journal, record, seat: seatOf(record, journal.content.account, number) };
   }
 
   async #load(session?: string): Promise<Journal<ProviderJournal>> {
@@ -235,7 +253,7 @@ export class ExchangeProvider {
     table: Table,
   ): Promise<Journal<ProviderJournal>> {
     const { chainId, market, account } = this.#connection;
-    requireTime(record, "registration", 0, record.times.registerBySec);
+    requireTime(record, "registration", { bySec: record.times.registerBySec });
     const { schema, rowsPerShard } = description;
     const shards = cutShards(conform(table, schema), schema, rowsPerShard);
     if (shards.length < record.request.minShards) {
@@ -244,7 +262,7 @@ export class ExchangeProvider {
         `${table.rows} rows make ${shards.length} shards of ${rowsPerShard} rows, and the session asks for ${record.request.minShards}`,
       );
     }
-    const number = await this.#freeSeat();
+    const number = await this.#freeSeat(record.request.token);
     const seat = seatId(account, number);
     const masterKey = randomBytes(32);
     const blobs = journalBlobs(this.#folder);
@@ -263,11 +281,12 @@ export class ExchangeProvider {
     });
   }
 
-  async #freeSeat(): Promise<bigint> {
+  /** The first seat without a registration, and without a deposit in another token. */
+  async #freeSeat(inToken: string): Promise<bigint> {
     const { market, account } = this.#connection;
     for (let number = 0n; number < maxSeats; number++) {
-      const { state } = await market.seat(seatId(account, number));
-      if (state === "None" || state === "Idle") return number;
+      const { state, token, amount } = await market.seat(seatId(account, number));
+      if (state === "None" || (state === "Idle" && (amount === 0n || token === inToken))) return number;
     }
     throw new SymbolonError("STATE_INVALID", `the first ${maxSeats} seats of ${account} are all in use`);
   }
@@ -300,34 +319,19 @@ export class ExchangeProvider {
     requireGuarded(extractor, description.schema);
     const scope = { chainId, exchange: market.address, session: record.id, seat: seat.seat };
     const masterKey = getBytes(journal.content.masterKey);
-    const shards = ownShards(
-      journal,
-      seat.seat,
-      description.schema,
-      new Extractor(extractor, description.schema),
-    );
+    const features = new Extractor(extractor, description.schema);
+    const shards = withFeatures(ownShards(journal, description.schema), features);
     const root = await deliver(kept, scope, description.sealKey, masterKey, shards);
     await journal.update({ featuresRoot: root });
     return root;
   }
 }
 
-/** The own shards from the journal's folder, with their features. */
-async function* ownShards(
-  journal: Journal<ProviderJournal>,
-  seat: bigint,
-  schema: DataSetSchema,
-  extractor: Extractor,
-): AsyncGenerator<{ ciphertext: Uint8Array; features: FeatureBlock }> {
-  const { session, masterKey, ciphertextHashes } = journal.content;
-  for (const [index, address] of ciphertextHashes.entries()) {
-    const ciphertext = await journal.blobs.get(address);
-    const place = { session, seat, index, shardCount: ciphertextHashes.length };
-    const rows = decryptShard(shardKey(getBytes(masterKey), index), place, ciphertext, schema);
-    yield { ciphertext, features: extractor.extract(rows) };
-  }
-}
-
-function treeOf({ masterKey, ciphertextHashes }: ProviderJournal) {
-  return shardTree(getBytes(masterKey), ciphertextHashes);
+function notSampled({ times, nowSec }: SessionRecord, { state }: SeatRecord): SymbolonError {
+  const waiting = state === "Registered" && nowSec <= times.sampleBySec;
+  return new SymbolonError("STATE_INVALID", "the seat is not sampled: nobody may ask for its features", {
+    hint: waiting
+      ? `the buyer has until ${showTime(times.sampleBySec)} to sample it`
+      : "a collector that samples nobody, or not this seat, lets the deposit go back: seller exchange withdraw",
+  });
 }

@@ -1,5 +1,5 @@
 /** Rows that were bought, as a CSV file that `readTable` reads back to the same numbers. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type DataSetSchema, sharedColumns } from "../data/schema.ts";
 import type { LabelledRows } from "./shards.ts";
@@ -17,15 +17,24 @@ export function rowsCsv(shards: readonly LabelledRows[], schema: DataSetSchema):
   return `${lines.join("\n")}\n`;
 }
 
-/** Writes a file that only its owner can read. @throws USAGE when it exists or cannot be written */
+/**
+ * Writes a file that only its owner can read. A file that holds these very rows stays as it is.
+ * @throws USAGE when there is another one, or it cannot be written
+ */
 export async function writeRows(
   file: string,
   shards: readonly LabelledRows[],
   schema: DataSetSchema,
 ): Promise<void> {
-  await writeFile(file, rowsCsv(shards, schema), { flag: "wx", mode: 0o600 }).catch((cause) => {
+  const text = rowsCsv(shards, schema);
+  await writeFile(file, text, { flag: "wx", mode: 0o600 }).catch(async (cause) => {
     const exists = (cause as NodeJS.ErrnoException).code === "EEXIST";
-    throw new SymbolonError("USAGE", `${file} ${exists ? "exists already" : "cannot be written"}`, { cause });
+    if (exists && (await readFile(file, "utf8")) === text) return;
+    throw new SymbolonError(
+      "USAGE",
+      `${file} ${exists ? "exists already, and holds something else" : "cannot be written"}`,
+      { hint: "give another name", cause },
+    );
   });
 }
 

@@ -1,4 +1,4 @@
-/** A session as the chain tells it: its terms, the clock of its phases, and the registrations with their facts. */
+/** A session as the chain tells it: its terms, its times, and the registrations with their facts. */
 import type { ExchangeEvent, ExchangeMarket, Registration } from "../../contracts/exchange.ts";
 import {
   type SessionRequest,
@@ -8,19 +8,7 @@ import {
 } from "../../contracts/exchange-commitments.ts";
 import type { SeatState, SessionState } from "../../contracts/exchange-states.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-
-/** Last second of each phase, and the first of sampling. Ends are included. */
-export interface PhaseTimes {
-  registerBySec: number;
-  sampleFromSec: number;
-  sampleBySec: number;
-  featuresBySec: number;
-  accuseBySec: number;
-  reviewBySec: number;
-  answerBySec: number;
-  optimalBySec: number;
-  claimBySec: number;
-}
+import { type PhaseTimes, phaseTimes } from "./phases.ts";
 
 export interface SeatRecord extends Registration {
   provider: string;
@@ -29,6 +17,8 @@ export interface SeatRecord extends Registration {
   reviewAsked: boolean;
   /** Revealed with the claim. */
   masterKey?: string;
+  /** How the registration ended; of a released one with what its seat was owed then. */
+  outcome?: { ended: "paid" | "forfeited" } | { ended: "released"; amount: bigint };
 }
 
 export interface SessionRecord {
@@ -44,45 +34,6 @@ export interface SessionRecord {
   winner: bigint | null;
   /** In the order of registration; each seat with its last registration. */
   seats: SeatRecord[];
-}
-
-export function phaseTimes(request: SessionRequest, sampleDelaySec: number): PhaseTimes {
-  const { registerBySec } = request;
-  const sampleBySec = registerBySec + request.sampleSec;
-  const featuresBySec = sampleBySec + request.featuresSec;
-  const reviewBySec = featuresBySec + request.reviewSec;
-  const answerBySec = reviewBySec + request.answerSec;
-  const optimalBySec = answerBySec + request.optimalSec;
-  return {
-    registerBySec,
-    sampleFromSec: registerBySec + sampleDelaySec,
-    sampleBySec,
-    featuresBySec,
-    accuseBySec: featuresBySec + Math.floor(request.reviewSec / 2),
-    reviewBySec,
-    answerBySec,
-    optimalBySec,
-    claimBySec: optimalBySec + request.claimSec,
-  };
-}
-
-const phases: readonly (readonly [string, keyof PhaseTimes])[] = [
-  ["registration", "registerBySec"],
-  ["sampling", "sampleBySec"],
-  ["features", "featuresBySec"],
-  ["review", "reviewBySec"],
-  ["answer", "answerBySec"],
-  ["choice", "optimalBySec"],
-  ["claim", "claimBySec"],
-];
-
-/** The phases with their ends, and which one runs at `nowSec`. */
-export function phaseTable(
-  times: PhaseTimes,
-  nowSec: number,
-): { phase: string; bySec: number; current: boolean }[] {
-  const current = phases.findIndex(([, end]) => nowSec <= times[end]);
-  return phases.map(([phase, end], index) => ({ phase, bySec: times[end], current: index === current }));
 }
 
 /** Reads a session from its events and the present state of its seats. @throws NOT_FOUND, CHAIN_UNREACHABLE */
@@ -166,10 +117,15 @@ function apply(record: SeatRecord, event: ExchangeEvent): void {
     case "RewardClaimed":
       record.masterKey = event.masterKey;
       record.state = "Ended";
+      record.outcome = { ended: "paid" };
       break;
     case "SeatReleased":
+      record.state = "Ended";
+      record.outcome = { ended: "released", amount: event.deposit + event.compensation };
+      break;
     case "DepositForfeited":
       record.state = "Ended";
+      record.outcome = { ended: "forfeited" };
       break;
   }
 }
@@ -188,20 +144,9 @@ export function seatName(seat: bigint): string {
 export function seatOf(session: SessionRecord, account: string, number: bigint): SeatRecord {
   const seat = session.seats.find((each) => each.seat === seatId(account, number));
   if (seat === undefined) {
-    throw new SymbolonError("NOT_FOUND", `seat ${number} of ${account} is not registered in this session`);
+    throw new SymbolonError("NOT_FOUND", `seat ${number} of ${account} is not registered in this session`, {
+      hint: "seller exchange register, given again, goes on where it was interrupted",
+    });
   }
   return seat;
-}
-
-/**
- * Looks at the clock before a call that shows a secret: the estimate of its gas already tells it to the endpoint, and a
- * refusal would come too late. @throws STATE_INVALID
- */
-export function requireTime(session: SessionRecord, what: string, fromSec: number, bySec: number): void {
-  const { nowSec } = session;
-  if (nowSec >= fromSec && nowSec <= bySec) return;
-  const at = (seconds: number): string => new Date(seconds * 1000).toISOString();
-  throw new SymbolonError("STATE_INVALID", `${what} is from ${at(fromSec)} to ${at(bySec)}`, {
-    hint: `the chain's newest block is of ${at(nowSec)}`,
-  });
 }

@@ -1,18 +1,28 @@
 /** `symbolon buyer exchange`: buy the best of several raw data sets in a session of review and exchange. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { ether } from "../../../contracts/tokens.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import type { Review, ScoredSeat } from "../../exchange/collector.ts";
+import type { NextStep } from "../../exchange/next-step.ts";
+import { showTime } from "../../exchange/phases.ts";
 import { type Ranking, rankings } from "../../exchange/scoring.ts";
-import { type SeatRecord, seatName } from "../../exchange/session.ts";
-import { command, group, parseWei, wholeNumber } from "../command.ts";
-import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { seatName } from "../../exchange/session.ts";
+import { command, group, wholeNumber } from "../command.ts";
 import {
-  addExchangeOptions,
+  describeNext,
   describeSession,
-  type ExchangeOptions,
+  listSeats,
+  nextDocument,
+  reviewDocument,
+  reviewTable,
+  scoreDocument,
+  scoreTable,
+  seatNames,
   sessionDocument,
-  withExchange,
-} from "../exchange-options.ts";
+  showTx,
+} from "../describe-exchange.ts";
+import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { addExchangeOptions, type ExchangeOptions, withExchange } from "../exchange-options.ts";
+import { amountIn, type Money, parseAccount, parseMoney, type TokenBook } from "../money.ts";
 import { checkOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 
@@ -44,18 +54,33 @@ function exchangeCommand(name: string, summary: string, details = ""): Command {
 
 async function collector(options: ExchangeOptions, output: Output) {
   const { ExchangeCollector } = await import("../../exchange/collector.ts");
-  return <T>(body: (side: InstanceType<typeof ExchangeCollector>) => Promise<T>): Promise<T> =>
-    withExchange("buyer", options, output, (connection) =>
-      body(new ExchangeCollector(connection, options.folder)),
+  type Side = InstanceType<typeof ExchangeCollector>;
+  return <T>(body: (side: Side, tokens: TokenBook) => Promise<T>): Promise<T> =>
+    withExchange("buyer", options, output, (connection, tokens) =>
+      body(new ExchangeCollector(connection, options.folder), tokens),
     );
+}
+
+/** The result of a step, with what is next and by when. */
+async function report(
+  side: { status(): Promise<{ next: NextStep | null }> },
+  output: Output,
+  document: object,
+  words: () => string[],
+): Promise<void> {
+  const { next } = await side.status();
+  output.result({ ...document, next: nextDocument("buyer", next) }, () =>
+    [...words(), describeNext("buyer", next)].join("\n"),
+  );
 }
 
 interface OpenOptions extends ExchangeOptions, DialectOptions {
   title: string;
   schema: string;
   validation: string;
-  reward: bigint;
-  deposit: bigint;
+  token?: string;
+  reward: Money;
+  deposit: Money;
   samplingShare: number;
   minShards: number;
   shardsPerSample: number;
@@ -91,8 +116,18 @@ function open(output: Output): Command {
     .requiredOption("--title <text>", "what the session is about; public")
     .requiredOption("--schema <file>", "columns with bounds, and the label; public")
     .requiredOption("--validation <file>", "own rows, by which data sets are scored; they stay here")
-    .addOption(new Option("--reward <amount>", "for the best").argParser(parseWei).makeOptionMandatory())
-    .addOption(new Option("--deposit <amount>", "of each provider").argParser(parseWei).makeOptionMandatory())
+    .addOption(
+      new Option("--reward <amount>", "for the best, such as 1eth")
+        .argParser(parseMoney)
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option("--deposit <amount>", "of each seller").argParser(parseMoney).makeOptionMandatory())
+    .addOption(
+      new Option(
+        "--token <address>",
+        "ERC-20 token of reward and deposit, which are plain numbers then",
+      ).argParser(parseAccount),
+    )
     .addOption(
       new Option("--sampling-share <percent>", "of the reward, for each reviewed provider that does not win")
         .argParser(percent)
@@ -116,11 +151,12 @@ function open(output: Output): Command {
     const validation = await readTable(options.validation, dialectOf(options));
     const { phase } = options;
     const as = await collector(options, output);
-    await as(async (side) => {
+    await as(async (side, tokens) => {
+      const token = await tokens.of(options.token ?? ether.address);
       const { session, request, txHash } = await side.open({
-        ...{ title: options.title, schema, validation },
-        rewardWei: options.reward,
-        depositWei: options.deposit,
+        ...{ title: options.title, schema, validation, token: token.address },
+        rewardWei: amountIn(options.reward, token),
+        depositWei: amountIn(options.deposit, token),
         samplingBps: Math.round(options.samplingShare * 100),
         minShards: options.minShards,
         shardsPerSample: options.shardsPerSample,
@@ -138,12 +174,11 @@ function open(output: Output): Command {
         },
       });
       const { extractorHash, descriptionHash, registerBySec } = request;
-      output.result({ session, registerBySec, extractorHash, descriptionHash, txHash }, () =>
-        [
-          `session ${session} takes registrations until ${new Date(registerBySec * 1000).toISOString()}${tx(txHash)}`,
-          `sellers need that id and the same store; description ${descriptionHash}`,
-        ].join("\n"),
-      );
+      const document = { session, registerBySec, extractorHash, descriptionHash, txHash };
+      await report(side, output, document, () => [
+        `session ${session} takes registrations until ${showTime(registerBySec)}${showTx(txHash)}`,
+        `sellers need that id and the same store; description ${descriptionHash}`,
+      ]);
     });
   });
 }
@@ -154,12 +189,14 @@ function sample(output: Output): Command {
       const as = await collector(options, output);
       await as(async (side) => {
         const { sampled, leftOut, txHashes } = await side.sample();
-        output.result({ sampled: names(sampled), leftOut: names(leftOut), txHashes }, () =>
-          [
-            `${sampled.length} data sets are sampled${list(sampled)}`,
-            ...(leftOut.length > 0 ? [`left out, as further ones of the same seller${list(leftOut)}`] : []),
-          ].join("\n"),
-        );
+        const document = { sampled: seatNames(sampled), leftOut: seatNames(leftOut), txHashes };
+        const already = txHashes.length === 0 ? " already" : "";
+        await report(side, output, document, () => [
+          `${sampled.length} data sets are sampled${already}${listSeats(sampled)}`,
+          ...(leftOut.length > 0
+            ? [`left out, as further ones of the same seller${listSeats(leftOut)}`]
+            : []),
+        ]);
       });
     },
   );
@@ -194,12 +231,10 @@ function score(output: Output): Command {
         const refused = seats.flatMap(({ seat, result: { problem } }) =>
           problem === undefined ? [] : [{ seat: seatName(seat.seat), problem }],
         );
-        output.result({ ranking: ranking.map(scoreDocument), refused }, () =>
-          [
-            scoreTable(ranking, output),
-            ...refused.map(({ seat, problem }) => `${seat}: no score, ${problem.code}: ${problem.message}`),
-          ].join("\n"),
-        );
+        await report(side, output, { ranking: ranking.map(scoreDocument), refused }, () => [
+          scoreTable(ranking, output),
+          ...refused.map(({ seat, problem }) => `${seat}: no score, ${problem.code}: ${problem.message}`),
+        ]);
       });
     },
   );
@@ -213,7 +248,11 @@ function accuse(output: Output): Command {
     const as = await collector(options, output);
     await as(async (side) => {
       const { accused, txHashes } = await side.accuse();
-      output.result({ accused: names(accused), txHashes }, () => `${accused.length} accused${list(accused)}`);
+      await report(side, output, { accused: seatNames(accused), txHashes }, () => {
+        if (accused.length === 0) return ["nobody is accused: every sampled data set has a score"];
+        const already = txHashes.length === 0 ? " already" : "";
+        return [`${accused.length} accused${already}${listSeats(accused)}`];
+      });
     });
   });
 }
@@ -225,9 +264,11 @@ function review(output: Output): Command {
       const as = await collector(options, output);
       await as(async (side) => {
         const { asked, txHashes } = await side.review(options.top, options.by);
-        output.result({ asked: asked.map(scoreDocument), txHashes }, () =>
-          [`asked ${asked.length} for their samples`, scoreTable(asked, output)].join("\n"),
-        );
+        const already = txHashes.length === 0 ? " already" : "";
+        await report(side, output, { asked: asked.map(scoreDocument), txHashes }, () => [
+          `asked ${asked.length} for their samples${already}`,
+          scoreTable(asked, output),
+        ]);
       });
     });
 }
@@ -255,16 +296,18 @@ function choose(output: Output): Command {
       await as(async (side) => {
         if (options.dryRun === true) {
           const reviews = await side.reviews(options.by);
-          output.result({ winner: null, reviews: reviews.map(reviewDocument) }, () =>
+          await report(side, output, { winner: null, reviews: reviews.map(reviewDocument) }, () => [
             reviewTable(reviews, output),
-          );
+          ]);
           return;
         }
         const chosen = await side.choose({ by: options.by, minAgreement: options.minAgreement / 100 });
         const winner = seatName(chosen.winner.seat);
-        output.result({ winner, reviews: chosen.reviews.map(reviewDocument), txHash: chosen.txHash }, () =>
-          [reviewTable(chosen.reviews, output), `the winner is ${winner}${tx(chosen.txHash)}`].join("\n"),
-        );
+        const { reviews, txHash } = chosen;
+        await report(side, output, { winner, reviews: reviews.map(reviewDocument), txHash }, () => [
+          reviewTable(reviews, output),
+          `the winner is ${winner}${showTx(txHash)}`,
+        ]);
       });
     });
 }
@@ -275,7 +318,7 @@ function collect(output: Output): Command {
     "after the winner's claim: decrypt the data set and write it as CSV",
     " --out bought.csv",
   )
-    .requiredOption("--out <file>", "file to write; it must not exist")
+    .requiredOption("--out <file>", "file to write; it must not exist, but with these very rows")
     .action(async (options: ExchangeOptions & { out: string }) => {
       await checkOutFile(options.out);
       const { writeRows } = await import("../../exchange/rows-file.ts");
@@ -308,12 +351,11 @@ function close(output: Output): Command {
     const as = await collector(options, output);
     await as(async (side) => {
       const { forfeited, closed, txHashes } = await side.close();
-      output.result({ forfeited: names(forfeited), closed, txHashes }, () =>
-        [
-          ...(forfeited.length > 0 ? [`deposits forfeited${list(forfeited)}`] : []),
-          ...(closed ? ["the session is closed, and the rest of the reward is back"] : []),
-        ].join("\n"),
-      );
+      const already = txHashes.length === 0 ? " already" : "";
+      await report(side, output, { forfeited: seatNames(forfeited), closed, txHashes }, () => [
+        ...(forfeited.length > 0 ? [`deposits forfeited${already}${listSeats(forfeited)}`] : []),
+        ...(closed ? [`the session is closed${already}, and the rest of the reward is back`] : []),
+      ]);
     });
   });
 }
@@ -322,59 +364,21 @@ function status(output: Output): Command {
   return exchangeCommand("status", "the session's phases and data sets, with the scores so far").action(
     async (options: ExchangeOptions) => {
       const as = await collector(options, output);
-      await as(async (side) => {
-        const { record } = await side.status();
-        const ranking = await side.ranking();
-        output.result({ ...sessionDocument(record), ranking: ranking.map(scoreDocument) }, () =>
+      await as(async (side, tokens) => {
+        const { record, ranking, next } = await side.status();
+        const words = await describeSession(record, tokens, output);
+        const document = { ...sessionDocument(record), ranking: ranking.map(scoreDocument) };
+        output.result({ ...document, next: nextDocument("buyer", next) }, () =>
           [
-            describeSession(record, output),
+            words,
             ...(ranking.length > 0 ? [scoreTable(ranking, output)] : []),
+            describeNext("buyer", next),
           ].join("\n"),
         );
       });
     },
   );
 }
-
-function scoreDocument({ seat, score }: ScoredSeat) {
-  return { seat: seatName(seat.seat), state: seat.state, ...score };
-}
-
-function scoreTable(ranking: readonly ScoredSeat[], output: Output): string {
-  return output.table(
-    ["seat", "rows", "log loss", "accuracy", "labels as expected"],
-    ranking.map(({ seat, score: { rows, logLoss, accuracy, agreement } }) => [
-      seatName(seat.seat),
-      String(rows),
-      logLoss.toFixed(4),
-      showShare(accuracy),
-      showShare(agreement),
-    ]),
-  );
-}
-
-function reviewDocument({ seat, shards, rows, agreement, problems }: Review) {
-  return { seat: seatName(seat.seat), shards, rows, agreement, problems };
-}
-
-function reviewTable(reviews: readonly Review[], output: Output): string {
-  return output.table(
-    ["seat", "shards", "rows", "labels as expected", "review"],
-    reviews.map(({ seat, shards, rows, agreement, problems: [problem] }) => [
-      seatName(seat.seat),
-      shards.join(" "),
-      String(rows),
-      showShare(agreement),
-      problem === undefined ? "passes" : `shard ${problem.shard}: ${problem.message}`,
-    ]),
-  );
-}
-
-const names = (seats: readonly SeatRecord[]): string[] => seats.map(({ seat }) => seatName(seat));
-const list = (seats: readonly SeatRecord[]): string =>
-  seats.length === 0 ? "" : `: ${names(seats).join(", ")}`;
-const showShare = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const tx = (hash: string | null): string => (hash === null ? ", as it was before" : `  tx ${hash}`);
 
 function whole(flags: string, description: string, low: number, high: number): Option {
   return new Option(flags, description).argParser(wholeNumber(low, high));

@@ -1,15 +1,19 @@
 /** `symbolon seller exchange`: sell a raw data set in a session of review and exchange. */
 import { type Command, InvalidArgumentError } from "commander";
+import type { NextStep } from "../../exchange/next-step.ts";
 import { command, group } from "../command.ts";
-import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import {
-  addExchangeOptions,
+  describeMoney,
+  describeNext,
   describeSession,
-  type ExchangeOptions,
+  nextDocument,
   sessionDocument,
-  withExchange,
-} from "../exchange-options.ts";
-import { type Output, showEther } from "../output.ts";
+  showTx,
+} from "../describe-exchange.ts";
+import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
+import { addExchangeOptions, type ExchangeOptions, withExchange } from "../exchange-options.ts";
+import type { TokenBook } from "../money.ts";
+import type { Output } from "../output.ts";
 
 export function sellerExchangeCommands(output: Output): Command {
   return group(
@@ -29,10 +33,24 @@ function exchangeCommand(name: string, summary: string, details = ""): Command {
 
 async function provider(options: ExchangeOptions, output: Output) {
   const { ExchangeProvider } = await import("../../exchange/provider.ts");
-  return <T>(body: (side: InstanceType<typeof ExchangeProvider>) => Promise<T>): Promise<T> =>
-    withExchange("seller", options, output, (connection) =>
-      body(new ExchangeProvider(connection, options.folder)),
+  type Side = InstanceType<typeof ExchangeProvider>;
+  return <T>(body: (side: Side, tokens: TokenBook) => Promise<T>): Promise<T> =>
+    withExchange("seller", options, output, (connection, tokens) =>
+      body(new ExchangeProvider(connection, options.folder), tokens),
     );
+}
+
+/** The result of a step, with what is next and by when. */
+async function report(
+  side: { status(): Promise<{ next: NextStep | null }> },
+  output: Output,
+  document: object,
+  words: () => string,
+): Promise<void> {
+  const { next } = await side.status();
+  output.result({ ...document, next: nextDocument("seller", next) }, () =>
+    [words(), describeNext("seller", next)].join("\n"),
+  );
 }
 
 interface RegisterOptions extends ExchangeOptions, DialectOptions {
@@ -52,16 +70,18 @@ function register(output: Output): Command {
     const table = await readTable(options.data, dialectOf(options));
     const { seatName } = await import("../../exchange/session.ts");
     const as = await provider(options, output);
-    await as(async (side) => {
+    await as(async (side, tokens) => {
       const { record, documents } = await side.look(session);
-      const { request } = record;
       const { description, extractor } = documents;
+      const money = await describeMoney(record.request, tokens);
       output.note(
-        `${description.title}: reward ${showEther(request.reward)}, deposit ${showEther(request.deposit)}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
+        `${description.title}: ${money}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
       );
       const { seat, rows, txHash } = await side.register(session, table);
       const { shardCount } = seat.commitment;
-      output.result(
+      await report(
+        side,
+        output,
         {
           session,
           seat: seatName(seat.seat),
@@ -71,7 +91,7 @@ function register(output: Output): Command {
           txHash,
         },
         () =>
-          `${rows} rows in ${shardCount} shards are registered as seat ${seatName(seat.seat)}${tx(txHash)}`,
+          `${rows} rows in ${shardCount} shards are registered as seat ${seatName(seat.seat)}${showTx(txHash)}`,
       );
     });
   });
@@ -85,9 +105,11 @@ function features(output: Output): Command {
     const as = await provider(options, output);
     await as(async (side) => {
       const { featuresRoot, delivered, txHash } = await side.features();
-      output.result(
+      await report(
+        side,
+        output,
         { featuresRoot, delivered, txHash },
-        () => `the delivery is in the store as ${featuresRoot}${tx(txHash)}`,
+        () => `the delivery is in the store as ${featuresRoot}${showTx(txHash)}`,
       );
     });
   });
@@ -99,7 +121,8 @@ function answer(output: Output): Command {
       const as = await provider(options, output);
       await as(async (side) => {
         const { shards, txHash } = await side.answer();
-        output.result({ shards, txHash }, () => `opened the shards ${shards.join(", ")}${tx(txHash)}`);
+        const words = () => `opened the shards ${shards.join(", ")}${showTx(txHash)}`;
+        await report(side, output, { shards, txHash }, words);
       });
     },
   );
@@ -109,11 +132,14 @@ function claim(output: Output): Command {
   return exchangeCommand("claim", "as the winner: reveal the master key, and be paid").action(
     async (options: ExchangeOptions) => {
       const as = await provider(options, output);
-      await as(async (side) => {
+      await as(async (side, tokens) => {
         const paid = await side.claim();
-        output.result(
+        const reward = await tokens.show(paid.rewardWei, paid.token);
+        await report(
+          side,
+          output,
           paid,
-          () => `${showEther(paid.rewardWei)} of reward and the deposit were paid${tx(paid.txHash)}`,
+          () => `${reward} of reward and the deposit were paid${showTx(paid.txHash)}`,
         );
       });
     },
@@ -126,9 +152,15 @@ function withdraw(output: Output): Command {
     "take back the deposit, and the compensation for an answered review, once the data set can go no further",
   ).action(async (options: ExchangeOptions) => {
     const as = await provider(options, output);
-    await as(async (side) => {
-      const { amountWei, txHash } = await side.withdraw();
-      output.result({ amountWei, txHash }, () => `${showEther(amountWei)} were paid out${tx(txHash)}`);
+    await as(async (side, tokens) => {
+      const { token, amountWei, txHash } = await side.withdraw();
+      const amount = await tokens.show(amountWei, token);
+      await report(
+        side,
+        output,
+        { token, amountWei, txHash },
+        () => `${amount} were paid out${showTx(txHash)}`,
+      );
     });
   });
 }
@@ -137,13 +169,16 @@ function status(output: Output): Command {
   return exchangeCommand("status", "the session's phases, and how far the data set is in it").action(
     async (options: ExchangeOptions) => {
       const as = await provider(options, output);
-      await as(async (side) => {
-        const { record, seat, amountWei } = await side.status();
+      await as(async (side, tokens) => {
+        const { record, seat, token, amountWei, next } = await side.status();
         const own = { state: seat?.state ?? null, heldWei: amountWei };
-        output.result({ ...sessionDocument(record), own }, () =>
+        const words = await describeSession(record, tokens, output);
+        const held = await tokens.show(amountWei, token);
+        output.result({ ...sessionDocument(record), own, next: nextDocument("seller", next) }, () =>
           [
-            describeSession(record, output),
-            `this data set: ${seat === undefined ? "not registered" : seat.state}; the seat holds ${showEther(amountWei)} that no registration binds`,
+            words,
+            `this data set: ${seat === undefined ? "not registered" : seat.state}; the seat holds ${held} that no registration binds`,
+            describeNext("seller", next),
           ].join("\n"),
         );
       });
@@ -157,5 +192,3 @@ function parseSession(text: string): string {
   }
   return text.toLowerCase();
 }
-
-const tx = (hash: string | null): string => (hash === null ? ", as it was before" : `  tx ${hash}`);

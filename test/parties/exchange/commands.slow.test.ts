@@ -105,10 +105,29 @@ const balance = (index: number) => provider.getBalance(chain.accounts[index]!.ad
 it("finds the seller with the fewest wrong labels, pays it, and brings its rows", {
   timeout: 600_000,
 }, async () => {
-  const opened = await buyer(
-    `open --title Tumours --schema schema.json --validation own.csv --reward 1eth --deposit 0.2eth --sampling-share 10 --rows-per-shard 8 --phase ${phaseSec}`,
-  );
+  const terms =
+    "open --title Tumours --schema schema.json --validation own.csv --deposit 0.2eth --sampling-share 10 --rows-per-shard 8";
+  const opening = `${terms} --reward 1eth --phase`;
+  const short = await symbolon(`buyer exchange ${opening} 75 --folder buying --keys buyer.keys`);
+  expect([short.status, short.document.error]).toEqual([
+    2,
+    expect.objectContaining({
+      code: "PARAMETER_INVALID",
+      hint: "give --sample-for 90 --review-for 120 or more, or all phases at least --phase 120",
+    }),
+  ]);
+  const opened = await buyer(`${opening} ${phaseSec}`);
+  expect(await buyer(`${opening} ${phaseSec}`)).toEqual({ ...opened, txHash: null });
   const session: string = opened.session;
+  expect(opened.next).toMatchObject({ command: "buyer exchange sample", note: expect.any(String) });
+  // In a token there is another money, which is said before anything is looked for.
+  const inToken = await symbolon(
+    `buyer exchange ${terms} --reward 1eth --token ${market.address} --folder other --keys buyer.keys`,
+  );
+  expect([inToken.status, inToken.document.error.message]).toEqual([
+    2,
+    `there is no ERC-20 token at ${market.address}`,
+  ]);
   const registered = await each((index) => seller(index, `register ${session} --data seller-${index}.csv`));
   for (const { rows, shards } of registered) expect({ rows, shards }).toEqual({ rows: 91, shards: 12 });
   const seats = registered.map(({ seat }) => seat as string);
@@ -117,8 +136,25 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
   // Too early: the secret must not leave the machine.
   const early = await symbolon("buyer exchange sample --folder buying --keys buyer.keys");
   expect([early.status, early.document.error.code]).toEqual([3, "STATE_INVALID"]);
+  const nothing = await symbolon(
+    "buyer exchange score --validation own.csv --folder buying --keys buyer.keys",
+  );
+  expect([nothing.status, nothing.document.error]).toEqual([
+    3,
+    expect.objectContaining({ hint: expect.stringMatching(/^buyer exchange sample does so/) }),
+  ]);
   await jump(times.sampleFromSec);
-  expect((await buyer("sample")).sampled.sort()).toEqual([...seats].sort());
+  const first = await buyer("sample");
+  expect(first.sampled.sort()).toEqual([...seats].sort());
+  const again = await buyer("sample");
+  expect([again.sampled.sort(), again.txHashes]).toEqual([first.sampled, []]);
+  const said = await runCli("buyer exchange sample --folder buying --keys buyer.keys".split(" "), {
+    ...{ cwd: folder, env },
+  });
+  expect(said.stdout).toMatch(
+    /^5 data sets are sampled already: .*\nnext: symbolon buyer exchange score until \d{4}-.*\n$/,
+  );
+  expect(again.next).toMatchObject({ command: "buyer exchange score", bySec: times.reviewBySec });
 
   await each((index) => seller(index, "features"));
   const { ranking, refused } = await buyer("score --validation own.csv");
@@ -133,13 +169,16 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
   expect(reviewed).toHaveLength(3);
   expect(reviewed[0]).toBe(best);
   await jump(times.reviewBySec + 1);
-  await Promise.all(reviewed.map((index: number) => seller(index, "answer")));
+  const answers = () => Promise.all(reviewed.map((index: number) => seller(index, "answer")));
+  const answered = await answers();
+  expect(await answers()).toEqual(answered.map((answer) => ({ ...answer, txHash: null })));
 
   await jump(times.answerBySec + 1);
   const seen = await buyer("choose --dry-run");
   expect(seen.reviews.map(({ problems }: { problems: unknown[] }) => problems)).toEqual([[], [], []]);
   const chosen = await buyer("choose");
   expect(chosen.winner).toBe(seats[best]);
+  expect(await buyer("choose")).toEqual({ ...chosen, txHash: null });
   const secretStill = await journalOf(`selling-${best}`);
   expect(printed).not.toContain(secretStill.masterKey);
 
@@ -149,7 +188,7 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
   expect(paid).toMatchObject({ rewardWei: String((eth * 8n) / 10n), depositWei: String(eth / 5n) });
   expect((await balance(2 + best)) - before).toBeGreaterThan((eth * 99n) / 100n);
 
-  await buyer("collect --out bought.csv");
+  for (let i = 0; i < 2; i++) await buyer("collect --out bought.csv");
   const bought = await readTable(join(folder, "bought.csv"));
   const sold = conform(data.sellers[best]!, data.schema);
   const width = data.schema.columns.length;

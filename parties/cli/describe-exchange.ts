@@ -1,0 +1,132 @@
+/** How sessions of review and exchange are shown, to people and in JSON. */
+import type { SessionRequest } from "../../contracts/exchange-commitments.ts";
+import { ether } from "../../contracts/tokens.ts";
+import type { ScoredSeat } from "../exchange/collector.ts";
+import type { Review } from "../exchange/collector-view.ts";
+import type { NextStep } from "../exchange/next-step.ts";
+import { phaseTable, showTime } from "../exchange/phases.ts";
+import { type SeatRecord, type SessionRecord, seatName } from "../exchange/session.ts";
+import type { TokenBook } from "./money.ts";
+import type { Output } from "./output.ts";
+
+/** A session in JSON. Amounts count in the smallest unit of `token`; the zero address is ETH. */
+export function sessionDocument(record: SessionRecord) {
+  const { id, collector, state, request, times, nowSec, winner } = record;
+  return {
+    session: id,
+    ...{ collector, state, nowSec },
+    winner: winner === null ? null : seatName(winner),
+    token: request.token,
+    rewardWei: request.reward,
+    depositWei: request.deposit,
+    samplingBps: request.samplingBps,
+    times,
+    seats: record.seats.map((seat) => ({
+      seat: seatName(seat.seat),
+      provider: seat.provider,
+      state: seat.state,
+      shards: seat.commitment.shardCount,
+      featuresRoot: seat.featuresRoot ?? null,
+    })),
+  };
+}
+
+/** Reward and deposit; where they are in a token also its address, for any token can call itself by any symbol. */
+export async function describeMoney(
+  { token, reward, deposit }: SessionRequest,
+  tokens: TokenBook,
+): Promise<string> {
+  const words = `reward ${await tokens.show(reward, token)}, deposit ${await tokens.show(deposit, token)}`;
+  return token === ether.address ? words : `${words}, token ${token}`;
+}
+
+/** A session in words: its phases and seats. */
+export async function describeSession(
+  record: SessionRecord,
+  tokens: TokenBook,
+  output: Output,
+): Promise<string> {
+  const { id, state, request, times, nowSec, seats, winner } = record;
+  const phases = phaseTable(times, nowSec).map(({ phase, bySec, current }) => [
+    current ? `> ${phase}` : `  ${phase}`,
+    showTime(bySec),
+  ]);
+  return [
+    `session ${id}: ${state}; ${await describeMoney(request, tokens)}`,
+    output.table(["phase", "until"], phases),
+    `sampling begins ${showTime(times.sampleFromSec)}; the chain's newest block is of ${showTime(nowSec)}`,
+    seats.length === 0
+      ? "no data set is registered"
+      : output.table(
+          ["seat", "shards", "state"],
+          seats.map(({ seat, commitment, state: seatState }) => [
+            seatName(seat),
+            String(commitment.shardCount),
+            seat === winner ? `${seatState}, winner` : seatState,
+          ]),
+        ),
+  ].join("\n");
+}
+
+/** The next step of one side, its command as it is typed. */
+export function nextDocument(role: "buyer" | "seller", next: NextStep | null) {
+  if (next === null) return null;
+  const { command, fromSec = null, bySec = null, note = null } = next;
+  return { command: `${role} exchange ${command}`, fromSec, bySec, note };
+}
+
+export function describeNext(role: "buyer" | "seller", next: NextStep | null): string {
+  if (next === null) return "next: nothing, this session is over for you";
+  const { command, fromSec, bySec, note } = next;
+  const from = fromSec === undefined ? "" : ` from ${showTime(fromSec)}`;
+  const by = bySec === undefined ? "" : ` until ${showTime(bySec)}`;
+  return `next: symbolon ${role} exchange ${command}${from}${by}${note === undefined ? "" : `; ${note}`}`;
+}
+
+export function scoreDocument({ seat, score }: ScoredSeat) {
+  return { seat: seatName(seat.seat), state: seat.state, ...score };
+}
+
+export function scoreTable(ranking: readonly ScoredSeat[], output: Output): string {
+  if (ranking.length === 0) return "no data set has a score yet";
+  return output.table(
+    ["seat", "rows", "log loss", "accuracy", "labels as expected"],
+    ranking.map(({ seat, score: { rows, logLoss, accuracy, agreement } }) => [
+      seatName(seat.seat),
+      String(rows),
+      logLoss.toFixed(4),
+      showShare(accuracy),
+      showShare(agreement),
+    ]),
+  );
+}
+
+export function reviewDocument({ seat, shards, rows, agreement, problems }: Review) {
+  return { seat: seatName(seat.seat), shards, rows, agreement, problems };
+}
+
+export function reviewTable(reviews: readonly Review[], output: Output): string {
+  if (reviews.length === 0) return "no review is answered yet";
+  return output.table(
+    ["seat", "shards", "rows", "labels as expected", "review"],
+    reviews.map(({ seat, shards, rows, agreement, problems: [problem] }) => [
+      seatName(seat.seat),
+      shards.join(" "),
+      String(rows),
+      showShare(agreement),
+      problem === undefined ? "passes" : `shard ${problem.shard}: ${problem.message}`,
+    ]),
+  );
+}
+
+export const seatNames = (seats: readonly SeatRecord[]): string[] => seats.map(({ seat }) => seatName(seat));
+
+/** Seats behind a colon. */
+export const listSeats = (seats: readonly SeatRecord[]): string =>
+  seats.length === 0 ? "" : `: ${seatNames(seats).join(", ")}`;
+
+/** The transaction of a call; null when it was not needed. */
+export const showTx = (hash: string | null): string =>
+  hash === null ? ", as it was before" : `  tx ${hash}`;
+
+const showShare = (share: number): string => `${(100 * share).toFixed(1)} %`;
