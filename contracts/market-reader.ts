@@ -5,104 +5,30 @@
 import { type BytesLike, hexlify, keccak256, type Log, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type ContractName, contractNames } from "./artifacts.ts";
-import { ChainReader } from "./chain-reader.ts";
 import { type JobTerms, jobId, type Outcome, outcomeHash } from "./commitments.ts";
 import type { JobSettings } from "./deployment.ts";
 import { compactSignature } from "./eip712.ts";
 import { type PricedJob, pricesOf } from "./job-prices.ts";
 import { type JobState, jobStates } from "./job-states.ts";
-import { addressOf, type EventOf, endpointOf, fetchMarketEvents, type MarketEvent } from "./market-events.ts";
+import { addressOf, type EventOf, fetchMarketEvents, type MarketEvent } from "./market-events.ts";
 import {
   type AttestedJob,
   type Job,
   type JobPrices,
   type Offer,
   type OpenChallenge,
-  type Operator,
-  type OperatorSet,
-  operatorStatuses,
   outcomeOf,
   type QuoteRequest,
   termsOf,
   type UseRequest,
 } from "./market-views.ts";
+import { OperatorReader } from "./operator-reader.ts";
 import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
 
 /** Calls that go out together: as many as ethers puts into one request. */
 const viewsAtOnce = 100;
 
-export class MarketReader extends ChainReader {
-  // ---- operators -----------------------------------------------------------------------------------
-
-  /** @throws NOT_FOUND for an account that is not registered */
-  async operator(address: string): Promise<Operator> {
-    const record = (await this.call("OperatorRegistry", "operators", [address])) as {
-      status: bigint;
-      getValue(name: "keys"): { signer: string; sealKey: string; channelKey: string; jiffKey: string };
-      feeWei: bigint;
-      bondWei: bigint;
-      withdrawableAtSec: bigint;
-      endpoint: string;
-    };
-    const status = operatorStatuses[Number(record.status)] ?? "None";
-    if (status === "None") throw new SymbolonError("NOT_FOUND", `no operator ${address}`);
-    // Not `record.keys`: that is Array's method, which ethers does not let a field hide.
-    const { signer, sealKey, channelKey, jiffKey } = record.getValue("keys");
-    return {
-      address,
-      status,
-      signer,
-      sealKey,
-      channelKey,
-      jiffKey,
-      endpoint: endpointOf(record),
-      feeWei: record.feeWei,
-      bondWei: record.bondWei,
-      withdrawableAtSec: status === "Leaving" ? Number(record.withdrawableAtSec) : null,
-    };
-  }
-
-  /** All that ever registered and are still there. */
-  async operators(): Promise<Operator[]> {
-    const registered = await this.eventsOf("OperatorRegistered", []);
-    const addresses = [...new Set(registered.map(({ operator }) => operator))];
-    const found = addresses.map((address) => this.operator(address).catch(nullIfNotFound));
-    return (await Promise.all(found)).filter((operator) => operator !== null);
-  }
-
-  /** @throws NOT_FOUND */
-  async set(id: string): Promise<OperatorSet> {
-    const members = (await this.call("OperatorRegistry", "setMembers", [id])) as { toArray(): string[] };
-    return { id, members: members.toArray() as OperatorSet["members"] };
-  }
-
-  async sets(): Promise<OperatorSet[]> {
-    const created = await this.eventsOf("SetCreated", []);
-    return created.map(({ operatorSet, members }) => ({ id: operatorSet, members }));
-  }
-
-  async isApproved(operator: string, operatorSet: string, algorithm: string): Promise<boolean> {
-    const args = [operator, operatorSet, algorithm];
-    return (await this.call("OperatorRegistry", "isApproved", args)) as boolean;
-  }
-
-  /** Hashes of the algorithms that an operator runs in a set. */
-  async approvals(operator: string, operatorSet: string): Promise<string[]> {
-    const approved = await this.eventsOf("AlgorithmApproved", [operator, operatorSet]);
-    const ever = [...new Set(approved.map(({ algorithm }) => algorithm))];
-    const now = await Promise.all(ever.map((algorithm) => this.isApproved(operator, operatorSet, algorithm)));
-    return ever.filter((_, index) => now[index]);
-  }
-
-  /** What an operator asks for a job that is paid in a token; null where it takes none. */
-  async tokenFee(operator: string, token: string): Promise<bigint | null> {
-    const [accepted, fee] = (await this.call("OperatorRegistry", "tokenFee", [operator, token])) as [
-      boolean,
-      bigint,
-    ];
-    return accepted ? fee : null;
-  }
-
+export class MarketReader extends OperatorReader {
   // ---- offers --------------------------------------------------------------------------------------
 
   /** @throws NOT_FOUND */
@@ -447,9 +373,4 @@ async function complete(what: string, start: string, all: () => Promise<string[]
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {
   const { type: _type, job: _job, ...attestation } = event;
   return attestation;
-}
-
-function nullIfNotFound(error: unknown): null {
-  if (error instanceof SymbolonError && error.code === "NOT_FOUND") return null;
-  throw error;
 }
