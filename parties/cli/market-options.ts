@@ -10,6 +10,7 @@ import { connectProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { AccountKey } from "../keys.ts";
 import { unreadable } from "../unreadable.ts";
+import { command } from "./command.ts";
 import type { KeyOptions } from "./key-options.ts";
 import { TokenBook } from "./money.ts";
 import { type Output, showEther } from "./output.ts";
@@ -47,6 +48,16 @@ export function addKeyOptions(made: Command, role: string): Command {
   return made
     .option("--keys <file>", `key file of the ${role} (or SYMBOLON_KEYS)`)
     .option("--passphrase-file <file>", "its passphrase (or SYMBOLON_PASSPHRASE)");
+}
+
+/** A command that acts on the market with the account of a key file. */
+export function accountCommand(
+  role: "seller" | "buyer",
+  name: string,
+  summary: string,
+  example: string,
+): Command {
+  return addMarketOptions(addKeyOptions(command(name, summary, example), role));
 }
 
 export interface MarketConnection {

@@ -1,0 +1,114 @@
+/** What a seller does with the offers that it has: look at them, change their terms, take them from the market. */
+import type { Command } from "commander";
+import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
+import { parseId } from "../command.ts";
+import { keysOf } from "../key-options.ts";
+import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
+import type { Output } from "../output.ts";
+import { addTermsOptions, describeTerms, type TermsOptions, termsOf } from "../terms-options.ts";
+
+export function offers(output: Output): Command {
+  return accountCommand(
+    "seller",
+    "offers",
+    "the seller's offers and their use",
+    "symbolon seller offers --keys seller.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ reader, tokens }) => {
+      const { readLedger } = await import("../../market-history.ts");
+      const { account } = await keysOf("seller", options);
+      const own = await reader.offers({ seller: account.address });
+      const ledger = await readLedger(reader);
+      const shown = own.map((o) => ({
+        offer: o.offer,
+        active: o.active,
+        replaced: o.replaced,
+        rows: o.rows,
+        columns: o.columns,
+        terms: o.terms,
+        budgetMicroRho: o.budgetMicroRho,
+        budgetLeftMicroRho: o.budgetLeftMicroRho,
+        operatorSet: o.operatorSet,
+        schemaHash: o.schemaHash,
+        jobs: [...ledger.jobs.values()].filter((job) => job.offers.includes(o.offer)).length,
+      }));
+      const lines = await Promise.all(
+        shown.map(async (o) => [
+          shortId(o.offer),
+          String(o.rows),
+          String(o.columns),
+          await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
+          await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+          o.active ? "active" : o.replaced ? "replaced" : "withdrawn",
+          String(o.jobs),
+        ]),
+      );
+      output.result({ seller: account.address, offers: shown }, () =>
+        output.table(["offer", "rows", "columns", "price", "terms", "state", "jobs"], lines),
+      );
+    }),
+  );
+}
+
+export function relist(output: Output): Command {
+  const made = accountCommand(
+    "seller",
+    "relist",
+    "change terms of an offer for jobs to come, or list a withdrawn one again; the data is not shared again, and terms that no option names stay",
+    "symbolon seller relist 0x3fa9 --price 0.02eth --keys seller.keys.json",
+  ).argument("<offer>", "its name, or the first digits of it", parseId);
+  return addTermsOptions(made).action((start: string, options: AccountOptions & TermsOptions) =>
+    withConnection(options, output, async ({ as, bridge, tokens }) => {
+      const { account } = await keysOf("seller", options);
+      const { fetchDocument } = await import("../../terms.ts");
+      const id = await as(account).offerNamed(start);
+      const before = (await as(account).offer(id)).terms;
+      const current = { terms: before, document: await fetchDocument(bridge, id, before) };
+      const { terms, document } = await termsOf(options, tokens, current);
+      if (document !== undefined) await bridge.uploadBlob(document);
+      const { hash } = await as(account).relist(id, terms);
+      const { budgetLeftMicroRho } = await as(account).offer(id);
+      const price = await tokens.show(terms.priceWei, tokenOf(terms));
+      const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
+      output.result({ offer: id, terms, budgetLeftMicroRho, txHash: hash }, () =>
+        [`offer ${shortId(id)} costs ${price} a use from now on  tx ${hash}`, `terms: ${words}`].join("\n"),
+      );
+    }),
+  );
+}
+
+export function withdrawOffer(output: Output): Command {
+  return accountCommand(
+    "seller",
+    "withdraw-offer",
+    "take an offer from the market; funded jobs are not affected",
+    "symbolon seller withdraw-offer 0x3fa9 --keys seller.keys.json",
+  )
+    .argument("<offer>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const { account } = await keysOf("seller", options);
+        const id = await as(account).offerNamed(start);
+        const { hash } = await as(account).withdrawOffer(id);
+        output.result({ offer: id, txHash: hash }, () => `offer ${shortId(id)} is withdrawn  tx ${hash}`);
+      }),
+    );
+}
+
+export function returnBudget(output: Output): Command {
+  return accountCommand(
+    "seller",
+    "return-budget",
+    "take back the privacy budget that a job reserved and never used: it ended before the operators joined",
+    "symbolon seller return-budget 0x5c1e --keys seller.keys.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
+      withConnection(options, output, async ({ as }) => {
+        const { account } = await keysOf("seller", options);
+        const job = await as(account).jobNamed(start);
+        const { hash } = await as(account).returnBudget(job);
+        output.result({ job, txHash: hash }, () => `the budget of job ${shortId(job)} is back  tx ${hash}`);
+      }),
+    );
+}
