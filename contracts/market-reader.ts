@@ -22,6 +22,7 @@ import {
   operatorStatuses,
   outcomeOf,
   type QuoteRequest,
+  type Replacement,
   termsOf,
   type UseRequest,
 } from "./market-views.ts";
@@ -64,6 +65,15 @@ export class MarketReader extends ChainReader {
     const addresses = [...new Set(registered.map(({ operator }) => operator))];
     const found = addresses.map((address) => this.operator(address).catch(nullIfNotFound));
     return (await Promise.all(found)).filter((operator) => operator !== null);
+  }
+
+  /** Whether one of these operators changed its record after a block, in which its keys stand. */
+  async changedSince(operators: readonly string[], blockNumber: number): Promise<boolean> {
+    const told = await Promise.all([
+      this.eventsOf("OperatorRegistered", [operators]),
+      this.eventsOf("OperatorUpdated", [operators]),
+    ]);
+    return told.flat().some((event) => event.blockNumber > blockNumber);
   }
 
   /** @throws NOT_FOUND */
@@ -116,6 +126,12 @@ export class MarketReader extends ChainReader {
       filter.operatorSet ?? null,
     ]);
     return Promise.all(published.map((event) => this.#withListing(event)));
+  }
+
+  /** Which offers took the place of which, in the order of the chain. */
+  async replacements(): Promise<Replacement[]> {
+    const replaced = await this.eventsOf("OfferReplaced", []);
+    return replaced.map(({ offer, replacement }) => ({ offer, replacement }));
   }
 
   // ---- jobs ----------------------------------------------------------------------------------------

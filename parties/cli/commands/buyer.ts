@@ -4,6 +4,7 @@ import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { toSymbolonError } from "../../../mpc/errors.ts";
 import { command, group, parseId } from "../command.ts";
 import { addMarketOptions, type MarketOptions, withConnection } from "../market-options.ts";
+import { linksOf, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
 import { buyerExchangeCommands } from "./buyer-exchange.ts";
@@ -51,11 +52,13 @@ function browse(output: Output): Command {
           ),
         );
         for (const trouble of troubles) output.note(`columns cannot be shown: ${trouble}`);
+        const replacements = await reader.replacements();
         const offers = listed.map((o) => ({
           offer: o.offer,
           seller: o.seller,
           active: o.active,
           replaced: o.replaced,
+          ...linksOf(o.offer, replacements),
           rows: o.rows,
           columns: o.columns,
           terms: o.terms,
@@ -80,10 +83,11 @@ function browse(output: Output): Command {
             await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
             o.schemaHash.slice(0, 10),
             names(o.schemaHash),
+            stateWords(o),
           ]),
         );
         output.result({ offers }, () =>
-          output.table(["offer", "rows", "price", "terms", "schema", "columns"], lines),
+          output.table(["offer", "rows", "price", "terms", "schema", "columns", "state"], lines),
         );
       }),
     );

@@ -4,6 +4,7 @@ import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
+import { linksOf, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { addTermsOptions, describeTerms, type TermsOptions, termsOf } from "../terms-options.ts";
 
@@ -19,10 +20,12 @@ export function offers(output: Output): Command {
       const { account } = await keysOf("seller", options);
       const own = await reader.offers({ seller: account.address });
       const ledger = await readLedger(reader);
+      const replacements = await reader.replacements();
       const shown = own.map((o) => ({
         offer: o.offer,
         active: o.active,
         replaced: o.replaced,
+        ...linksOf(o.offer, replacements),
         rows: o.rows,
         columns: o.columns,
         terms: o.terms,
@@ -39,7 +42,7 @@ export function offers(output: Output): Command {
           String(o.columns),
           await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
           await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
-          o.active ? "active" : o.replaced ? "replaced" : "withdrawn",
+          stateWords(o),
           String(o.jobs),
         ]),
       );

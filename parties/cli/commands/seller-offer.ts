@@ -91,6 +91,7 @@ export function offer(output: Output): Command {
           ...(options.scratch !== undefined && { scratch: options.scratch }),
           ...(options.replaces !== undefined && { replaces: await reader.offerNamed(options.replaces) }),
           onStep: (step) => output.note(step),
+          onDoubt: (words) => output.note(words),
         },
       );
       const price = await tokens.show(terms.priceWei, tokenOf(terms));
