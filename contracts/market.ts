@@ -23,7 +23,7 @@ import {
   type MarketEventType,
 } from "./market-events.ts";
 import { MarketReader } from "./market-reader.ts";
-import { type AttestedJob, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
+import { type AttestedJob, type Offer, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
 import { type GasEstimate, Transactions, type Urgency } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
@@ -219,14 +219,24 @@ export class Market extends MarketReader {
     return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
+  /** An offer of this account. @throws NOT_FOUND, NOT_AUTHORISED */
+  async ownOffer(id: string): Promise<Offer> {
+    const offer = await this.offer(id);
+    const account = await this.#transactions.signer.getAddress();
+    if (offer.seller === account) return offer;
+    throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of seller ${offer.seller}, not of ${account}`, {
+      hint: "use the keys of its seller, or name an offer of your own: see symbolon seller offers",
+    });
+  }
+
   async withdrawOffer(id: string): Promise<TransactionReceipt> {
-    const { operatorSet } = await this.#ownOffer(id);
+    const { operatorSet } = await this.ownOffer(id);
     return this.#send("JobEscrow", "withdraw", [operatorSet, id]);
   }
 
   /** Offers the data set under other terms from now on, also one that was withdrawn. */
   async relist(id: string, useTerms: UseTerms): Promise<TransactionReceipt> {
-    const { operatorSet } = await this.#ownOffer(id);
+    const { operatorSet } = await this.ownOffer(id);
     const { terms, rules } = encodeTerms(useTerms);
     return this.#send("JobEscrow", "relist", [operatorSet, id, terms, rules]);
   }
@@ -395,20 +405,10 @@ export class Market extends MarketReader {
     );
   }
 
-  async #ownOffer(id: string): Promise<{ operatorSet: string }> {
-    const offer = await this.offer(id);
-    if (offer.seller !== (await this.#transactions.signer.getAddress())) {
-      throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of another seller`, {
-        hint: `use the keys of ${offer.seller}, or name an offer of your own: symbolon seller offers`,
-      });
-    }
-    return offer;
-  }
-
   async #offerCall(input: OfferInput, replaces?: string): Promise<["publish" | "replace", unknown[]]> {
     const offer = await this.#offerArgument(input);
     if (replaces === undefined) return ["publish", [offer]];
-    const { operatorSet } = await this.#ownOffer(replaces);
+    const { operatorSet } = await this.ownOffer(replaces);
     return ["replace", [offer, operatorSet, replaces]];
   }
 

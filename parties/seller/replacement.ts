@@ -4,6 +4,7 @@
  */
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Market, Offer } from "../../contracts/market.ts";
+import type { MarketReader } from "../../contracts/market-reader.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type DataSetSchema, schemaHash } from "../data/schema.ts";
@@ -24,17 +25,10 @@ export interface ReplacementRequest {
  * other data
  */
 export async function checkReplacement(
-  { bridge, market, seller }: { bridge: BridgeClient; market: Market; seller: string },
+  { bridge, market }: { bridge: BridgeClient; market: Market },
   request: ReplacementRequest,
 ): Promise<bigint> {
-  const old = await market.offer(request.replaces);
-  if (old.seller !== seller) {
-    throw new SymbolonError(
-      "NOT_AUTHORISED",
-      `offer ${old.offer} is of seller ${old.seller}, not of ${seller}`,
-      { hint: "use the keys of its seller, or name an offer of your own: see symbolon seller offers" },
-    );
-  }
+  const old = await market.ownOffer(request.replaces);
   const budget = await budgetOf(market, old, request.budgetMicroRho);
   requireSameRows(old, request);
   const gain = await gainOf({ bridge, market }, old, request.operatorSet, budget);
@@ -58,20 +52,31 @@ export async function checkReplacement(
 async function budgetOf(market: Market, old: Offer, asked: bigint | undefined): Promise<bigint> {
   const { offer, budgetLeftMicroRho: left } = old;
   if (old.replaced && left === 0n) {
-    const successors = (await market.replacements()).filter((each) => each.offer === offer);
-    const names = successors.map(({ replacement }) => replacement).join(" and ");
-    throw new SymbolonError(
-      "TERMS_REFUSED",
-      `offer ${offer} was replaced by ${names} before, and ended for good`,
-      {
-        hint: `replace the offer in its place: --replaces ${shortId(successors.at(-1)?.replacement ?? offer)}`,
-      },
+    throw await endedError(
+      market,
+      offer,
+      (successor) => `replace the offer in its place: --replaces ${successor}`,
     );
   }
   if (asked === undefined || asked <= left) return asked ?? left;
   throw new SymbolonError("TERMS_REFUSED", `offer ${offer} has less left of its privacy budget than that`, {
     hint: "leave --budget-rho out: what is left goes along",
   });
+}
+
+/** That an offer was replaced; `hint` says what to do with the one in its place. */
+export async function endedError(
+  market: MarketReader,
+  offer: string,
+  hint: (successor: string) => string,
+): Promise<SymbolonError> {
+  const replacements = (await market.replacements()).filter((each) => each.offer === offer);
+  const names = replacements.map(({ replacement }) => replacement);
+  return new SymbolonError(
+    "TERMS_REFUSED",
+    `offer ${offer} was replaced by ${names.join(" and ")} before, and ended for good`,
+    { hint: hint(shortId(names[0] ?? offer)) },
+  );
 }
 
 /** Equal numbers of rows prove nothing, but different ones do: the budget is that of the old rows. */

@@ -87,8 +87,21 @@ function browse(output: Output): Command {
           ]),
         );
         output.result({ offers }, () =>
-          output.table(["offer", "rows", "price", "terms", "schema", "columns", "state"], lines),
+          offers.length === 0
+            ? noOffers(all.length, options)
+            : output.table(["offer", "rows", "price", "terms", "schema", "columns", "state"], lines),
         );
       }),
     );
+}
+
+/** Why there is nothing to see, and what to try. */
+function noOffers(ended: number, { set }: { set?: string }): string {
+  const where = set === undefined ? "" : " to this operator set";
+  if (ended > 0) {
+    return `no offer${where} is for sale; --all shows ${ended} that ${ended === 1 ? "was" : "were"} withdrawn or replaced`;
+  }
+  return set === undefined
+    ? "nobody has offered anything in this market yet: symbolon seller offer does"
+    : "there are no offers to this operator set; without --set those to all sets are shown";
 }

@@ -1,6 +1,6 @@
 /** What a seller does with the offers that it has: look at them, change their terms, take them from the market. */
 import type { Command } from "commander";
-import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
+import { shortId, tokenOf, useTermsHash } from "../../../contracts/use-terms.ts";
 import { parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
@@ -47,7 +47,9 @@ export function offers(output: Output): Command {
         ]),
       );
       output.result({ seller: account.address, offers: shown }, () =>
-        output.table(["offer", "rows", "columns", "price", "terms", "state", "jobs"], lines),
+        lines.length === 0
+          ? `${account.address} has no offers: symbolon seller offer makes one`
+          : output.table(["offer", "rows", "columns", "price", "terms", "state", "jobs"], lines),
       );
     }),
   );
@@ -63,18 +65,30 @@ export function relist(output: Output): Command {
   return addTermsOptions(made).action((start: string, options: AccountOptions & TermsOptions) =>
     withConnection(options, output, async ({ as, bridge, tokens }) => {
       const { account } = await keysOf("seller", options);
+      const market = as(account);
       const { fetchDocument } = await import("../../terms.ts");
-      const id = await as(account).offerNamed(start);
-      const before = (await as(account).offer(id)).terms;
+      const id = await market.offerNamed(start);
+      const { terms: before, active, replaced } = await market.ownOffer(id);
+      if (replaced) {
+        const { endedError } = await import("../../seller/replacement.ts");
+        throw await endedError(market, id, (successor) => `symbolon seller relist ${successor}`);
+      }
       const current = { terms: before, document: await fetchDocument(bridge, id, before) };
       const { terms, document } = await termsOf(options, tokens, current);
-      if (document !== undefined) await bridge.uploadBlob(document);
-      const { hash } = await as(account).relist(id, terms);
-      const { budgetLeftMicroRho } = await as(account).offer(id);
+      // The contract would take the same terms again, and everything would stay as it is but the seller's money.
+      const same = active && useTermsHash(terms) === useTermsHash(before);
+      if (document !== undefined && !same) await bridge.uploadBlob(document);
+      const txHash = same ? null : (await market.relist(id, terms)).hash;
+      const { budgetLeftMicroRho } = await market.offer(id);
       const price = await tokens.show(terms.priceWei, tokenOf(terms));
       const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
-      output.result({ offer: id, terms, budgetLeftMicroRho, txHash: hash }, () =>
-        [`offer ${shortId(id)} costs ${price} a use from now on  tx ${hash}`, `terms: ${words}`].join("\n"),
+      output.result({ offer: id, terms, budgetLeftMicroRho, txHash }, () =>
+        [
+          txHash === null
+            ? `offer ${shortId(id)} costs ${price} a use and has these terms already: nothing is to be done`
+            : `offer ${shortId(id)} costs ${price} a use from now on  tx ${txHash}`,
+          `terms: ${words}`,
+        ].join("\n"),
       );
     }),
   );
@@ -91,8 +105,18 @@ export function withdrawOffer(output: Output): Command {
     .action((start: string, options: AccountOptions) =>
       withConnection(options, output, async ({ as }) => {
         const { account } = await keysOf("seller", options);
-        const id = await as(account).offerNamed(start);
-        const { hash } = await as(account).withdrawOffer(id);
+        const market = as(account);
+        const id = await market.offerNamed(start);
+        const offer = await market.ownOffer(id);
+        if (!offer.active) {
+          const state = stateWords({ ...offer, ...linksOf(id, await market.replacements()) });
+          output.result(
+            { offer: id, txHash: null },
+            () => `offer ${shortId(id)} is ${state} already: nothing is to be done`,
+          );
+          return;
+        }
+        const { hash } = await market.withdrawOffer(id);
         output.result({ offer: id, txHash: hash }, () => `offer ${shortId(id)} is withdrawn  tx ${hash}`);
       }),
     );

@@ -81,7 +81,9 @@ function earnings(output: Output): Command {
       );
       output.result({ account: account.address, claimableWei, claimedWei, jobs: shown }, () =>
         [
-          output.table(["job", "pay", "state"], lines),
+          lines.length === 0
+            ? `no job owes or paid anything to ${account.address}: see symbolon seller offers for their use`
+            : output.table(["job", "pay", "state"], lines),
           `${showEther(claimableWei)} can be claimed, ${showEther(claimedWei)} was claimed, tokens not counted`,
         ].join("\n"),
       );
