@@ -18,6 +18,7 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import type { DataSetSchema } from "../data/schema.ts";
 import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
+import { isHeld } from "../held-blob.ts";
 import { columnScales, jobShape } from "../job-shape.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { payoutEntries } from "../payout-plan.ts";
@@ -97,11 +98,12 @@ interface Connection {
 export async function fetchResult(
   connection: Connection & { resultKey: DiffieHellmanKey },
   id: string,
+  onWait?: OnWait,
 ): Promise<JobResult> {
   const { market, resultKey } = connection;
   const finished = await fetchFinishedJob(connection, id);
   requireKey(finished, resultKey);
-  const ciphertexts = await fetchCiphertexts(connection, finished);
+  const ciphertexts = await fetchCiphertexts(connection, finished, onWait);
   const payloads = await openPayloads(finished, ciphertexts, resultKey, market.deployment);
   return decodeResult(market, finished, payloads);
 }
@@ -154,15 +156,31 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
   return { job, algorithm, parameters, schema, shape, plan, parts, view };
 }
 
-/** Of whichever operator: the hash on chain tells the true ones, so that none alone can keep them back. */
-function attestedParts({ id, attestations }: JobView, root: string): ResultParts {
-  const posted = attestations.find(({ parts }) => resultRoot(parts) === root);
-  if (posted !== undefined) return posted.parts;
+function attestedParts(view: JobView, root: string): ResultParts {
+  const parts = findParts(view, root);
+  if (parts !== undefined) return parts;
   throw new SymbolonError(
     "BRIDGE_UNREACHABLE",
-    `the bridge does not have the parts of the attested result of job ${id}`,
+    `the bridge does not have the parts of the attested result of job ${view.id}`,
     { hint: "try again later, or ask another bridge" },
   );
+}
+
+/** Of whichever operator: the hash on chain tells the true ones, so that none alone can keep them back. */
+function findParts({ attestations }: JobView, root: string): ResultParts | undefined {
+  return attestations.find(({ parts }) => resultRoot(parts) === root)?.parts;
+}
+
+/** Whose sealed shares of the result the bridge has; undefined where there is no result, or it does not tell its parts. */
+export async function deliveredBy(
+  bridge: BridgeClient,
+  { attestation }: Pick<Job, "attestation">,
+  view: JobView,
+): Promise<PartyIndex[] | undefined> {
+  const parts = attestation === null ? undefined : findParts(view, attestation.resultRoot);
+  if (parts === undefined) return undefined;
+  const held = await Promise.all(parts.ciphertextHashes.map((hash) => isHeld(bridge, hash)));
+  return partyIndices.filter((point) => held[point - 1]);
 }
 
 async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
@@ -178,6 +196,9 @@ async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
 /** How long the parties get to deliver their sealed shares after the chain has their attestation. */
 const deliveryMs = 60_000;
 
+/** Told again and again while shares are not there: whose, since when, and how long they get. */
+export type OnWait = (missing: readonly PartyIndex[], waitedMs: number, patienceMs: number) => void;
+
 /**
  * The three sealed payloads by point. The parties deliver them once the chain has the attestation, so they may
  * be a moment behind it. @throws COMMITMENT_MISMATCH, PEER_TIMEOUT
@@ -185,8 +206,17 @@ const deliveryMs = 60_000;
 export async function fetchCiphertexts(
   connection: Pick<Connection, "bridge">,
   finished: FinishedJob,
+  onWait: OnWait = () => {},
 ): Promise<Three<Uint8Array>> {
-  const all = partyIndices.map((point) => fetchCiphertext(connection, finished, point));
+  const missing = new Set(partyIndices);
+  const since = Date.now();
+  const all = partyIndices.map(async (point) => {
+    const sealed = await fetchCiphertext(connection, finished, point, deliveryMs, () =>
+      onWait([...missing], Date.now() - since, deliveryMs),
+    );
+    missing.delete(point);
+    return sealed;
+  });
   return (await Promise.all(all)) as Three<Uint8Array>;
 }
 
@@ -196,6 +226,7 @@ export async function fetchCiphertext(
   { job, plan, parts }: FinishedJob,
   point: PartyIndex,
   patienceMs = deliveryMs,
+  onMissing: () => void = () => {},
 ): Promise<Uint8Array> {
   const limit = sealedBytes(
     resultElements(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
@@ -208,6 +239,7 @@ export async function fetchCiphertext(
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
       if (!missing) throw error;
       if (Date.now() > until) throw notDelivered(job.job, point);
+      onMissing();
       await pause(200);
     }
   }
@@ -240,7 +272,7 @@ export async function openPayload(
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<ResultPayload> {
   if (ciphertextHash(sealed) !== parts.ciphertextHashes[point - 1]) {
-    throw tampered(`the sealed result of party ${point} is not the one that was attested`);
+    throw tampered(job, `the sealed result of party ${point} is not the one that was attested`);
   }
   const origin = originOf(job, point);
   const { operator } = origin;
@@ -258,7 +290,7 @@ export async function openPayload(
   );
   const payload = decodeResultPayload(plaintext);
   if (partyResultRoot(origin, payload.salt, payload.share) !== parts.roots[point - 1]) {
-    throw tampered(`the result share of party ${point} is not the one that it attested`);
+    throw tampered(job, `the result share of party ${point} is not the one that it attested`);
   }
   return payload;
 }
@@ -270,7 +302,7 @@ export function originOf(job: Pick<Job, "job" | "members">, point: PartyIndex): 
 
 /** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
 export async function reconstructParts(
-  { plan }: Pick<FinishedJob, "plan">,
+  { job, plan }: Pick<FinishedJob, "job" | "plan">,
   payloads: Three<Pick<ResultPayload, "share">>,
 ): Promise<Record<string, Float64Array>> {
   const kernel = await createKernel(plan.fieldBits);
@@ -282,6 +314,7 @@ export async function reconstructParts(
     if (!(error instanceof SymbolonError)) throw error;
     const inconsistent = error.code === "SHARES_INCONSISTENT";
     throw tampered(
+      job,
       inconsistent
         ? "the three result shares do not lie on one line: one of the parties sent a wrong one"
         : "a result share is malformed",
@@ -353,8 +386,8 @@ async function resultFile(
   };
 }
 
-function tampered(message: string): SymbolonError {
+function tampered({ job }: Pick<Job, "job">, message: string): SymbolonError {
   return new SymbolonError("RESULT_TAMPERED", message, {
-    hint: "do not accept the result; within the challenge window: symbolon buyer dispute JOB",
+    hint: `do not accept the result; within the challenge window: symbolon buyer dispute ${shortId(job)}`,
   });
 }

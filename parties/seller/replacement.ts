@@ -8,6 +8,7 @@ import type { MarketReader } from "../../contracts/market-reader.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type DataSetSchema, schemaHash } from "../data/schema.ts";
+import { isHeld } from "../held-blob.ts";
 
 export interface ReplacementRequest {
   /** The old offer. */
@@ -102,14 +103,6 @@ async function gainOf(
   const { members } = await market.set(operatorSet);
   // An operator with new keys cannot open the old shares.
   if (await market.changedSince(members, old.published.blockNumber)) return "keys";
-  const held = await Promise.all(old.ciphertextHashes.map((hash) => holds(bridge, hash)));
+  const held = await Promise.all(old.ciphertextHashes.map((hash) => isHeld(bridge, hash)));
   return held.every(Boolean) ? "none" : "shares";
-}
-
-/** Whether the bridge has a share as it was committed to: an altered one is as good as lost. */
-async function holds(bridge: BridgeClient, hash: string): Promise<boolean> {
-  return bridge.hasBlob(hash).catch((error) => {
-    if (error instanceof SymbolonError && error.code === "COMMITMENT_MISMATCH") return false;
-    throw error;
-  });
 }

@@ -4,10 +4,11 @@ import { shortId } from "../../../contracts/use-terms.ts";
 import { withBuyer } from "../buyer-connection.ts";
 import { parseId } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
-import { follow } from "../follow-job.ts";
+import { awaitResult, follow } from "../follow-job.ts";
 import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
+import { runnable } from "../runnable.ts";
 
 export function result(output: Output): Command {
   return accountCommand(
@@ -24,7 +25,7 @@ export function result(output: Output): Command {
         await checkOutFile(options.out);
         const id = await reader.jobNamed(start);
         if (options.wait === true) await follow(buyer, id, output);
-        const { file } = await buyer.result(id);
+        const { file } = await awaitResult(buyer, id, output);
         await writeOutFile(options.out, file);
         output.result(file, () => describeResult(file, output));
       }),
@@ -112,7 +113,7 @@ export function dispute(output: Output): Command {
         if (end.result !== null) await writeOutFile(options.out, end.result.file);
         const { outcome, txHash } = end;
         const document = { job: id, outcome, txHash, result: end.result?.file ?? null };
-        output.result(document, () => end.words);
+        output.result(document, () => runnable(end.words, options));
       }),
     );
 }

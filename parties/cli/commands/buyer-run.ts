@@ -8,12 +8,13 @@ import { collect, parseId, wholeNumber } from "../command.ts";
 import { rangeLines } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
-import { follow } from "../follow-job.ts";
+import { awaitResult, follow } from "../follow-job.ts";
 import { parseJsonOption } from "../json-option.ts";
 import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { amountIn, type Money, parseMoney } from "../money.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes } from "../output.ts";
+import { runnable } from "../runnable.ts";
 
 interface RunOptions extends AccountOptions, DialectOptions {
   offers: string[];
@@ -122,15 +123,17 @@ export function run(output: Output): Command {
       const funded = await buyer.fund(proposal, options.duration);
       output.note(`job ${funded.job} is funded  tx ${funded.txHash}`);
       if (!options.follow) {
-        output.result(funded, () => `symbolon buyer status ${funded.job} shows how it goes`);
+        output.result(funded, () =>
+          runnable(`symbolon buyer status ${funded.job} shows how it goes`, options),
+        );
         return;
       }
       await follow(buyer, funded.job, output);
-      let { file } = await buyer.result(funded.job);
+      let { file } = await awaitResult(buyer, funded.job, output);
       if (options.accept === true) {
         await buyer.accept(funded.job);
         ({ file } = await buyer.result(funded.job));
-      } else output.note(`accept it with: symbolon buyer accept ${funded.job}`);
+      } else output.note(runnable(`accept it with: symbolon buyer accept ${funded.job}`, options));
       await writeOutFile(options.out, file);
       output.result(file, () => describeResult(file, output));
     });

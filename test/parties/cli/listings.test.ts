@@ -24,8 +24,8 @@ beforeAll(async () => {
   await world.account(1).market.createSet([second, third, first]);
   otherSet = operatorSetId([second, third, first]);
   cli = await marketCli(world, {
-    "seller.json": { role: "seller", index: 5 },
-    "other.json": { role: "seller", index: 6 },
+    "seller.json": { role: "seller", account: world.account(5).address },
+    "other.json": { role: "seller", account: world.account(6).address },
   });
   await writeFile(cli.file("data.csv"), "x,y\n1,2\n2,3.5\n3,4\n");
 });

@@ -16,16 +16,17 @@ export interface MarketCli {
   file(name: string): string;
 }
 
-/** @param accounts of the development chain, by the names of their key files */
+/** @param accounts of the development chain by the names of their key files; buyers have the world's result key */
 export async function marketCli(
   world: MarketWorld,
-  accounts: Readonly<Record<string, { role: "seller" | "buyer"; index: number }>>,
+  accounts: Readonly<Record<string, { role: "seller" | "buyer"; account: string }>>,
 ): Promise<MarketCli> {
   const file = (name: string): string => join(world.folder, name);
   await writeFile(file("deployment.json"), JSON.stringify(world.deployment));
-  for (const [name, { role, index }] of Object.entries(accounts)) {
-    const account = world.chain.accounts[index]!.privateKey;
-    await saveKeys(createKeys(role, { account }), file(name));
+  for (const [name, { role, account: address }] of Object.entries(accounts)) {
+    const account = world.chain.accounts.find((each) => each.address === address)!.privateKey;
+    const resultKey = world.resultKey.privateKey.hex();
+    await saveKeys(createKeys(role, { account, ...(role === "buyer" && { resultKey }) }), file(name));
   }
   const market = [
     ...["--rpc", world.chain.url, "--bridge", world.bridge.url],
