@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { formatEther, id } from "ethers";
 import pino from "pino";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
@@ -361,8 +361,10 @@ describe("a share that its operator cannot post", () => {
     const { responseSec } = await connection.market.settings();
     await connection.market.challenge(job, parts, 2, 0);
     await pass(responseSec + 1);
+    // The bridge may have exposed the operator before, and then the chain would refuse another challenge anyway.
+    const challenge = vi.spyOn(connection.market, "challenge");
     expect(await dispute(asked)).toMatchObject({ outcome: "exposed" });
+    expect(challenge).not.toHaveBeenCalled();
     expect(await connection.market.jobState(job)).toBe("Refunded");
-    expect(await eventsOf(asked, "ChunkChallenged")).toHaveLength(1);
   });
 });
