@@ -25,6 +25,7 @@ beforeAll(async () => {
   otherSet = operatorSetId([second, third, first]);
   cli = await marketCli(world, {
     "seller.json": { role: "seller", account: world.account(5).address },
+    "buyer.json": { role: "buyer", account: world.account(9).address },
     "other.json": { role: "seller", account: world.account(6).address },
   });
   await writeFile(cli.file("data.csv"), "x,y\n1,2\n2,3.5\n3,4\n");
@@ -106,6 +107,12 @@ test("an offer and the one in its place name each other", async () => {
     expect(stdout).toContain(`replaced by ${shortId(successor)}`);
     expect(stdout).toContain(`active, in the place of ${shortId(offer)}`);
   }
+});
+
+test("a buyer of an offer that was replaced hears which one is in its place", async () => {
+  const { status, document } = await cli.json(`buyer run statistics --offers ${offer} --keys @buyer.json`);
+  expect([status, document.error.code]).toEqual([3, "TERMS_REFUSED"]);
+  expect(document.error.hint).toContain(`${shortId(successor)} is in the place of ${shortId(offer)}`);
 });
 
 test("of an offer that was replaced there is nothing to withdraw, and the one in its place is named", async () => {
