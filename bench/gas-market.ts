@@ -1,5 +1,6 @@
 /** What the calls of a job cost, over 1, 10 and 100 offers. */
 import { id, toUtf8Bytes, Wallet } from "ethers";
+import { type ResultParts, resultRoot } from "../contracts/commitments.ts";
 import { deployMarket } from "../contracts/deploy.ts";
 import { signAttestation, signJoin, signPossession } from "../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../contracts/market.ts";
@@ -132,10 +133,20 @@ async function measureOn(wallets: Wallet[]): Promise<MarketGasFigures> {
   const settle = async (job: string, tree: PayoutTree) => {
     const joins = signers.map((signer) => signJoin(signer, deployment, { job }));
     const join3 = gasOf(await of(bridge).join(job, (await Promise.all(joins)) as unknown as ThreeSignatures));
-    const attestation = { job, resultRoot: id(`result ${job}`), payoutRoot: tree.root, budgetSpent: 0n };
+    const parts: ResultParts = {
+      roots: [id(`root 1 ${job}`), id(`root 2 ${job}`), id(`root 3 ${job}`)],
+      ciphertextHashes: [id(`sealed 1 ${job}`), id(`sealed 2 ${job}`), id(`sealed 3 ${job}`)],
+      fieldBits: 127,
+      total: 1_000_000,
+    };
+    const outcome = { job, payoutRoot: tree.root, budgetSpent: 0n };
+    const attestation = { ...outcome, resultRoot: resultRoot(parts) };
     const signed = signers.map((signer) => signAttestation(signer, deployment, attestation));
     const attest3 = gasOf(
-      await of(bridge).attest(attestation, (await Promise.all(signed)) as unknown as ThreeSignatures),
+      await of(bridge).attest(
+        { ...outcome, parts },
+        (await Promise.all(signed)) as unknown as ThreeSignatures,
+      ),
     );
     return { join3, attest3, accept: gasOf(await of(buyer).accept(job)) };
   };

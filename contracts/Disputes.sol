@@ -94,7 +94,7 @@ contract Disputes is IDisputes {
     function contest(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint32 chunk,
         uint8 place,
         ChunkOpening[3] calldata openings
@@ -127,7 +127,7 @@ contract Disputes is IDisputes {
     function challenge(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint8 point,
         uint32 chunk
     ) external payable {
@@ -158,7 +158,7 @@ contract Disputes is IDisputes {
     function respond(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint8 point,
         uint32 chunk,
         ChunkOpening calldata opening
@@ -265,7 +265,7 @@ contract Disputes is IDisputes {
     function _requireOpening(
         bytes32 job,
         IJobEscrow.JobTerms calldata terms,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint8 point,
         uint32 chunk,
         ChunkOpening calldata opening
@@ -296,10 +296,10 @@ contract Disputes is IDisputes {
     function _requireChunk(
         bytes32 job,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint32 chunk
     ) private pure {
-        if (keccak256(abi.encode(parts)) != outcome.resultRoot) revert PartsMismatch(job);
+        if (MarketHashes.resultRoot(parts) != outcome.resultRoot) revert PartsMismatch(job);
         uint256 chunks = (uint256(parts.total) + CHUNK_ELEMENTS - 1) / CHUNK_ELEMENTS;
         if (chunk >= chunks) revert ChunkOutOfRange(chunk, chunks);
     }

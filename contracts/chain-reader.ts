@@ -10,7 +10,8 @@ import {
   fetchMarketEvents,
   type MarketEventType,
 } from "./market-events.ts";
-import { toChainError } from "./revert-reasons.ts";
+import { type OperatorStatus, operatorStatuses } from "./market-views.ts";
+import { explainRefusal } from "./operator-status.ts";
 
 type ContractMethod = (...args: unknown[]) => Promise<unknown>;
 
@@ -40,6 +41,12 @@ export class ChainReader {
     return this.guard(() => this.provider.getBlockNumber());
   }
 
+  /** "None" for an account that is not registered. */
+  async operatorStatus(operator: string): Promise<OperatorStatus> {
+    const { status } = (await this.call("OperatorRegistry", "operators", [operator])) as { status: bigint };
+    return operatorStatuses[Number(status)] ?? "None";
+  }
+
   /** A view function's answer. */
   protected call(contract: ContractName, method: string, args: readonly unknown[]): Promise<unknown> {
     const view = this.#contracts[contract].getFunction(method) as unknown as ContractMethod;
@@ -50,7 +57,7 @@ export class ChainReader {
     try {
       return await action();
     } catch (error) {
-      throw toChainError(error);
+      throw await explainRefusal(error, (operator) => this.operatorStatus(operator));
     }
   }
 

@@ -1,6 +1,5 @@
 /** The hashes of libraries/MarketHashes.sol, for those who check the chain or prepare what it will check. */
 import { AbiCoder, type BytesLike, keccak256 } from "ethers";
-import type { ResultParts } from "./market.ts";
 
 const abi = AbiCoder.defaultAbiCoder();
 
@@ -136,6 +135,16 @@ export function outcomeHash(outcome: Outcome): string {
       [outcome.buyer, outcome.token, outcome.resultRoot, outcome.payoutRoot],
     ),
   );
+}
+
+/** What an attested result root is the hash of. */
+export interface ResultParts {
+  /** Merkle roots of the parties' shares, by point. */
+  roots: readonly [string, string, string];
+  ciphertextHashes: readonly [string, string, string];
+  fieldBits: number;
+  /** Elements of the result. */
+  total: number;
 }
 
 /** What is attested about a result. */

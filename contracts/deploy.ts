@@ -1,9 +1,10 @@
 /** Puts the contracts of a market on a chain. */
-import { ContractFactory, getCreateAddress, type Signer } from "ethers";
+import { getCreateAddress, type Signer } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
-import { artifact, type ContractName } from "./artifacts.ts";
+import type { ContractName } from "./artifacts.ts";
 import { type Deployment, type MarketSettings, marketSettingsSchema } from "./deployment.ts";
 import { deployExchange } from "./exchange.ts";
+import { deployContract } from "./payer.ts";
 import { toChainError } from "./revert-reasons.ts";
 import { deployGradientRounds } from "./training.ts";
 
@@ -51,8 +52,7 @@ export async function deployMarket(signer: Signer, settings: MarketSettings): Pr
 }
 
 async function deploy(signer: Signer, name: ContractName, args: unknown[]) {
-  const { abi, bytecode } = artifact(name);
-  const contract = await new ContractFactory(abi, bytecode, signer).deploy(...args);
+  const contract = await deployContract(signer, name, args);
   const receipt = await contract.deploymentTransaction()?.wait(1, timeoutMs);
   if (!receipt) throw new SymbolonError("CHAIN_UNREACHABLE", `the deployment of ${name} was not mined`);
   return { address: await contract.getAddress(), blockNumber: receipt.blockNumber };

@@ -3,7 +3,6 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is mined.
  */
 import {
-  ContractFactory,
   getBytes,
   hexlify,
   type Log,
@@ -32,6 +31,7 @@ import {
 } from "./exchange-commitments.ts";
 import { toExchangeError } from "./exchange-reasons.ts";
 import { type SeatState, type SessionState, seatStates, sessionStates } from "./exchange-states.ts";
+import { deployContract } from "./payer.ts";
 import { type GasEstimate, minedTimeoutMs, Transactions } from "./transactions.ts";
 
 /** A registration with the facts of its steps, as far as it has come. */
@@ -63,9 +63,8 @@ export type ExchangeEvent =
 
 /** Deploys an exchange. @param sampleDelaySec longer than the chain's reorganisations */
 export async function deployExchange(signer: Signer, sampleDelaySec: number): Promise<string> {
-  const { abi, bytecode } = artifact("ReviewExchange");
   try {
-    const contract = await new ContractFactory(abi, bytecode, signer).deploy(sampleDelaySec);
+    const contract = await deployContract(signer, "ReviewExchange", [sampleDelaySec]);
     await contract.deploymentTransaction()?.wait(1, minedTimeoutMs);
     return await contract.getAddress();
   } catch (error) {

@@ -2,6 +2,7 @@
 import { getBytes, type Log, type LogDescription, type Provider, type Result } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName, contractNames } from "./artifacts.ts";
+import { type ResultParts, resultRoot } from "./commitments.ts";
 import type { Deployment } from "./deployment.ts";
 import { reasonText } from "./revert-reasons.ts";
 import { decodeTerms, type UseTerms } from "./use-terms.ts";
@@ -66,6 +67,15 @@ export interface FundedJob {
   signers: [string, string, string];
 }
 
+/** What the three operators attested together. */
+export interface AttestedOutcome {
+  parts: ResultParts;
+  /** Of the parts: the hash that is signed. */
+  resultRoot: string;
+  payoutRoot: string;
+  budgetSpent: bigint;
+}
+
 export type MarketEventBody =
   | ({ type: "OperatorRegistered"; bondWei: bigint } & OperatorDetails)
   | ({ type: "OperatorUpdated" } & OperatorDetails)
@@ -87,7 +97,7 @@ export type MarketEventBody =
   | { type: "OfferWithdrawn"; offer: string }
   | ({ type: "JobFunded" } & FundedJob)
   | { type: "JobJoined"; job: string }
-  | { type: "JobAttested"; job: string; resultRoot: string; payoutRoot: string; budgetSpent: bigint }
+  | ({ type: "JobAttested"; job: string } & AttestedOutcome)
   | { type: "JobDisputed"; job: string }
   | { type: "JobSettled"; job: string; payoutRoot: string }
   | { type: "JobFailed"; job: string; reasons: [string, string] }
@@ -187,7 +197,7 @@ export const eventDecoders: {
   JobJoined: (args) => ({ job: args.job }),
   JobAttested: (args) => ({
     job: args.job,
-    resultRoot: args.resultRoot,
+    ...partsOf(args.parts),
     payoutRoot: args.payoutRoot,
     budgetSpent: args.budgetSpent,
   }),
@@ -228,6 +238,16 @@ function chunkOf(args: Result): ChunkOfOperator {
     point: Number(args.point),
     chunk: Number(args.chunk),
   };
+}
+
+function partsOf(args: Result): Pick<AttestedOutcome, "parts" | "resultRoot"> {
+  const parts: ResultParts = {
+    roots: args.roots.toArray(),
+    ciphertextHashes: args.ciphertextHashes.toArray(),
+    fieldBits: Number(args.fieldBits),
+    total: Number(args.total),
+  };
+  return { parts, resultRoot: resultRoot(parts) };
 }
 
 function openingOf({ salt, attempt, elements, proof }: Result): ChunkOpening {

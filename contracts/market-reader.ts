@@ -191,8 +191,8 @@ export class MarketReader extends ChainReader {
     if (attested === undefined) {
       throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
     }
-    const { resultRoot, payoutRoot } = attested;
-    return { ...funding, resultRoot, payoutRoot };
+    const { parts, resultRoot, payoutRoot } = attested;
+    return { ...funding, parts, resultRoot, payoutRoot };
   }
 
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */

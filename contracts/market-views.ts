@@ -1,7 +1,7 @@
 /** What a market's chain tells, typed. */
-import { type JobTerms, type Outcome, specHash } from "./commitments.ts";
+import { type JobTerms, type Outcome, type ResultParts, specHash } from "./commitments.ts";
 import type { JobState } from "./job-states.ts";
-import type { EventPosition, FundedJob, PublishedOffer } from "./market-events.ts";
+import type { AttestedOutcome, EventPosition, FundedJob, PublishedOffer } from "./market-events.ts";
 import type { UseTerms } from "./use-terms.ts";
 
 export const operatorStatuses = ["None", "Active", "Paused", "Leaving", "Slashed"] as const;
@@ -52,12 +52,14 @@ export interface Job extends FundedJob {
   windowEndSec: number | null;
   /** What is not yet paid out, once attested. */
   unclaimedWei: bigint | null;
-  attestation: (EventPosition & { resultRoot: string; payoutRoot: string; budgetSpent: bigint }) | null;
+  attestation: (EventPosition & AttestedOutcome) | null;
   funded: EventPosition;
 }
 
 /** A job and what was attested of it: all that the calls of its disputes repeat. */
 export interface AttestedJob extends FundedJob {
+  parts: ResultParts;
+  /** Of the parts. */
   resultRoot: string;
   payoutRoot: string;
 }
@@ -69,7 +71,7 @@ export function termsOf(job: FundedJob): JobTerms {
 }
 
 /** The same of its outcome. */
-export function outcomeOf({ buyer, token, resultRoot, payoutRoot }: AttestedJob): Outcome {
+export function outcomeOf({ buyer, token, resultRoot, payoutRoot }: Outcome): Outcome {
   return { buyer, token, resultRoot, payoutRoot };
 }
 

@@ -13,6 +13,7 @@ import {
 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
+import type { ResultParts } from "./commitments.ts";
 import type { Deployment } from "./deployment.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
 import {
@@ -113,14 +114,12 @@ export interface FailureNotice {
   signature: string;
 }
 
-/** What an attested result root is the hash of. */
-export interface ResultParts {
-  /** Merkle roots of the parties' shares, by point. */
-  roots: readonly [string, string, string];
-  ciphertextHashes: readonly [string, string, string];
-  fieldBits: number;
-  /** Elements of the result. */
-  total: number;
+/** What three operators attest together. */
+export interface AttestedResult {
+  job: string;
+  parts: ResultParts;
+  payoutRoot: string;
+  budgetSpent: bigint;
 }
 
 /** One payout of one job. */
@@ -284,9 +283,12 @@ export class Market extends MarketReader {
     return this.#send("JobEscrow", "join", [await this.terms(id), signatures.map(compactSignature)]);
   }
 
-  async attest(attestation: AttestationMessage, signatures: ThreeSignatures): Promise<TransactionReceipt> {
-    const terms = await this.terms(attestation.job);
-    return this.#send("JobEscrow", "attest", [terms, attestation, signatures.map(compactSignature)]);
+  /** @param signatures over the attestation whose result root is that of the parts */
+  async attest(result: AttestedResult, signatures: ThreeSignatures): Promise<TransactionReceipt> {
+    const { job, parts, payoutRoot, budgetSpent } = result;
+    const compact = signatures.map(compactSignature);
+    const args = [await this.terms(job), parts, payoutRoot, budgetSpent, compact];
+    return this.#send("JobEscrow", "attest", args);
   }
 
   async settle(id: string): Promise<TransactionReceipt> {
@@ -337,8 +339,8 @@ export class Market extends MarketReader {
   // ---- disputes ------------------------------------------------------------------------------------
 
   /** Asks an operator for a chunk of its share of a result, once, and pays for the answer in advance. */
-  async challenge(id: string, parts: ResultParts, point: number, chunk: number): Promise<TransactionReceipt> {
-    const args = [await this.terms(id), await this.outcome(id), parts, point, chunk];
+  async challenge(job: AttestedJob, point: number, chunk: number): Promise<TransactionReceipt> {
+    const args = [termsOf(job), outcomeOf(job), job.parts, point, chunk];
     return this.#send("Disputes", "challenge", args, await this.challengeFeeWei());
   }
 
@@ -348,20 +350,19 @@ export class Market extends MarketReader {
    */
   async respond(
     job: AttestedJob,
-    parts: ResultParts,
     point: number,
     chunk: number,
     opening: ChunkOpening,
     urgency?: Urgency,
   ): Promise<TransactionReceipt> {
-    const args = [termsOf(job), outcomeOf(job), parts, point, chunk, opening];
+    const args = [termsOf(job), outcomeOf(job), job.parts, point, chunk, opening];
     return this.#send("Disputes", "respond", args, 0n, urgency);
   }
 
   /** Slashes an operator that did not post a chunk in time; the job can be refunded then. */
   async expose(id: string, point: number, chunk: number): Promise<TransactionReceipt> {
-    const args = [await this.terms(id), await this.outcome(id), point, chunk];
-    return this.#send("Disputes", "expose", args);
+    const job = await this.attestedJob(id);
+    return this.#send("Disputes", "expose", [termsOf(job), outcomeOf(job), point, chunk]);
   }
 
   /** Pays a buyer the fees of its challenges that nobody answered. */
@@ -371,13 +372,12 @@ export class Market extends MarketReader {
 
   /** Shows that the three shares of a coordinate are not on a line; the job can be refunded then. */
   async contest(
-    id: string,
-    parts: ResultParts,
+    job: AttestedJob,
     coordinate: { chunk: number; place: number },
     openings: readonly [ChunkOpening, ChunkOpening, ChunkOpening],
   ): Promise<TransactionReceipt> {
     const { chunk, place } = coordinate;
-    const args = [await this.terms(id), await this.outcome(id), parts, chunk, place, openings];
+    const args = [termsOf(job), outcomeOf(job), job.parts, chunk, place, openings];
     return this.#send("Disputes", "contest", args);
   }
 

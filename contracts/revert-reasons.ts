@@ -23,7 +23,7 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   AlreadyRegistered: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is registered already`,
-    hint: "change keys, endpoint or fee with an update",
+    hint: "`symbolon operator update` changes keys, endpoint and fee",
   }),
   NotRegistered: ([operator]) => ({
     code: "STATE_INVALID",
@@ -97,13 +97,14 @@ export const revertReasons: Readonly<Record<string, (args: Result) => Words>> = 
   AlreadyLeaving: ([operator]) => ({
     code: "STATE_INVALID",
     message: `operator ${operator} is leaving already`,
+    hint: "`symbolon operator status` says from when on the bond can be withdrawn",
   }),
   BondLocked: ([withdrawableAtSec]) =>
     BigInt(withdrawableAtSec) > 1n << 48n
       ? {
           code: "STATE_INVALID",
-          message: "the bond is locked while the operator takes jobs",
-          hint: "ask for the end of the bond first, then wait for the delay",
+          message: "the bond is locked: the operator has not left",
+          hint: "`symbolon operator leave` ends taking jobs and starts the delay of the bond",
         }
       : {
           code: "STATE_INVALID",
@@ -135,7 +136,7 @@ export function toChainError(thrown: unknown): SymbolonError {
     message?: string;
   };
   const words = shortMessage ?? message ?? "";
-  if (code === "INSUFFICIENT_FUNDS" || saysNoFunds(thrown)) {
+  if (saysNoFunds(thrown)) {
     return new SymbolonError("FUNDS_MISSING", "the account cannot pay the amount and the gas", {
       hint: "send ETH to the account",
       cause: thrown,
@@ -185,12 +186,18 @@ export function revertError(data: string, cause?: unknown): SymbolonError {
   return new SymbolonError("CONTRACT_REVERTED", "the contract refused for an unknown reason", { cause });
 }
 
+/** Whether the account cannot pay the amount and the gas; what a contract says of funds is something else. */
+export function saysNoFunds(thrown: unknown): boolean {
+  if (revertData(thrown) !== null) return false;
+  return (thrown as { code?: unknown } | null)?.code === "INSUFFICIENT_FUNDS" || mentionsFunds(thrown);
+}
+
 /** Endpoints have different words for it, and ethers knows only some of them. */
-function saysNoFunds(thrown: unknown, depth = 0): boolean {
+function mentionsFunds(thrown: unknown, depth = 0): boolean {
   if (typeof thrown !== "object" || thrown === null || depth > 4) return false;
   const { message, info, error } = thrown as Record<string, unknown>;
   if (typeof message === "string" && /insufficient funds|enough funds/i.test(message)) return true;
-  return [info, error].some((inner) => saysNoFunds(inner, depth + 1));
+  return [info, error].some((inner) => mentionsFunds(inner, depth + 1));
 }
 
 /** Revert data lies at different depths with different endpoints. */

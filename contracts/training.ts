@@ -6,7 +6,6 @@
 import {
   type BytesLike,
   Contract,
-  ContractFactory,
   hexlify,
   type Provider,
   type Signer,
@@ -18,6 +17,9 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { compactSignature, reasonBytes } from "./eip712.ts";
 import type { FailureNotice, ThreeSignatures } from "./market.ts";
+import { type OperatorStatus, operatorStatuses } from "./market-views.ts";
+import { explainRefusal } from "./operator-status.ts";
+import { deployContract } from "./payer.ts";
 import type { Payout } from "./payouts.ts";
 import { toChainError } from "./revert-reasons.ts";
 import {
@@ -99,10 +101,9 @@ export async function deployGradientRounds(
   signer: Signer,
   options: { operatorRegistry: string; evidenceSec: number },
 ): Promise<TrainingDeployment> {
-  const { abi, bytecode } = artifact("GradientRounds");
   try {
-    const factory = new ContractFactory(abi, bytecode, signer);
-    const contract = await factory.deploy(options.operatorRegistry, options.evidenceSec);
+    const args = [options.operatorRegistry, options.evidenceSec];
+    const contract = await deployContract(signer, "GradientRounds", args);
     const receipt = await contract.deploymentTransaction()?.wait(1, minedTimeoutMs);
     if (!receipt) throw new SymbolonError("CHAIN_UNREACHABLE", "the deployment was not mined");
     const { chainId } = await signer.provider!.getNetwork();
@@ -350,8 +351,17 @@ export class TrainingMarket {
     try {
       return await action();
     } catch (error) {
-      throw toChainError(error);
+      throw await explainRefusal(error, (operator) => this.#operatorStatus(operator));
     }
+  }
+
+  async #operatorStatus(operator: string): Promise<OperatorStatus> {
+    const registry = (await this.#contract.getFunction("operatorRegistry")()) as string;
+    const { abi } = artifact("OperatorRegistry");
+    const { status } = await new Contract(registry, abi, this.#runner.provider).getFunction("operators")(
+      operator,
+    );
+    return operatorStatuses[Number(status)] ?? "None";
   }
 }
 

@@ -1,17 +1,18 @@
 /**
  * The transactions of one account, for all contracts of a market. Each is estimated first, so that a refusal costs
- * nothing and comes as words, and resolves when it is mined. What is thrown is what ethers threw: whoever calls knows
- * the words for its contract.
+ * nothing and comes as words, and resolves when it is mined. What is thrown is what ethers threw, save where the
+ * account cannot pay: whoever calls knows the words for its contract.
  */
 import {
-  formatEther,
   Interface,
   type Provider,
   type Signer,
   type TransactionReceipt,
+  type TransactionRequest,
   type TransactionResponse,
 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
+import { fundsMissing, paying } from "./payer.ts";
 import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 
 /** What a transaction will take, told before it is sent. */
@@ -92,7 +93,7 @@ export class Transactions {
 
   async send(call: Call): Promise<TransactionReceipt> {
     const request = await this.#prepare(call);
-    const sent = await this.#broadcast(() => this.signer.sendTransaction(request));
+    const sent = await this.#broadcast(request);
     return this.#mined(sent, minedTimeoutMs);
   }
 
@@ -105,10 +106,10 @@ export class Transactions {
    */
   async sendUrgently(call: Call, urgency: Urgency): Promise<TransactionReceipt> {
     const request = await this.#prepare(call);
-    const sent = await this.#broadcast(async () => {
+    const sent = await this.#broadcast(request, async () => {
       const place = await this.#place(urgency);
       urgency.onSend(place);
-      return this.signer.sendTransaction({ ...request, ...place });
+      return place;
     });
     return this.#mined(sent, urgency.patienceMs);
   }
@@ -119,15 +120,8 @@ export class Transactions {
    */
   async check(call: Call): Promise<void> {
     const { request } = await this.#estimate(call);
-    const account = await this.signer.getAddress();
-    const [held, price] = await Promise.all([this.provider.getBalance(account), this.#pricePerGas()]);
-    const mostWei = request.value + request.gasLimit * price;
-    if (held >= mostWei) return;
-    throw new SymbolonError(
-      "FUNDS_MISSING",
-      `the account ${account} holds ${formatEther(held)} ETH, and the transaction can cost ${formatEther(mostWei)} ETH`,
-      { hint: "send ETH to the account" },
-    );
+    const missing = await fundsMissing(this.signer, request);
+    if (missing !== undefined) throw missing;
   }
 
   async #prepare(call: Call) {
@@ -142,7 +136,7 @@ export class Transactions {
   async #estimate({ to, abi, method, args, valueWei = 0n }: Call) {
     const request = { to, data: abi.encodeFunctionData(method, args), value: valueWei };
     await this.#requireCode(to);
-    const estimate = await this.signer.estimateGas(request);
+    const estimate = await paying(this.signer, request, () => this.signer.estimateGas(request));
     const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n + emptySlotGas;
     return { request: { ...request, gasLimit }, estimate };
   }
@@ -152,8 +146,14 @@ export class Transactions {
     return maxFeePerGas ?? gasPrice ?? 0n;
   }
 
-  #broadcast(send: () => Promise<TransactionResponse>): Promise<TransactionResponse> {
-    const sending = this.#broadcasting.then(send);
+  #broadcast(
+    request: TransactionRequest,
+    placeOf?: () => Promise<Partial<Place>>,
+  ): Promise<TransactionResponse> {
+    const sending = this.#broadcasting.then(async () => {
+      const placed = { ...request, ...(await placeOf?.()) };
+      return paying(this.signer, placed, () => this.signer.sendTransaction(placed));
+    });
     this.#broadcasting = sending.catch(() => undefined);
     return sending;
   }
@@ -206,7 +206,7 @@ export class Transactions {
     if (held < amount) {
       throw new SymbolonError(
         "FUNDS_MISSING",
-        `the account has ${held} units of token ${token}, and the job costs ${amount}`,
+        `account ${owner} has ${held} units of token ${token}, and the job costs ${amount}`,
         { hint: "send tokens to the account" },
       );
     }

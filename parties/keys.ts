@@ -181,6 +181,12 @@ export async function saveKeys<R extends Role>(
   await handle.close();
 }
 
+export interface PassphraseOptions {
+  passphrase?: string | undefined;
+  /** Where the caller would have found one: for the error that says that it is missing. */
+  passphraseHint?: string;
+}
+
 /**
  * Reads the keys of `role` from a file, checks them, and that the public part belongs to the secret one.
  * @throws KEY_INVALID for another role, a malformed file, a file that others can read, a missing or wrong
@@ -189,13 +195,13 @@ export async function saveKeys<R extends Role>(
 export async function loadKeys<R extends Role>(
   file: string,
   role: R,
-  options: { passphrase?: string } = {},
+  options: PassphraseOptions = {},
 ): Promise<Keys<R>> {
   const content = await readKeyFile(file);
   if (content.role !== role) {
     throw invalid(`${file} holds keys of role ${content.role}, expected those of role ${role}.`);
   }
-  const secrets = await secretsOf(content, file, options.passphrase);
+  const secrets = await secretsOf(content, file, options);
   const keys = assemble(role, content.created, secrets);
   if (canonicalize(publicKeys(keys)) !== canonicalize(content.public)) {
     throw invalid(`In ${file} the public keys do not belong to the secret ones.`);
@@ -251,11 +257,13 @@ async function readKeyFile(file: string): Promise<KeyFile> {
 async function secretsOf(
   content: KeyFile,
   file: string,
-  passphrase: string | undefined,
+  { passphrase, passphraseHint: hint }: PassphraseOptions,
 ): Promise<SecretFields> {
   if (content.secret !== undefined) return content.secret;
   if (passphrase === undefined) {
-    throw new SymbolonError("KEY_INVALID", `The key file ${file} is encrypted: a passphrase is needed.`);
+    throw new SymbolonError("KEY_INVALID", `The key file ${file} is encrypted: a passphrase is needed.`, {
+      ...(hint !== undefined && { hint }),
+    });
   }
   return await decrypt(content, file, passphrase);
 }

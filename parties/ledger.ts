@@ -6,6 +6,7 @@
 import { ZeroAddress } from "ethers";
 import type { JobState } from "../contracts/job-states.ts";
 import type {
+  AttestedOutcome,
   ChunkOfOperator,
   EventOf,
   FundedJob,
@@ -13,13 +14,22 @@ import type {
   OperatorDetails,
   PublishedOffer,
 } from "../contracts/market-events.ts";
+import type { OperatorStatus } from "../contracts/market-views.ts";
 import { usePriceWei } from "../contracts/use-terms.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import type { PayoutFacts } from "./payout-plan.ts";
 
+const statusAfter = {
+  OperatorResumed: "Active",
+  OperatorPaused: "Paused",
+  OperatorRetired: "Leaving",
+  BondWithdrawn: "None",
+  OperatorSlashed: "Slashed",
+} as const satisfies Partial<Record<MarketEvent["type"], OperatorStatus>>;
+
 export interface LedgerOperator extends OperatorDetails {
-  /** Takes new jobs. */
-  active: boolean;
+  /** Only an active one takes new jobs. */
+  status: OperatorStatus;
   /** Hashes of the algorithms that it runs, lower case, by operator set. */
   approved: Map<string, Set<string>>;
   /** What it asks for a job that is paid in a token, by the token's address in lower case. */
@@ -46,8 +56,8 @@ export interface LedgerJob extends FundedJob {
   /** Time of the block of the last event. */
   changedAtSec: number;
   fundTx: string;
-  resultRoot?: string;
-  payoutRoot?: string;
+  /** Once attested. */
+  outcome?: AttestedOutcome;
   failures?: [string, string];
 }
 
@@ -86,13 +96,11 @@ export class MarketLedger {
         this.#keepOperator(event);
         return undefined;
       case "OperatorResumed":
-        this.#operatorOf(event.operator).active = true;
-        return undefined;
       case "OperatorRetired":
       case "OperatorPaused":
       case "OperatorSlashed":
       case "BondWithdrawn":
-        this.#operatorOf(event.operator).active = false;
+        this.#operatorOf(event.operator).status = statusAfter[event.type];
         return undefined;
       case "AlgorithmApproved":
         this.#approvalsOf(event).add(event.algorithm.toLowerCase());
@@ -163,7 +171,7 @@ export class MarketLedger {
     const known = event.type === "OperatorRegistered" ? undefined : this.operator(operator);
     this.operators.set(operator.toLowerCase(), {
       ...{ operator, signer, sealKey, channelKey, jiffKey, endpoint, feeWei },
-      active: known?.active ?? true,
+      status: known?.status ?? "Active",
       approved: known?.approved ?? new Map(),
       tokenFees: known?.tokenFees ?? new Map(),
     });
@@ -234,8 +242,7 @@ export class MarketLedger {
         break;
       case "JobAttested":
         job.state = "Attested";
-        job.resultRoot = event.resultRoot;
-        job.payoutRoot = event.payoutRoot;
+        job.outcome = withoutPosition(event);
         break;
       case "JobDisputed":
         job.state = "Disputed";

@@ -94,8 +94,9 @@ export class EthereumChain implements MarketChain {
       case "join":
         return this.#market.join(id, action.signatures);
       case "attest": {
-        const budgetSpent = BigInt(action.attestation.budgetSpent);
-        return this.#market.attest({ ...action.attestation, budgetSpent }, action.signatures);
+        const { parts, signatures } = action;
+        const { job, payoutRoot, budgetSpent } = action.attestation;
+        return this.#market.attest({ job, parts, payoutRoot, budgetSpent: BigInt(budgetSpent) }, signatures);
       }
       case "fail": {
         const [first, second] = action.notices;

@@ -4,12 +4,12 @@
  * transaction or someone else's transaction need no special case.
  */
 import { exactMicroRho } from "../../contracts/use-terms.ts";
-import type { AttestationBody, Point } from "../schemas.ts";
-import { agreedAttestations, type Job } from "./transitions.ts";
+import type { Point } from "../schemas.ts";
+import { type AgreedResult, agreedAttestations, type Job } from "./transitions.ts";
 
 export type Action =
   | { kind: "join"; jobId: string; signatures: [string, string, string] }
-  | { kind: "attest"; jobId: string; attestation: AttestationBody; signatures: [string, string, string] }
+  | ({ kind: "attest"; jobId: string } & AgreedResult)
   | { kind: "fail"; jobId: string; notices: [Notice, Notice] }
   | { kind: "refund"; jobId: string }
   | { kind: "settle"; jobId: string }
@@ -68,7 +68,7 @@ function stepDue(job: Job, clock: Clock, times: MarketTimes): Action | null {
   const lastSec = lastSecOf(job, times);
   const agreed = agreedAttestations(job);
   if (job.state === "Joined" && agreed !== null && clock.chainSec < lastSec) {
-    return { kind: "attest", jobId, attestation: agreed.attestation, signatures: agreed.signatures };
+    return { kind: "attest", jobId, ...agreed };
   }
   const [first, second] = job.failures;
   if (first !== undefined && second !== undefined) {

@@ -7,7 +7,14 @@
  */
 import { type JobState, jobStates } from "../../contracts/job-states.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import type { AttestationBody, JobSummary, OpenChallenge, Point, ReceiptKind } from "../schemas.ts";
+import type {
+  AttestationBody,
+  JobSummary,
+  OpenChallenge,
+  Point,
+  ReceiptKind,
+  ResultPartsBody,
+} from "../schemas.ts";
 import type {
   AttestationConflict,
   AttestationPosted,
@@ -224,21 +231,27 @@ function newJob(id: string, event: Extract<JobChainEvent, { type: "Funded" }>): 
   };
 }
 
+/** What all three operators signed, by point. */
+export interface AgreedResult {
+  attestation: AttestationBody;
+  /** Of the attested result root. */
+  parts: ResultPartsBody;
+  signatures: [string, string, string];
+}
+
 /**
  * The three attestations that agree on one digest, by point; null while there are none. An operator that
  * signed two digests counts for neither side alone: whichever digest all three signed wins.
  */
-export function agreedAttestations(
-  job: Job,
-): { attestation: AttestationBody; digest: string; signatures: [string, string, string] } | null {
-  for (const { digest, attestation } of job.attestations) {
+export function agreedAttestations(job: Job): AgreedResult | null {
+  for (const { digest, attestation, parts } of job.attestations) {
     const signed = ([1, 2, 3] as const).map(
       (point) =>
         job.attestations.find((posted) => posted.point === point && posted.digest === digest)?.signature,
     );
     const [first, second, third] = signed;
     if (first !== undefined && second !== undefined && third !== undefined) {
-      return { attestation, digest, signatures: [first, second, third] };
+      return { attestation, parts, signatures: [first, second, third] };
     }
   }
   return null;

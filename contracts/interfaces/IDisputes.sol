@@ -19,17 +19,6 @@ import {IJobEscrow} from "./IJobEscrow.sol";
 /// alone, as {respond} posts it, says nothing about them to the public; but each of the other two operators can put it
 /// together with its own share. The buyer decides, whose result it is.
 interface IDisputes {
-    /// @notice What an attested `resultRoot` is the hash of: keccak256(abi.encode(parts)).
-    struct ResultParts {
-        /// Merkle roots of the three parties' shares, by point.
-        bytes32[3] roots;
-        bytes32[3] ciphertextHashes;
-        /// The shares are numbers modulo 2^fieldBits - 1.
-        uint8 fieldBits;
-        /// Elements of the result.
-        uint32 total;
-    }
-
     /// @notice A chunk of one party's share: 64 elements of 16 bytes, big-endian, the last chunk of fewer. Its leaf is
     /// H(H(salt, job, attempt, operator, point, chunk, total, keccak256(elements))), H = keccak256 of abi.encode.
     struct ChunkOpening {
@@ -91,7 +80,7 @@ interface IDisputes {
     function contest(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint32 chunk,
         uint8 place,
         ChunkOpening[3] calldata openings
@@ -107,7 +96,7 @@ interface IDisputes {
     function challenge(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint8 point,
         uint32 chunk
     ) external payable;
@@ -118,7 +107,7 @@ interface IDisputes {
     function respond(
         IJobEscrow.JobTerms calldata terms,
         IJobEscrow.Outcome calldata outcome,
-        ResultParts calldata parts,
+        IJobEscrow.ResultParts calldata parts,
         uint8 point,
         uint32 chunk,
         ChunkOpening calldata opening

@@ -67,6 +67,17 @@ interface IJobEscrow is IOfferRegistry {
         bytes32[] dataRoots;
     }
 
+    /// @notice What an attested `resultRoot` is the hash of: keccak256(abi.encode(parts)).
+    struct ResultParts {
+        /// Merkle roots of the three parties' shares, by point.
+        bytes32[3] roots;
+        bytes32[3] ciphertextHashes;
+        /// The shares are numbers modulo 2^fieldBits - 1.
+        uint8 fieldBits;
+        /// Elements of the result.
+        uint32 total;
+    }
+
     /// @notice What the three operators sign about a result. EIP-712 type of the same name.
     struct Attestation {
         bytes32 job;
@@ -137,7 +148,8 @@ interface IJobEscrow is IOfferRegistry {
         bytes spec
     );
     event JobJoined(bytes32 indexed job);
-    event JobAttested(bytes32 indexed job, bytes32 resultRoot, bytes32 payoutRoot, uint256 budgetSpent);
+    /// @notice With all that a buyer needs to open its result, or to dispute it.
+    event JobAttested(bytes32 indexed job, ResultParts parts, bytes32 payoutRoot, uint256 budgetSpent);
     event JobDisputed(bytes32 indexed job);
     event JobSettled(bytes32 indexed job, bytes32 payoutRoot);
     event JobFailed(bytes32 indexed job, bytes32[2] reasons);
@@ -219,9 +231,15 @@ interface IJobEscrow is IOfferRegistry {
 
     /// @notice Takes the result that all three operators signed, until {graceSec} after the deadline, and opens the
     /// challenge window.
-    /// @param signatures Over the EIP-712 struct, by point, compact (EIP-2098).
-    function attest(JobTerms calldata terms, Attestation calldata attestation, bytes32[2][3] calldata signatures)
-        external;
+    /// @param parts Of the result, which stand in {JobAttested} from then on: nobody can keep them from the buyer.
+    /// @param signatures Over the {Attestation} of these, by point, compact (EIP-2098).
+    function attest(
+        JobTerms calldata terms,
+        ResultParts calldata parts,
+        bytes32 payoutRoot,
+        uint256 budgetSpent,
+        bytes32[2][3] calldata signatures
+    ) external;
 
     /// @notice The buyer accepts the result and ends the challenge window, once no challenge is open.
     function accept(bytes32 job, Outcome calldata outcome) external;

@@ -62,6 +62,15 @@ library MarketHashes {
         );
     }
 
+    /// @notice The root of a result: keccak256(abi.encode(parts)).
+    function resultRoot(IJobEscrow.ResultParts calldata parts) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, parts, 0x100)
+            hash := keccak256(free, 0x100)
+        }
+    }
+
     /// @notice keccak256(abi.encode(outcome))
     function outcome(IJobEscrow.Outcome calldata outcome_) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
@@ -71,16 +80,37 @@ library MarketHashes {
         }
     }
 
-    /// @notice keccak256(abi.encode(typeHash, attestation)): the EIP-712 hash of the struct.
-    function attestation(bytes32 typeHash, IJobEscrow.Attestation calldata attestation_)
+    /// @notice The same of an outcome that is not in call data.
+    function outcome(address buyer, address token, bytes32 resultRoot_, bytes32 payoutRoot)
         internal
         pure
         returns (bytes32 hash)
     {
         assembly ("memory-safe") {
             let free := mload(0x40)
+            mstore(free, and(buyer, 0xffffffffffffffffffffffffffffffffffffffff))
+            mstore(add(free, 0x20), and(token, 0xffffffffffffffffffffffffffffffffffffffff))
+            mstore(add(free, 0x40), resultRoot_)
+            mstore(add(free, 0x60), payoutRoot)
+            hash := keccak256(free, 0x80)
+        }
+    }
+
+    /// @notice keccak256(abi.encode(typeHash, attestation)): the EIP-712 hash of the struct.
+    function attestation(
+        bytes32 typeHash,
+        bytes32 job_,
+        bytes32 resultRoot_,
+        bytes32 payoutRoot,
+        uint256 budgetSpent
+    ) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
             mstore(free, typeHash)
-            calldatacopy(add(free, 0x20), attestation_, 0x80)
+            mstore(add(free, 0x20), job_)
+            mstore(add(free, 0x40), resultRoot_)
+            mstore(add(free, 0x60), payoutRoot)
+            mstore(add(free, 0x80), budgetSpent)
             hash := keccak256(free, 0xa0)
         }
     }

@@ -63,8 +63,8 @@ export async function inspectResult(
  * A party can commit to a share of another length than all three attested. No chunk of it can be shown to the chain, so
  * it counts as missing: its operator has to post one of the right length, and cannot.
  */
-function requireLength({ parts }: FinishedJob, point: PartyIndex, { share }: ResultPayload): void {
-  if (elementsOf(resultChunks(share)).length === parts.total) return;
+function requireLength({ job }: FinishedJob, point: PartyIndex, { share }: ResultPayload): void {
+  if (elementsOf(resultChunks(share)).length === job.parts.total) return;
   throw new SymbolonError(
     "RESULT_TAMPERED",
     `the result share of party ${point} is not of the length that was attested`,
@@ -160,12 +160,12 @@ function openReceived(
 
 async function contestAt(
   market: Market,
-  { job, parts }: FinishedJob,
+  { job }: FinishedJob,
   coordinate: number,
   openings: Three<ChunkOpening>,
 ): Promise<{ txHash: string }> {
   const place = { chunk: Math.floor(coordinate / chunkElements), place: coordinate % chunkElements };
-  return { txHash: (await market.contest(job.job, parts, place, openings)).hash };
+  return { txHash: (await market.contest(job, place, openings)).hash };
 }
 
 /** A party's share in chunks, as it was delivered or posted; undefined are those of which there is neither. */
@@ -182,8 +182,8 @@ function chunksAt(
 }
 
 /** How many chunks each party's share of a result has. */
-export function chunkCount({ parts }: FinishedJob): number {
-  return Math.ceil(parts.total / chunkElements);
+export function chunkCount({ job }: FinishedJob): number {
+  return Math.ceil(job.parts.total / chunkElements);
 }
 
 /** So many challenges go out together: waiting for a block for each would take longer than most windows. */
@@ -200,7 +200,7 @@ export async function challengeShares(
   points: readonly PartyIndex[],
   onSent: (point: PartyIndex, chunk: number, txHash: string) => void = () => {},
 ): Promise<void> {
-  const { job, parts } = finished;
+  const { job } = finished;
   const before = await askedChunks(market, job.job);
   const asked = new Set(before.map(({ point, chunk }) => `${point} ${chunk}`));
   const rest = Array.from({ length: chunkCount(finished) }, (_, chunk) =>
@@ -211,7 +211,7 @@ export async function challengeShares(
   for (let at = 0; at < rest.length; at += challengesAtOnce) {
     const ends = await Promise.allSettled(
       rest.slice(at, at + challengesAtOnce).map(async ({ point, chunk }) => {
-        const { hash } = await market.challenge(job.job, parts, point, chunk);
+        const { hash } = await market.challenge(job, point, chunk);
         asked.add(`${point} ${chunk}`);
         onSent(point, chunk, hash);
       }),
@@ -281,7 +281,8 @@ export async function resultOf(
   { finished, shares }: Inspection,
   posted: PostedShares = new Map(),
 ): Promise<JobResult> {
-  const { plan, parts } = finished;
+  const { plan } = finished;
+  const { total } = finished.job.parts;
   const { modulus } = fieldSpecs[plan.fieldBits];
   const kernel = await createKernel(plan.fieldBits);
   const told = shares.flatMap((share) => (share instanceof SymbolonError ? [] : [share]));
@@ -290,12 +291,12 @@ export async function resultOf(
     const chunks = chunksAt(finished, point, shares, posted).filter((elements) => elements !== undefined);
     if (own instanceof SymbolonError && chunks.length < chunkCount(finished)) throw own;
     const elements = elementsOf(chunks);
-    const values = kernel.allocate(parts.total);
+    const values = kernel.allocate(total);
     kernel.fromBigints(
       values,
       elements.map((element) => element % modulus),
     );
-    const share = encodeShare(kernel, values, { rows: parts.total, cols: 1, fracBits: 0, point });
+    const share = encodeShare(kernel, values, { rows: total, cols: 1, fracBits: 0, point });
     // What the party measured came with its delivery; another one measured the same rounds.
     const { measurement } = own instanceof SymbolonError ? (told[0] ?? unmeasured) : own;
     return { share, measurement };

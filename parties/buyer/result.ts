@@ -8,9 +8,9 @@ import { decodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, DecodedResult, JobShape, Plan } from "../../algorithms/manifest.ts";
 import { planJob } from "../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../algorithms/range-report.ts";
-import type { BridgeClient, JobView } from "../../bridge/client.ts";
-import { resultRoot } from "../../contracts/commitments.ts";
-import type { Job } from "../../contracts/market.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import type { ResultParts } from "../../contracts/commitments.ts";
+import type { AttestedJob, Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -26,7 +26,6 @@ import {
   decodeResultPayload,
   partyResultRoot,
   type ResultOrigin,
-  type ResultParts,
   type ResultPayload,
   resultElements,
 } from "../result.ts";
@@ -42,17 +41,14 @@ const payloadOverheadBytes = 128 * 1024;
 
 export type Three<T> = [T, T, T];
 
-/** What the chain and the bridge say about a finished job. All of it public. */
+/** What the chain says about a finished job, and its schema. All of it public. */
 export interface FinishedJob {
-  job: Job;
+  job: Job & AttestedJob;
   algorithm: Algorithm;
   parameters: Record<string, unknown>;
   schema: DataSetSchema;
   shape: JobShape;
   plan: Plan;
-  /** What the attested result root is the hash of. */
-  parts: ResultParts;
-  view: JobView;
 }
 
 /** A result that passed all checks. */
@@ -129,13 +125,15 @@ export async function decodeResult(
   return { ...finished, decoded, measurements, file };
 }
 
-/** Everything public about a finished job, the operators' hashes checked against the root on chain. */
+/** Everything public about a finished job. */
 export async function fetchFinishedJob(connection: Connection, id: string): Promise<FinishedJob> {
   const { bridge, market } = connection;
-  const job = await market.job(id);
-  if (job.attestation === null) {
-    throw new SymbolonError("STATE_INVALID", `job ${id} has no result: it is ${job.state}`);
+  const known = await market.job(id);
+  if (known.attestation === null) {
+    throw new SymbolonError("STATE_INVALID", `job ${id} has no result: it is ${known.state}`);
   }
+  const { parts, resultRoot, payoutRoot } = known.attestation;
+  const job = { ...known, parts, resultRoot, payoutRoot };
   const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
   const algorithm = findAlgorithm(spec.algorithm.id, spec.algorithm.version);
   await requireSameCode(algorithm, job);
@@ -145,41 +143,21 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
   // As the parties do: what was left out takes its default.
   const parameters = parseParameters(algorithm, spec.parameters);
   const plan = await planJob(algorithm, shape, parameters);
-  const view = await bridge.job(id);
-  const parts = attestedParts(view, job.attestation.resultRoot);
   if (parts.fieldBits !== plan.fieldBits || parts.total !== resultElements(plan)) {
     throw new SymbolonError(
       "RESULT_TAMPERED",
       `the attested result of job ${id} has another field or length than was planned`,
     );
   }
-  return { job, algorithm, parameters, schema, shape, plan, parts, view };
+  return { job, algorithm, parameters, schema, shape, plan };
 }
 
-function attestedParts(view: JobView, root: string): ResultParts {
-  const parts = findParts(view, root);
-  if (parts !== undefined) return parts;
-  throw new SymbolonError(
-    "BRIDGE_UNREACHABLE",
-    `the bridge does not have the parts of the attested result of job ${view.id}`,
-    { hint: "try again later, or ask another bridge" },
-  );
-}
-
-/** Of whichever operator: the hash on chain tells the true ones, so that none alone can keep them back. */
-function findParts({ attestations }: JobView, root: string): ResultParts | undefined {
-  return attestations.find(({ parts }) => resultRoot(parts) === root)?.parts;
-}
-
-/** Whose sealed shares of the result the bridge has; undefined where there is no result, or it does not tell its parts. */
+/** Whose sealed shares of a result the bridge has. */
 export async function deliveredBy(
   bridge: BridgeClient,
-  { attestation }: Pick<Job, "attestation">,
-  view: JobView,
-): Promise<PartyIndex[] | undefined> {
-  const parts = attestation === null ? undefined : findParts(view, attestation.resultRoot);
-  if (parts === undefined) return undefined;
-  const held = await Promise.all(parts.ciphertextHashes.map((hash) => isHeld(bridge, hash)));
+  { ciphertextHashes }: Pick<ResultParts, "ciphertextHashes">,
+): Promise<PartyIndex[]> {
+  const held = await Promise.all(ciphertextHashes.map((hash) => isHeld(bridge, hash)));
   return partyIndices.filter((point) => held[point - 1]);
 }
 
@@ -223,7 +201,7 @@ export async function fetchCiphertexts(
 /** One of them. @throws COMMITMENT_MISMATCH, PEER_TIMEOUT when it is not there after `patienceMs` */
 export async function fetchCiphertext(
   { bridge }: Pick<Connection, "bridge">,
-  { job, plan, parts }: FinishedJob,
+  { job, plan }: FinishedJob,
   point: PartyIndex,
   patienceMs = deliveryMs,
   onMissing: () => void = () => {},
@@ -234,7 +212,7 @@ export async function fetchCiphertext(
   const until = Date.now() + patienceMs;
   for (;;) {
     try {
-      return await bridge.downloadBlob(parts.ciphertextHashes[point - 1]!, limit);
+      return await bridge.downloadBlob(job.parts.ciphertextHashes[point - 1]!, limit);
     } catch (error) {
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
       if (!missing) throw error;
@@ -265,13 +243,13 @@ export async function openPayloads(
 
 /** One of them. @throws RESULT_TAMPERED, SEAL_INVALID */
 export async function openPayload(
-  { job, parts }: FinishedJob,
+  { job }: FinishedJob,
   point: PartyIndex,
   sealed: Uint8Array,
   resultKey: DiffieHellmanKey,
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<ResultPayload> {
-  if (ciphertextHash(sealed) !== parts.ciphertextHashes[point - 1]) {
+  if (ciphertextHash(sealed) !== job.parts.ciphertextHashes[point - 1]) {
     throw tampered(job, `the sealed result of party ${point} is not the one that was attested`);
   }
   const origin = originOf(job, point);
@@ -289,7 +267,7 @@ export async function openPayload(
     sealed,
   );
   const payload = decodeResultPayload(plaintext);
-  if (partyResultRoot(origin, payload.salt, payload.share) !== parts.roots[point - 1]) {
+  if (partyResultRoot(origin, payload.salt, payload.share) !== job.parts.roots[point - 1]) {
     throw tampered(job, `the result share of party ${point} is not the one that it attested`);
   }
   return payload;

@@ -32,5 +32,6 @@ export async function keysOf<R extends Role>(role: R, options: KeyOptions): Prom
     });
   }
   const passphrase = await readPassphrase(options.passphraseFile);
-  return await loadKeys(file, role, passphrase === undefined ? {} : { passphrase });
+  const passphraseHint = "give --passphrase-file FILE or set SYMBOLON_PASSPHRASE";
+  return await loadKeys(file, role, { passphrase, passphraseHint });
 }

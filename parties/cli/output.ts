@@ -183,6 +183,18 @@ export function showBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]}`;
 }
 
+/** A span of time for people, rounded up, in the largest unit that it has at least two of. */
+export function showSpan(seconds: number): string {
+  const units = [
+    ["days", 86_400],
+    ["hours", 3600],
+    ["minutes", 60],
+  ] as const;
+  const [name, length] = units.find((unit) => seconds >= 2 * unit[1]) ?? ["seconds", 1];
+  const count = Math.ceil(seconds / length);
+  return count === 1 ? "1 second" : `${count} ${name}`;
+}
+
 /** An address or hash, shortened. */
 export function showHash(hash: string): string {
   return `${hash.slice(0, 8)}…${hash.slice(-4)}`;

@@ -166,7 +166,7 @@ export class ChallengeDesk {
         logger.error(about, "challenged for a result that is not on this node's disk: its bond is at stake");
         return;
       }
-      const sending = market.respond(opened.job, opened.parts, point, chunk, opened.open(chunk), {
+      const sending = market.respond(opened.job, point, chunk, opened.open(chunk), {
         last: this.#last ?? journal.lastPlace(),
         onSend: (place) => this.#takeDown(key, place),
         ...{ mostFeePerGas, patienceMs },
@@ -222,9 +222,9 @@ export class ChallengeDesk {
 
   /** From the ledger, unless the endpoint left out what it would need: then from all blocks, once for all answers. */
   async #attestedJob(name: string): Promise<AttestedJob> {
-    const { resultRoot, payoutRoot, ...job }: Partial<LedgerJob> = this.#ledger.jobs.get(name) ?? {};
-    if (resultRoot === undefined || payoutRoot === undefined) return this.#options.market.attestedJob(name);
-    return { ...(job as LedgerJob), resultRoot, payoutRoot };
+    const job = this.#ledger.jobs.get(name);
+    if (job?.outcome === undefined) return this.#options.market.attestedJob(name);
+    return { ...job, ...job.outcome };
   }
 
   async #drop(): Promise<void> {

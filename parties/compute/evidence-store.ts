@@ -1,6 +1,5 @@
 /**
- * What this node must be able to show about a result that it attested: its share, its salt and the roots of all
- * three, until no reorganisation can bring the job back from its end. A buyer may ask for a chunk on chain in that
+ * What this node must be able to show about a result that it attested: its share, its salt, until no reorganisation can bring the job back from its end. A buyer may ask for a chunk on chain in that
  * time, and an operator that cannot post it loses its bond. Kept encrypted (AES-256-GCM) with the operator's key for
  * shares at rest; the name of the job is authenticated with it.
  */
@@ -12,13 +11,12 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
 import { asStorageError } from "../../mpc/storage-error.ts";
 import { makeFolder, syncFolder } from "../durable-folder.ts";
-import type { ResultOrigin, ResultParts } from "../result.ts";
+import type { ResultOrigin } from "../result.ts";
 import type { Secret } from "../secret.ts";
 import { ForgottenWord } from "./journal.ts";
 
 export interface ResultEvidence {
   origin: ResultOrigin;
-  parts: ResultParts;
   /** 32 bytes. */
   salt: Uint8Array;
   /** Bytes of this party's share, see `data-set.ts`. */
@@ -29,19 +27,12 @@ const jobPattern = /^0x[0-9a-f]{64}$/;
 const nonceBytes = 12;
 const tagBytes = 16;
 const lengthBytes = 4;
-const three = <T extends z.ZodType>(part: T) => z.tuple([part, part, part]);
 const factsSchema = z.strictObject({
   origin: z.strictObject({
     jobId: z.string(),
     attempt: z.number(),
     operator: z.string(),
     point: z.union([z.literal(1), z.literal(2), z.literal(3)]),
-  }),
-  parts: z.strictObject({
-    roots: three(z.string()),
-    ciphertextHashes: three(z.string()),
-    fieldBits: z.union([z.literal(61), z.literal(89), z.literal(107), z.literal(127)]),
-    total: z.number(),
   }),
   salt: z.string(),
 });
@@ -69,10 +60,10 @@ export class EvidenceStore {
    * On the disk, whatever happens, when it resolves.
    * @throws STORAGE_FULL; ForgottenWord for a second result of a job: the first one may be attested, and must be answered for
    */
-  async keep({ origin, parts, salt, share }: ResultEvidence): Promise<void> {
+  async keep({ origin, salt, share }: ResultEvidence): Promise<void> {
     const file = this.#path(origin.jobId);
     if (await exists(file)) throw new ForgottenWord(origin.jobId, "its folder of evidence");
-    const text = JSON.stringify({ origin, parts, salt: Buffer.from(salt).toString("hex") });
+    const text = JSON.stringify({ origin, salt: Buffer.from(salt).toString("hex") });
     const facts = new TextEncoder().encode(text);
     const head = Buffer.alloc(lengthBytes);
     head.writeUInt32BE(facts.length);
@@ -117,7 +108,6 @@ export class EvidenceStore {
     const facts = factsSchema.parse(JSON.parse(plain.toString("utf8", lengthBytes, end)));
     return {
       origin: facts.origin,
-      parts: facts.parts,
       salt: Uint8Array.from(Buffer.from(facts.salt, "hex")),
       share: Uint8Array.from(plain.subarray(end)),
     };

@@ -9,6 +9,7 @@ import { parseUnits, Wallet } from "ethers";
 import { BridgeClient, type Watch } from "../../bridge/client.ts";
 import { Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
+import type { OperatorStatus } from "../../contracts/market-views.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { RecentMap } from "../../mpc/recent-map.ts";
 import { MeshListener } from "../../mpc/transport/mesh.ts";
@@ -62,11 +63,10 @@ export async function startNode(
   options: NodeOptions = {},
 ): Promise<RunningNode> {
   const config = await parseNodeConfig(input);
-  const keys = await loadKeys(
-    config.keysFile,
-    "operator",
-    config.passphrase === undefined ? {} : { passphrase: config.passphrase },
-  );
+  const keys = await loadKeys(config.keysFile, "operator", {
+    passphrase: config.passphrase,
+    passphraseHint: "set SYMBOLON_NODE_PASSPHRASE, or passphrase in the configuration file",
+  });
   const base = options.logger ?? createNodeLogger(config.logLevel);
   const logger = base.child({ operator: keys.owner.address });
   const listener = new MeshListener();
@@ -132,7 +132,7 @@ async function assemble(
     );
     const obstacles = [
       ...(watch.healthy ? [] : ["the chain is not read"]),
-      ...(registration.status === "registered" ? [] : [`operator ${registration.status}`]),
+      ...registration.obstacles,
       ...(bridgeAnswers ? [] : ["the bridge does not answer"]),
       ...(watch.skipped === 0 ? [] : [`${watch.skipped} events of the chain could not be taken`]),
       ...challenges.obstacles,
@@ -208,6 +208,14 @@ function followBridge(bridge: BridgeClient, desk: JobDesk, watch: ChainWatch, lo
   );
 }
 
+/** What is logged of an operator that is registered with the keys of this node. */
+const registeredAs: Record<Exclude<OperatorStatus, "None">, string> = {
+  Active: "registered",
+  Paused: "registered, but paused: it takes no new jobs until `symbolon operator resume`",
+  Leaving: "registered, but leaving: it takes no new jobs",
+  Slashed: "slashed: its bond is gone, and it takes no new jobs any more",
+};
+
 /** Whether the registry has this operator with the keys of this node; says so whenever it changes. */
 class Registration {
   readonly #keys: OperatorKeys;
@@ -222,12 +230,17 @@ class Registration {
     this.#logger = logger;
   }
 
+  /** One whose operator takes no new jobs still has those that were funded before: that is none. */
+  get obstacles(): string[] {
+    return Object.values(registeredAs).includes(this.status) ? [] : [`operator ${this.status}`];
+  }
+
   look(ledger: MarketLedger): void {
     this.#comparePort(ledger.operator(this.#keys.owner.address)?.endpoint);
     const status = this.#statusIn(ledger);
     if (status === this.status) return;
     this.status = status;
-    this.#logger[status === "registered" ? "info" : "warn"](`operator ${status}`);
+    this.#logger[status === registeredAs.Active ? "info" : "warn"](`operator ${status}`);
   }
 
   /** A router may map one port to the other; more often one of them was mistyped. */
@@ -243,7 +256,9 @@ class Registration {
   #statusIn(ledger: MarketLedger): string {
     const { owner, signer, sealKey, channelKey, jiffKey } = this.#keys;
     const registered = ledger.operator(owner.address);
-    if (registered === undefined) return "not registered yet";
+    if (registered === undefined || registered.status === "None") return "not registered yet";
+    // Whatever its keys are.
+    if (registered.status === "Slashed") return registeredAs.Slashed;
     const pairs = [
       [registered.signer, signer.address],
       [registered.sealKey, sealKey.publicKey],
@@ -251,7 +266,7 @@ class Registration {
       [registered.jiffKey, jiffKey.publicKey],
     ] as const;
     return pairs.every(([there, here]) => there.toLowerCase() === here.toLowerCase())
-      ? "registered"
+      ? registeredAs[registered.status]
       : "registered with other keys than this node's: it will refuse every job";
   }
 }

@@ -297,7 +297,7 @@ async function deliver(
     total: resultElements(plan),
   };
   // Before the attestation is signed: whoever cannot show what it attested loses its bond.
-  await options.evidence.keep({ origin, parts, salt, share });
+  await options.evidence.keep({ origin, salt, share });
   share.fill(0);
   return {
     attestation: {

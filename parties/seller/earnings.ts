@@ -42,7 +42,7 @@ export async function earningsOf(market: MarketReader, account: string): Promise
     const own = tree?.payouts.find((payout) => payout.account.toLowerCase() === wanted);
     if (tree === undefined || own === undefined || own.amountWei === 0n) continue;
     // What was attested is paid, whatever this computes: a root that differs has other leaves.
-    const agreed = job.payoutRoot === undefined || job.payoutRoot === tree.root;
+    const agreed = job.outcome === undefined || job.outcome.payoutRoot === tree.root;
     if (!agreed) continue;
     const state = await stateOf(market, job.state, job.job, own.index);
     jobs.push({

@@ -6,12 +6,14 @@
  */
 import { z } from "zod";
 import { decodeJobSpec } from "../../algorithms/job-spec.ts";
-import type { BridgeClient, JobView } from "../../bridge/client.ts";
+import type { BridgeClient } from "../../bridge/client.ts";
+import { attestationSignatures } from "../../contracts/attest-call.ts";
 import { deploymentSchema } from "../../contracts/deployment.ts";
 import { attestationDigest } from "../../contracts/eip712.ts";
+import type { AttestedOutcome } from "../../contracts/market-events.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { partyIndices } from "../../mpc/transport/transport.ts";
 import { fetchFinishedJob } from "../buyer/result.ts";
 import { dataSetSchema } from "../data/schema.ts";
 import { payoutPlan } from "../payout-plan.ts";
@@ -100,7 +102,8 @@ export async function exportBundle(
 ): Promise<Bundle> {
   const { market } = connection;
   const finished = await fetchFinishedJob(connection, id);
-  const { job, view, schema, parts } = finished;
+  const { job, schema } = finished;
+  const { parts } = job;
   const attestation = job.attestation!;
   const prices = await market.jobPrices(job);
   const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
@@ -110,7 +113,9 @@ export async function exportBundle(
     operators: prices.operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
   });
   const events = await market.jobEvents(id);
-  const digest = attestationDigest(market.deployment, { job: job.job, ...attestation });
+  const signatures =
+    (await attestationSignatures(market.provider, market.deployment, attestation.txHash)) ??
+    (await postedSignatures(connection, job.job, attestation));
   const bundle = {
     symbolonBundle: 1,
     deployment: market.deployment,
@@ -149,7 +154,7 @@ export async function exportBundle(
       ciphertextHashes: parts.ciphertextHashes,
       fieldBits: parts.fieldBits,
       elements: parts.total,
-      signatures: partyIndices.map((point) => signatureOf(view, point, digest)),
+      signatures,
     },
     payouts: tree.payouts.map(({ index, account, amountWei, proof }, i) => ({
       index,
@@ -167,14 +172,23 @@ export async function exportBundle(
   return parseBundle(bundle);
 }
 
-function signatureOf({ id, attestations }: JobView, point: PartyIndex, digest: string): string {
-  const posted = attestations.find((a) => a.point === point && a.digest === digest);
-  if (posted !== undefined) return posted.signature;
-  throw new SymbolonError(
-    "BRIDGE_UNREACHABLE",
-    `the bridge does not have the signature of operator ${point} under the result of job ${id}`,
-    { hint: "ask another bridge" },
-  );
+/** As the operators posted them. @throws BRIDGE_UNREACHABLE */
+async function postedSignatures(
+  { bridge, market }: { bridge: BridgeClient; market: MarketReader },
+  id: string,
+  attestation: AttestedOutcome,
+): Promise<string[]> {
+  const digest = attestationDigest(market.deployment, { job: id, ...attestation });
+  const { attestations } = await bridge.job(id);
+  return partyIndices.map((point) => {
+    const posted = attestations.find((a) => a.point === point && a.digest === digest);
+    if (posted !== undefined) return posted.signature;
+    throw new SymbolonError(
+      "BRIDGE_UNREACHABLE",
+      `the bridge does not have the signature of operator ${point} under the result of job ${id}`,
+      { hint: "ask another bridge" },
+    );
+  });
 }
 
 /** @throws USAGE naming the place */

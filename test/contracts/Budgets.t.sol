@@ -155,7 +155,7 @@ contract BudgetsTest is MarketTest {
         (bytes32 job, IJobEscrow.JobTerms memory terms, IJobEscrow.JobRequest memory request) = _private();
         bytes32[2][3] memory signatures = _signAll(_unopenedDigest(job));
         _join(terms);
-        _attest(terms, _attestation(job, keccak256("payouts")));
+        _attest(terms, keccak256("payouts"));
         _refusedUnopened(job, terms, request, signatures);
         IJobEscrow.Outcome memory outcome = _outcome(terms, keccak256("payouts"));
         vm.prank(address(disputes));

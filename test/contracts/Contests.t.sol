@@ -148,7 +148,7 @@ contract ContestsTest is DisputesTest {
         Told memory other = _tell(bent);
         _invalid(told, 1, _openings(other, 1), 0);
         // Nor with the other job's parts or outcome.
-        IDisputes.ResultParts memory parts = told.parts;
+        IJobEscrow.ResultParts memory parts = told.parts;
         told.parts = other.parts;
         _refusedContest(told, 1, 9, abi.encodeWithSelector(IDisputes.PartsMismatch.selector, told.job));
         told.outcome = other.outcome;
@@ -156,9 +156,8 @@ contract ContestsTest is DisputesTest {
         // An operator that commits itself to the leaves of another job has none that can be opened.
         (told.job, told.terms) = _joined();
         told.parts = parts;
-        bytes32 resultRoot = keccak256(abi.encode(parts));
-        _attest(told.terms, IJobEscrow.Attestation(told.job, resultRoot, PAYOUTS, 0));
-        told.outcome.resultRoot = resultRoot;
+        _attest(told.terms, parts, PAYOUTS);
+        told.outcome.resultRoot = _resultRoot(parts);
         _invalid(told, 1, _openings(told, 1), 0);
     }
 
@@ -168,10 +167,10 @@ contract ContestsTest is DisputesTest {
         Told memory told = _tell(shares);
         bytes memory original = abi.encode(told.parts);
         for (uint256 word; word < original.length / 32; ++word) {
-            told.parts = abi.decode(_flipped(original, word), (IDisputes.ResultParts));
+            told.parts = abi.decode(_flipped(original, word), (IJobEscrow.ResultParts));
             _refusedContest(told, 0, 0, abi.encodeWithSelector(IDisputes.PartsMismatch.selector, told.job));
         }
-        told.parts = abi.decode(original, (IDisputes.ResultParts));
+        told.parts = abi.decode(original, (IJobEscrow.ResultParts));
         told.terms.amount += 1;
         _refusedContest(told, 0, 0, abi.encodeWithSelector(IDisputes.OutcomeMismatch.selector, _job(told.terms)));
         told.terms.amount -= 1;

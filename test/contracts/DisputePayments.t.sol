@@ -198,7 +198,7 @@ contract DisputePaymentsTest is DisputesTest {
         _join(told.terms);
         told.parts = _partsOf(told.job, told.shares);
         told.outcome = _outcome(told.terms, PAYOUTS);
-        told.outcome.resultRoot = keccak256(abi.encode(told.parts));
-        _attest(told.terms, IJobEscrow.Attestation(told.job, told.outcome.resultRoot, PAYOUTS, 0));
+        told.outcome.resultRoot = _resultRoot(told.parts);
+        _attest(told.terms, told.parts, PAYOUTS);
     }
 }

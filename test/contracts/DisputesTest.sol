@@ -24,7 +24,7 @@ abstract contract DisputesTest is MarketTest {
         bytes32 job;
         IJobEscrow.JobTerms terms;
         IJobEscrow.Outcome outcome;
-        IDisputes.ResultParts parts;
+        IJobEscrow.ResultParts parts;
         Shares shares;
     }
 
@@ -113,7 +113,7 @@ abstract contract DisputesTest is MarketTest {
         root = _pair(root, third);
     }
 
-    function _partsOf(bytes32 job, Shares memory shares) internal view returns (IDisputes.ResultParts memory parts) {
+    function _partsOf(bytes32 job, Shares memory shares) internal view returns (IJobEscrow.ResultParts memory parts) {
         for (uint256 point = 1; point <= 3; ++point) {
             (parts.roots[point - 1],) = _resultTree(job, shares, point, 0);
             parts.ciphertextHashes[point - 1] = keccak256(abi.encode("ciphertext", job, point));
@@ -132,9 +132,8 @@ abstract contract DisputesTest is MarketTest {
         _join(told.terms);
         told.shares = shares;
         told.parts = _partsOf(told.job, shares);
-        bytes32 resultRoot = keccak256(abi.encode(told.parts));
-        _attest(told.terms, IJobEscrow.Attestation(told.job, resultRoot, PAYOUTS, 0));
-        told.outcome = IJobEscrow.Outcome(told.terms.buyer, told.terms.token, resultRoot, PAYOUTS);
+        _attest(told.terms, told.parts, PAYOUTS);
+        told.outcome = IJobEscrow.Outcome(buyer, told.terms.token, _resultRoot(told.parts), PAYOUTS);
     }
 
     function _opening(Told memory told, uint256 point, uint256 chunk)

@@ -48,13 +48,10 @@ contract JobEscrowTest is MarketTest {
         (bytes32 second, IJobEscrow.JobTerms memory others) = _joined();
         IJobEscrow.Attestation memory attestation = _attestation(first, keccak256("payouts"));
         bytes32[2][3] memory signatures = _signAll(_attestDigest(attestation));
-        vm.expectRevert(abi.encodeWithSelector(IJobEscrow.OutcomeMismatch.selector, second));
-        escrow.attest(others, attestation, signatures);
-        attestation.job = second;
         vm.expectRevert(
             abi.encodeWithSelector(IJobEscrow.SignatureInvalid.selector, second, 1, vm.addr(keys[0]))
         );
-        escrow.attest(others, attestation, signatures);
+        escrow.attest(others, _parts(), keccak256("payouts"), 0, signatures);
     }
 
     /// A buyer that asks for the same twice in one second must make a difference, say another result key.
@@ -80,15 +77,16 @@ contract JobEscrowTest is MarketTest {
         IJobEscrow.Attestation memory attestation = _attestation(job, keccak256("payouts"));
         _true(escrow.attestationDigest(attestation) == _attestDigest(attestation), "the digest");
         bytes32[2][3] memory signatures = _signAll(_attestDigest(attestation));
-        bytes memory original = abi.encode(attestation);
-        // The job is compared with the terms; these three are covered by the signature alone.
-        for (uint256 word = 1; word < 4; ++word) {
-            IJobEscrow.Attestation memory changed =
-                abi.decode(_flipped(original, word), (IJobEscrow.Attestation));
+        // Eight words of the parts, the payouts, the budget.
+        bytes memory original = abi.encode(_parts(), keccak256("payouts"), uint256(0));
+        _eq(original.length, 10 * 32, "words");
+        for (uint256 word; word < 10; ++word) {
+            (IJobEscrow.ResultParts memory parts, bytes32 payoutRoot, uint256 budgetSpent) =
+                abi.decode(_flipped(original, word), (IJobEscrow.ResultParts, bytes32, uint256));
             vm.expectRevert(
                 abi.encodeWithSelector(IJobEscrow.SignatureInvalid.selector, job, 1, vm.addr(keys[0]))
             );
-            escrow.attest(terms, changed, signatures);
+            escrow.attest(terms, parts, payoutRoot, budgetSpent, signatures);
         }
     }
 
@@ -108,9 +106,9 @@ contract JobEscrowTest is MarketTest {
         vm.expectRevert(
             abi.encodeWithSelector(IJobEscrow.DeadlinePassed.selector, job, terms.deadlineSec + GRACE)
         );
-        escrow.attest(terms, attestation, signatures);
+        escrow.attest(terms, _parts(), keccak256("payouts"), 0, signatures);
         vm.warp(terms.deadlineSec + GRACE);
-        escrow.attest(terms, attestation, signatures);
+        escrow.attest(terms, _parts(), keccak256("payouts"), 0, signatures);
         _eq(_state(job), JobState.Attested);
         _eq(escrow.jobOf(job).windowEndSec, terms.deadlineSec + GRACE + WINDOW, "the whole window");
     }

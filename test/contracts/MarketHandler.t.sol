@@ -139,13 +139,13 @@ contract MarketHandler is DisputeHandler {
         payouts[1] = IJobEscrow.Payout(110 + uint256(job) % 300, address(0x9a1), second % modulus);
         // One result in two has a coordinate that is on no line.
         if (due) record.bent = (spoil >> 8) % 2 == 0 ? 0 : (spoil >> 16) % 3 + 1;
-        IDisputes.ResultParts memory parts = _partsOf(job, _sharesOf(job));
+        IJobEscrow.ResultParts memory parts = _partsOf(job, _sharesOf(job));
         bytes32 payoutRoot = _pair(_leaf(payouts[0]), _leaf(payouts[1]));
         IJobEscrow.Attestation memory attestation =
-            IJobEscrow.Attestation(job, keccak256(abi.encode(parts)), payoutRoot, 0);
+            IJobEscrow.Attestation(job, _resultRoot(parts), payoutRoot, 0);
         bytes32[2][3] memory signatures = _signAll(_attestDigest(attestation));
         if (_bad(spoil)) signatures[spoil % 3] = _sign(keys[(spoil + 1) % 3], _attestDigest(attestation));
-        try escrow.attest(record.terms, attestation, signatures) {
+        try escrow.attest(record.terms, parts, payoutRoot, 0, signatures) {
             _true(due, "an attestation that is not due");
             record.parts = parts;
             (record.payouts[0], record.payouts[1]) = (payouts[0], payouts[1]);

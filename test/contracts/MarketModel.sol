@@ -23,7 +23,7 @@ abstract contract MarketModel is DisputesTest {
         IJobEscrow.JobTerms terms;
         IJobEscrow.JobSpec spec;
         IJobEscrow.Outcome outcome;
-        IDisputes.ResultParts parts;
+        IJobEscrow.ResultParts parts;
         IJobEscrow.Payout[2] payouts;
         bool[2] claimed;
         /// The operators that it was funded with.

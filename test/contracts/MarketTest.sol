@@ -309,11 +309,32 @@ abstract contract MarketTest is SigningTest {
     }
 
     function _attestation(bytes32 job, bytes32 payoutRoot) internal pure returns (IJobEscrow.Attestation memory) {
-        return IJobEscrow.Attestation(job, keccak256("result"), payoutRoot, 0);
+        return IJobEscrow.Attestation(job, _resultRoot(_parts()), payoutRoot, 0);
     }
 
-    function _attest(IJobEscrow.JobTerms memory terms, IJobEscrow.Attestation memory attestation) internal {
-        escrow.attest(terms, attestation, _signAll(_attestDigest(attestation)));
+    /// Of a result that nobody looks into.
+    function _parts() internal pure returns (IJobEscrow.ResultParts memory parts) {
+        for (uint256 i; i < 3; ++i) {
+            parts.roots[i] = keccak256(abi.encode("root", i));
+            parts.ciphertextHashes[i] = keccak256(abi.encode("ciphertext", i));
+        }
+        (parts.fieldBits, parts.total) = (127, 65);
+    }
+
+    function _resultRoot(IJobEscrow.ResultParts memory parts) internal pure returns (bytes32) {
+        return keccak256(abi.encode(parts));
+    }
+
+    function _attest(IJobEscrow.JobTerms memory terms, IJobEscrow.ResultParts memory parts, bytes32 payoutRoot)
+        internal
+    {
+        IJobEscrow.Attestation memory signed =
+            IJobEscrow.Attestation(_job(terms), _resultRoot(parts), payoutRoot, 0);
+        escrow.attest(terms, parts, payoutRoot, 0, _signAll(_attestDigest(signed)));
+    }
+
+    function _attest(IJobEscrow.JobTerms memory terms, bytes32 payoutRoot) internal {
+        _attest(terms, _parts(), payoutRoot);
     }
 
     function _outcome(IJobEscrow.JobTerms memory terms, bytes32 payoutRoot)
@@ -321,13 +342,13 @@ abstract contract MarketTest is SigningTest {
         pure
         returns (IJobEscrow.Outcome memory)
     {
-        return IJobEscrow.Outcome(terms.buyer, terms.token, keccak256("result"), payoutRoot);
+        return IJobEscrow.Outcome(terms.buyer, terms.token, _resultRoot(_parts()), payoutRoot);
     }
 
     function _attested(bytes32 payoutRoot) internal returns (bytes32 job, IJobEscrow.Outcome memory outcome) {
         IJobEscrow.JobTerms memory terms;
         (job, terms) = _joined();
-        _attest(terms, _attestation(job, payoutRoot));
+        _attest(terms, payoutRoot);
         outcome = _outcome(terms, payoutRoot);
     }
 

@@ -303,7 +303,7 @@ contract OperatorRegistryTest is MarketTest {
         vm.prank(members[0]);
         operators.pause();
         _join(terms);
-        _attest(terms, _attestation(job, keccak256("payouts")));
+        _attest(terms, keccak256("payouts"));
         vm.prank(members[0]);
         operators.requestUnbond();
         bytes memory notPaused = abi.encodeWithSelector(IOperatorRegistry.NotPaused.selector, members[0]);

@@ -123,7 +123,7 @@ contract ReplacementsTest is MarketTest {
         IJobEscrow.JobTerms memory terms = _offerAndSpend();
         _replace(BUDGET - SPENT);
         _join(terms);
-        _attest(terms, _attestation(_job(terms), keccak256("payouts")));
+        _attest(terms, keccak256("payouts"));
         _eq(_state(_job(terms)), JobState.Attested);
     }
 

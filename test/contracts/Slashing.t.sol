@@ -141,7 +141,7 @@ contract SlashingTest is MarketTest {
         (bytes32 job, IJobEscrow.JobTerms memory terms) = _fund();
         _slash(members[1], REPORTER);
         _join(terms);
-        _attest(terms, _attestation(job, keccak256("payouts")));
+        _attest(terms, keccak256("payouts"));
         _eq(_state(job), JobState.Attested);
     }
 

@@ -52,7 +52,7 @@ abstract contract TokenTest is MarketTest {
         IJobEscrow.JobTerms memory terms;
         (job, terms) = _createIn(request);
         _join(terms);
-        _attest(terms, _attestation(job, payoutRoot));
+        _attest(terms, payoutRoot);
         outcome = _outcome(terms, payoutRoot);
         vm.prank(BUYER);
         escrow.accept(job, outcome);

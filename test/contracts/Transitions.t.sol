@@ -117,7 +117,8 @@ contract TransitionsTest is MarketTest {
 
     function doAttest() external {
         IJobEscrow.Attestation memory attestation = _attestation(_named, PAYOUTS);
-        _call(abi.encodeCall(escrow.attest, (_agreed, attestation, _signAll(_attestDigest(attestation)))));
+        bytes32[2][3] memory signatures = _signAll(_attestDigest(attestation));
+        _call(abi.encodeCall(escrow.attest, (_agreed, _parts(), PAYOUTS, 0, signatures)));
     }
 
     function doAccept() external {

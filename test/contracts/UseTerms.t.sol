@@ -285,6 +285,14 @@ contract UseTermsTest is MarketTest {
         _eq(_left(use), BUDGET - 300, "left");
     }
 
+    /// It spends no budget, and all of 64 bits times the price would be more than anybody has.
+    function test_anExactResultCostsTheUseAlone() public {
+        IOfferRegistry.UseTerms memory terms = _useTerms();
+        terms.rhoPrice = 7;
+        (, uint256 amountWei) = _taken(_over(_offered(SELLER, terms, EXACT)));
+        _eq(amountWei, _price(1), "price");
+    }
+
     function test_aBudgetIsOneAcrossListingsAndEndsAtZero() public {
         IOfferRegistry.OfferUse memory use = _offered(SELLER, _useTerms(), BUDGET);
         IJobEscrow.JobRequest memory request = _over(use);

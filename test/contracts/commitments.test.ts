@@ -9,6 +9,7 @@ import {
   jobId,
   operatorSetId,
   outcomeHash,
+  resultRoot,
   shareCommitment,
   specHash,
 } from "../../contracts/commitments.ts";
@@ -22,6 +23,7 @@ import {
   useTermsTag,
 } from "../../contracts/use-terms.ts";
 import { algorithm, bytes32, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";
+import { someParts } from "./some-parts.ts";
 
 let market: MarketFixture;
 beforeAll(async () => {
@@ -98,7 +100,7 @@ describe("against the contracts", () => {
     await market.join(job);
     const { root } = payoutTree([{ account: market.stranger.address, amountWei: 1n }]);
     await market.attest(job, root);
-    const outcome = { buyer, token, resultRoot: bytes32("result"), payoutRoot: root };
+    const outcome = { buyer, token, resultRoot: resultRoot(someParts), payoutRoot: root };
     expect((await market.storedJob(job)).outcomeHash).toBe(outcomeHash(outcome));
   });
 });

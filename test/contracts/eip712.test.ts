@@ -1,6 +1,7 @@
 import { Contract, id, Signature, type Signer, Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { artifact } from "../../contracts/artifacts.ts";
+import { resultRoot } from "../../contracts/commitments.ts";
 import {
   attestationDigest,
   compactSignature,
@@ -24,6 +25,7 @@ import type { Credential, ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { membersOnly, openRules, openTerms } from "../../contracts/use-terms.ts";
 import { algorithm, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";
+import { someParts } from "./some-parts.ts";
 
 const wallet = new Wallet(id("somebody"));
 const here = { chainId: 31337, jobEscrow: "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0" };
@@ -165,7 +167,8 @@ describe("against the contract", () => {
     const joined = (domain: SigningDomain) =>
       signAll((signer) => signJoin(signer, domain, { job: attested }));
     const { root } = payoutTree([{ account: stranger.address, amountWei: 1n }]);
-    const message = { job: attested, resultRoot: id("result"), payoutRoot: root, budgetSpent: 7n };
+    const outcome = { job: attested, payoutRoot: root, budgetSpent: 7n };
+    const message = { ...outcome, resultRoot: resultRoot(someParts) };
     const result = (domain: SigningDomain) => signAll((signer) => signAttestation(signer, domain, message));
     const fail = async (domain: SigningDomain) => {
       const notice = async (point: 1 | 2 | 3) => ({
@@ -182,9 +185,11 @@ describe("against the contract", () => {
     await anyone.join(attested, await joined(deployment));
     await fail(deployment);
     for (const domain of strangeDomains()) {
-      await expect(anyone.attest(message, await result(domain))).rejects.toMatchObject(notAuthorised);
+      await expect(
+        anyone.attest({ ...outcome, parts: someParts }, await result(domain)),
+      ).rejects.toMatchObject(notAuthorised);
     }
-    await anyone.attest(message, await result(deployment));
+    await anyone.attest({ ...outcome, parts: someParts }, await result(deployment));
     expect((await anyone.job(attested)).attestation).toMatchObject({ budgetSpent: 7n });
   });
 

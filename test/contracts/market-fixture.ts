@@ -1,19 +1,16 @@
 /** A market on a development chain of its own, with three operators, a seller and a buyer. */
+
 import { Contract, HDNodeWallet, id, type JsonRpcProvider, Wallet } from "ethers";
 import { artifact } from "../../contracts/artifacts.ts";
 import { buildContracts } from "../../contracts/build.ts";
+import { type ResultParts, resultRoot } from "../../contracts/commitments.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
-import {
-  type AttestationMessage,
-  signAttestation,
-  signFailure,
-  signJoin,
-  signPossession,
-} from "../../contracts/eip712.ts";
+import { signAttestation, signFailure, signJoin, signPossession } from "../../contracts/eip712.ts";
 import { type JobInput, Market, type OfferInput, type ThreeSignatures } from "../../contracts/market.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
+import { someParts } from "./some-parts.ts";
 import { startTestChain } from "./test-chain.ts";
 
 export const algorithm = id("an algorithm");
@@ -98,10 +95,10 @@ export async function startMarket() {
   const join = async (job: string) =>
     of(stranger).join(job, await signAll((signer) => signJoin(signer, deployment, { job })));
 
-  const attest = async (job: string, payoutRoot: string, resultRoot = bytes32("result")) => {
-    const attestation: AttestationMessage = { job, resultRoot, payoutRoot, budgetSpent: 0n };
+  const attest = async (job: string, payoutRoot: string, parts: ResultParts = someParts) => {
+    const attestation = { job, resultRoot: resultRoot(parts), payoutRoot, budgetSpent: 0n };
     const signatures = await signAll((signer) => signAttestation(signer, deployment, attestation));
-    return of(stranger).attest(attestation, signatures);
+    return of(stranger).attest({ ...attestation, parts }, signatures);
   };
 
   const fail = async (job: string, reason: string) => {

@@ -201,7 +201,7 @@ describe("a job in a token", () => {
       const nonce = await provider.getTransactionCount(stranger.address);
       await expect(of(stranger).createJob({ ...(await jobInput([offer])), token })).rejects.toMatchObject({
         code: "FUNDS_MISSING",
-        message: expect.stringContaining(token),
+        message: `account ${stranger.address} has 0 units of token ${token}, and the job costs ${price}`,
       });
       expect(await provider.getTransactionCount(stranger.address), name).toBe(nonce);
     }

@@ -209,7 +209,7 @@ describe("an operator", () => {
     });
     await expect(fund([offer])).rejects.toMatchObject({
       code: "STATE_INVALID",
-      message: expect.stringContaining(`operator ${owners[1].address} is not registered, paused`),
+      message: `operator ${owners[1].address} is paused, and takes no new jobs`,
     });
     await expect(pausing.pause()).rejects.toMatchObject({ code: "STATE_INVALID" });
     await join(before.job);

@@ -1,7 +1,8 @@
 /** What the market refuses, and in which words: through the bindings, on a real chain. */
+
 import { type Filter, id, JsonRpcProvider, type Log, Network, type Signer, Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { operatorSetId } from "../../contracts/commitments.ts";
+import { operatorSetId, resultRoot } from "../../contracts/commitments.ts";
 import { signAttestation, signJoin, signPossession } from "../../contracts/eip712.ts";
 import { Market, type ThreeSignatures } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
@@ -15,6 +16,7 @@ import {
   settings,
   startMarket,
 } from "./market-fixture.ts";
+import { someParts } from "./some-parts.ts";
 
 let market: MarketFixture;
 beforeAll(async () => {
@@ -351,21 +353,21 @@ describe("a job", () => {
       message: `job ${shortId(job)} is Joined already`,
     });
 
-    const attestation = { job, resultRoot: bytes32("r"), payoutRoot: root, budgetSpent: 0n };
-    const sign = async (message: typeof attestation) =>
-      (await Promise.all(
-        signers.map((signer) => signAttestation(signer, deployment, message)),
-      )) as unknown as ThreeSignatures;
-    const signed = await sign(attestation);
+    const result = { job, parts: someParts, payoutRoot: root, budgetSpent: 0n };
+    const message = { ...result, resultRoot: resultRoot(someParts) };
+    const signed = (await Promise.all(
+      signers.map((signer) => signAttestation(signer, deployment, message)),
+    )) as unknown as ThreeSignatures;
     // Of another job that is joined, the same words are another message.
     const another = (await market.fund([offer])).job;
     await market.join(another);
-    for (const altered of [{ resultRoot: bytes32("altered") }, { budgetSpent: 1n }, { job: another }]) {
-      await expect(of(stranger).attest({ ...attestation, ...altered }, signed)).rejects.toMatchObject({
+    const parts = { ...someParts, total: someParts.total + 1 };
+    for (const altered of [{ parts }, { budgetSpent: 1n }, { job: another }]) {
+      await expect(of(stranger).attest({ ...result, ...altered }, signed)).rejects.toMatchObject({
         code: "NOT_AUTHORISED",
       });
     }
-    await of(stranger).attest(attestation, signed);
+    await of(stranger).attest(result, signed);
     await expect(of(stranger).accept(job)).rejects.toMatchObject({ code: "NOT_AUTHORISED" });
     await expect(of(stranger).settle(job)).rejects.toMatchObject({
       code: "STATE_INVALID",

@@ -203,6 +203,16 @@ describe("before the first round", () => {
     expect((await of(market.stranger).training(training)).state).toBe("Expired");
   });
 
+  test("is not opened while an operator is paused, and says so", async () => {
+    const { members } = market;
+    await market.of(market.owners[2]).pause();
+    await expect(open()).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: `operator ${members[2]} is paused, and takes no new jobs`,
+    });
+    await market.of(market.owners[2]).resume();
+  });
+
   test("what is not there is not found, and who has no account sends nothing", async () => {
     await expect(of(market.stranger).training(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(of(market.stranger).terms(999n)).rejects.toMatchObject({ code: "NOT_FOUND" });

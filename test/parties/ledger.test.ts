@@ -4,6 +4,7 @@ import type { MarketEvent, MarketEventBody } from "../../contracts/market-events
 import { exactMicroRho, openRules, openTerms } from "../../contracts/use-terms.ts";
 import { MarketLedger } from "../../parties/ledger.ts";
 import { payoutEntries, payoutPlan } from "../../parties/payout-plan.ts";
+import { someParts } from "../contracts/some-parts.ts";
 
 const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
 const hash = (n: number) => `0x${n.toString(16).padStart(64, "0")}`;
@@ -94,16 +95,16 @@ describe("the ledger", () => {
     ledger.apply(at({ type: "JobJoined", job: job(1) }));
     ledger.apply(at({ type: "JobFailed", job: job(3), reasons: ["PEER_LOST", "INTERNAL"] }));
     ledger.apply(at({ type: "JobRefunded", job: job(3), buyer: account(90), amountWei: 133n }));
-    const outcome = { resultRoot: hash(1), payoutRoot: hash(2), budgetSpent: 0n };
+    const outcome = { parts: someParts, resultRoot: hash(4), payoutRoot: hash(5), budgetSpent: 0n };
     ledger.apply(at({ type: "JobAttested", job: job(2), ...outcome }));
-    const last = at({ type: "JobSettled", job: job(2), payoutRoot: hash(2) });
+    const last = at({ type: "JobSettled", job: job(2), payoutRoot: hash(5) });
     expect(ledger.apply(last)).toBe(ledger.jobs.get(job(2)));
     expect([...ledger.jobs.values()].map(({ state, joinOrder }) => [state, joinOrder])).toEqual([
       ["Joined", 2],
       ["Settled", 1],
       ["Refunded", 0],
     ]);
-    expect(ledger.jobs.get(job(2))).toMatchObject({ payoutRoot: hash(2), changedAtSec: last.timestampSec });
+    expect(ledger.jobs.get(job(2))).toMatchObject({ outcome, changedAtSec: last.timestampSec });
     expect(ledger.jobs.get(job(3))?.failures).toEqual(["PEER_LOST", "INTERNAL"]);
   });
 
@@ -123,12 +124,13 @@ describe("the ledger", () => {
     expect(approved(set)).toBe(false);
     ledger.apply(at({ type: "OperatorRetired", operator: members[0], withdrawableAtSec: 1 }));
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
-    expect(ledger.operator(members[0])?.active).toBe(false);
+    expect(ledger.operator(members[0])?.status).toBe("Leaving");
     ledger.apply(at({ type: "AlgorithmApproved", operator: upper, operatorSet: set, algorithm }));
     ledger.apply(at({ type: "TokenAccepted", operator: upper, token: account(7), fee: 1n }));
     ledger.apply(at({ type: "BondWithdrawn", operator: members[0], amountWei: 1n }));
+    expect(ledger.operator(members[0])?.status).toBe("None");
     ledger.apply(at(registered(members[0], 1n)));
-    expect(ledger.operator(members[0])?.active).toBe(true);
+    expect(ledger.operator(members[0])?.status).toBe("Active");
     // Whoever comes back approves and accepts anew.
     expect([approved(set), ledger.operator(members[0])?.tokenFees.size]).toEqual([false, 0]);
   });
@@ -195,18 +197,18 @@ describe("prices by credential", () => {
 describe("operators", () => {
   test("take no new jobs while they pause, and none after they were slashed", () => {
     const ledger = market();
-    const active = () => ledger.operator(members[0])?.active;
+    const status = () => ledger.operator(members[0])?.status;
     ledger.apply(at({ type: "OperatorPaused", operator: members[0] }));
-    expect(active()).toBe(false);
+    expect(status()).toBe("Paused");
     // An update is no resumption.
     ledger.apply(at({ ...registered(members[0], 1n), type: "OperatorUpdated" } as MarketEventBody));
-    expect(active()).toBe(false);
+    expect(status()).toBe("Paused");
     ledger.apply(at({ type: "OperatorResumed", operator: members[0] }));
-    expect(active()).toBe(true);
+    expect(status()).toBe("Active");
     const slashed = { operator: members[0], beneficiary: account(90), bondWei: 10n, rewardWei: 1n };
     ledger.apply(at({ type: "OperatorSlashed", ...slashed }));
-    expect(active()).toBe(false);
-    expect(ledger.operator(members[1])?.active).toBe(true);
+    expect(status()).toBe("Slashed");
+    expect(ledger.operator(members[1])?.status).toBe("Active");
   });
 
   test("keep their approvals and fees when they change their keys", () => {

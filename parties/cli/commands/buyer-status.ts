@@ -25,7 +25,8 @@ export function status(output: Output): Command {
         const job = await reader.job(id);
         // The chain decides; what the bridge adds is progress, and who has delivered.
         const view = await bridge.job(id).catch(() => null);
-        const delivered = view && (await deliveredBy(bridge, job, view).catch(() => undefined));
+        const { attestation } = job;
+        const delivered = attestation && (await deliveredBy(bridge, attestation.parts).catch(() => null));
         const asked = askedShares(await askedChunks(reader, id));
         const { state, buyer, token, amountWei, deadlineSec, offers, windowEndSec } = job;
         const joins = view?.joins ?? [];
@@ -34,7 +35,7 @@ export function status(output: Output): Command {
         const keys = await ownership(job, options);
         const document = {
           ...{ job: id, state, buyer, token, amountWei, deadlineSec, windowEndSec, offers },
-          ...{ joins, progress, failures, delivered: delivered ?? null, asked, keys },
+          ...{ joins, progress, failures, delivered, asked, keys },
         };
         const escrowed = await tokens.show(amountWei, token);
         const nowSec = await chainTimeSec(reader);
@@ -50,7 +51,7 @@ export function status(output: Output): Command {
               ["joined", joins.join(", ") || "nobody yet"],
               ["progress", progress === null ? "" : `${progress.phase} ${progress.done}/${progress.total}`],
               ...failures.map(({ point, reason }) => [`party ${point}`, reason]),
-              ...resultRows(job, delivered ?? undefined, asked, nowSec),
+              ...resultRows(job, delivered, asked, nowSec),
               ...(keys === null ? [] : [["these keys", keysWords(keys)]]),
             ],
           ),
@@ -62,7 +63,7 @@ export function status(output: Output): Command {
 /** What there is to say of a result: who has delivered its share, what was asked for, how long it can be disputed. */
 function resultRows(
   { state, attestation, windowEndSec }: Job,
-  delivered: readonly number[] | undefined,
+  delivered: readonly number[] | null,
   asked: readonly AskedShare[],
   nowSec: number,
 ): string[][] {
@@ -76,8 +77,8 @@ function resultRows(
   return rows;
 }
 
-function deliveredWords(delivered: readonly number[] | undefined): string {
-  if (delivered === undefined) return "the bridge does not tell";
+function deliveredWords(delivered: readonly number[] | null): string {
+  if (delivered === null) return "the bridge does not tell";
   const missing = partyIndices.filter((point) => !delivered.includes(point));
   const there = delivered.join(", ") || "nobody yet";
   if (missing.length === 0 || delivered.length === 0) return there;

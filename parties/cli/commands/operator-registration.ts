@@ -3,14 +3,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Deployment } from "../../../contracts/deployment.ts";
 import { parseEndpoint } from "../../compute/endpoint.ts";
 import type { OperatorKeys } from "../../keys.ts";
-import { command, parseWei } from "../command.ts";
-import { keysOf } from "../key-options.ts";
-import { type AccountOptions, addKeyOptions, addMarketOptions, withConnection } from "../market-options.ts";
+import { parseWei } from "../command.ts";
+import { type AccountOptions, withConnection } from "../market-options.ts";
+import { operatorAccount, operatorCommand } from "../operator-account.ts";
 import type { Output } from "../output.ts";
-
-export function operatorCommand(name: string, summary: string, example: string): Command {
-  return addMarketOptions(addKeyOptions(command(name, summary, example), "operator"));
-}
 
 interface RegisterOptions extends AccountOptions {
   endpoint: string;
@@ -28,13 +24,12 @@ export function register(output: Output): Command {
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .addOption(new Option("--bond <amount>", "bond; the smallest one by default").argParser(parseWei))
     .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as, deployment }) => {
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).registerOperator({
-          ...(await registration(keys, deployment, options)),
+      withConnection(options, output, async (connection) => {
+        const { keys, operator, market } = await operatorAccount(connection, options);
+        const { hash } = await market.registerOperator({
+          ...(await registration(keys, connection.deployment, options)),
           ...(options.bond !== undefined && { bondWei: options.bond }),
         });
-        const operator = keys.owner.address;
         output.result({ operator, txHash: hash }, () => `operator ${operator} is registered  tx ${hash}`);
       }),
     );
@@ -49,12 +44,14 @@ export function update(output: Output): Command {
     .addOption(endpointOption())
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .action((options: RegisterOptions) =>
-      withConnection(options, output, async ({ as, deployment }) => {
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).updateOperator(await registration(keys, deployment, options));
+      withConnection(options, output, async (connection) => {
+        const { keys, operator, market } = await operatorAccount(connection, options);
+        const { hash } = await market.updateOperator(
+          await registration(keys, connection.deployment, options),
+        );
         const signer = keys.signer.address;
         output.result(
-          { operator: keys.owner.address, signer, txHash: hash },
+          { operator, signer, txHash: hash },
           () => `updated; its signing key is ${signer}  tx ${hash}`,
         );
       }),

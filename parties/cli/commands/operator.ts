@@ -1,5 +1,6 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
 import { Argument, type Command, Option } from "commander";
+import type { Market, Operator } from "../../../contracts/market.ts";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
@@ -7,8 +8,9 @@ import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
-import { type Output, showEther } from "../output.ts";
-import { operatorCommand, register, update } from "./operator-registration.ts";
+import { operatorAccount, operatorCommand } from "../operator-account.ts";
+import { type Output, showEther, showSpan } from "../output.ts";
+import { register, update } from "./operator-registration.ts";
 
 export function operatorCommands(output: Output): Command {
   return group(
@@ -41,22 +43,47 @@ function createSet(output: Output): Command {
   )
     .argument("<members...>", "three operator accounts")
     .action((members: string[], options: AccountOptions) =>
-      withConnection(options, output, async ({ as }) => {
+      withConnection(options, output, async ({ as, reader }) => {
         if (members.length !== 3) throw new SymbolonError("USAGE", "a set has three members");
         const { getAddress, isAddress } = await import("ethers");
         const bad = members.find((member) => !isAddress(member));
         if (bad !== undefined) throw new SymbolonError("USAGE", `${bad} is not an address`);
         const { operatorSetId } = await import("../../../contracts/commitments.ts");
         const three = members.map((member) => getAddress(member)) as [string, string, string];
-        const keys = await keysOf("operator", options);
-        const { hash } = await as(keys.owner).createSet(three);
         const operatorSet = operatorSetId(three);
+        const keys = await keysOf("operator", options);
+        if ((await reader.sets()).some(({ id }) => id === operatorSet)) {
+          output.result(
+            { operatorSet, members: three, txHash: null },
+            () => `nothing to do: operator set ${operatorSet} is there already`,
+          );
+          return;
+        }
+        for (const member of three) await requireActive(reader, member);
+        const { hash } = await as(keys.owner).createSet(three);
         output.result(
           { operatorSet, members: three, txHash: hash },
           () => `operator set ${operatorSet}  tx ${hash}`,
         );
       }),
     );
+}
+
+/** What can be done about a member that takes no jobs; the registry's own refusal is one for buyers, too. */
+const remedies = {
+  None: "its owner registers it first: `symbolon operator register`",
+  Paused: "its owner ends the pause: `symbolon operator resume`",
+  Leaving: "name another operator, or wait until it has left and registers again",
+  Slashed: "name another operator",
+};
+
+async function requireActive(reader: MarketReader, member: string): Promise<void> {
+  const status = await reader.operatorStatus(member);
+  if (status === "Active") return;
+  const { standing } = await import("../../../contracts/operator-status.ts");
+  throw new SymbolonError("STATE_INVALID", `a set has active members only: ${standing(member, status)}`, {
+    hint: remedies[status],
+  });
 }
 
 /** A manifest's id, or the hash itself. */
@@ -85,47 +112,53 @@ async function ownSets(reader: MarketReader, operator: string, start?: string): 
 }
 
 function approve(output: Output): Command {
-  const made = operatorCommand(
-    "approve",
-    "run an algorithm from now on, together with the others of a set: it goes on the allow-list on chain",
-    "symbolon operator approve logistic-regression --keys operator.keys.json",
-  ).argument("<algorithm>", "its name, for the version in this checkout, or a hash");
-  return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
-    withConnection(options, output, async ({ as, reader }) => {
-      const algorithm = await algorithmHashOf(name);
-      const { owner } = await keysOf("operator", options);
-      const operatorSets = await ownSets(reader, owner.address, options.set);
-      const market = as(owner);
-      const txHashes: string[] = [];
-      for (const set of operatorSets) txHashes.push((await market.approve(set, algorithm)).hash);
-      output.result({ operator: owner.address, algorithm, operatorSets, txHashes }, () =>
-        operatorSets
-          .map((set, i) => `approved ${shortId(algorithm)} in set ${shortId(set)}  tx ${txHashes[i]}`)
-          .join("\n"),
-      );
-    }),
-  );
+  return allowList(output, "approve", {
+    summary:
+      "run an algorithm from now on, together with the others of a set: it goes on the allow-list on chain",
+    done: "approved",
+    already: "is approved already",
+  });
 }
 
 function revoke(output: Output): Command {
+  return allowList(output, "revoke", {
+    summary: "no longer run an algorithm; funded jobs are not affected",
+    done: "revoked",
+    already: "is not approved",
+  });
+}
+
+/** Puts an algorithm on the allow-lists of the operator's sets, or takes it off; where it changes nothing, it sends nothing. */
+function allowList(
+  output: Output,
+  verb: "approve" | "revoke",
+  words: { summary: string; done: string; already: string },
+): Command {
   const made = operatorCommand(
-    "revoke",
-    "no longer run an algorithm; funded jobs are not affected",
-    "symbolon operator revoke logistic-regression --keys operator.keys.json",
+    verb,
+    words.summary,
+    `symbolon operator ${verb} logistic-regression --keys operator.keys.json`,
   ).argument("<algorithm>", "its name, for the version in this checkout, or a hash");
   return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
-    withConnection(options, output, async ({ as, reader }) => {
+    withConnection(options, output, async (connection) => {
       const algorithm = await algorithmHashOf(name);
-      const { owner } = await keysOf("operator", options);
-      const operatorSets = await ownSets(reader, owner.address, options.set);
-      const market = as(owner);
+      const { operator, market } = await operatorAccount(connection, options);
+      const operatorSets = await ownSets(market, operator, options.set);
+      const unchanged: string[] = [];
       const txHashes: string[] = [];
-      for (const set of operatorSets) txHashes.push((await market.revoke(set, algorithm)).hash);
-      output.result({ operator: owner.address, algorithm, operatorSets, txHashes }, () =>
-        operatorSets
-          .map((set, i) => `revoked ${shortId(algorithm)} in set ${shortId(set)}  tx ${txHashes[i]}`)
-          .join("\n"),
-      );
+      const lines: string[] = [];
+      for (const set of operatorSets) {
+        const which = `${shortId(algorithm)} in set ${shortId(set)}`;
+        if ((await market.isApproved(operator, set, algorithm)) === (verb === "approve")) {
+          unchanged.push(set);
+          lines.push(`nothing to do: ${which} ${words.already}`);
+          continue;
+        }
+        const { hash } = await market[verb](set, algorithm);
+        txHashes.push(hash);
+        lines.push(`${words.done} ${which}  tx ${hash}`);
+      }
+      output.result({ operator, algorithm, operatorSets, unchanged, txHashes }, () => lines.join("\n"));
     }),
   );
 }
@@ -143,14 +176,15 @@ function acceptToken(output: Output): Command {
         .makeOptionMandatory(),
     )
     .action((address: string, options: AccountOptions & { fee: Money }) =>
-      withConnection(options, output, async ({ as, tokens }) => {
-        const { owner } = await keysOf("operator", options);
+      withConnection(options, output, async (connection) => {
+        const { tokens } = connection;
+        const { operator, market } = await operatorAccount(connection, options);
         const token = await tokens.of(address);
         const fee = amountIn(options.fee, token);
-        const { hash } = await as(owner).acceptToken(address, fee);
+        const { hash } = await market.acceptToken(address, fee);
         const shown = await tokens.show(fee, address);
         output.result(
-          { operator: owner.address, token: address, fee, txHash: hash },
+          { operator, token: address, fee, txHash: hash },
           () => `takes jobs in ${token.symbol} for ${shown}  tx ${hash}`,
         );
       }),
@@ -165,13 +199,10 @@ function refuseToken(output: Output): Command {
   )
     .addArgument(new Argument("<token>", "address of the token").argParser(parseAccount))
     .action((token: string, options: AccountOptions) =>
-      withConnection(options, output, async ({ as }) => {
-        const { owner } = await keysOf("operator", options);
-        const { hash } = await as(owner).refuseToken(token);
-        output.result(
-          { operator: owner.address, token, txHash: hash },
-          () => `takes no jobs in ${token}  tx ${hash}`,
-        );
+      withConnection(options, output, async (connection) => {
+        const { operator, market } = await operatorAccount(connection, options);
+        const { hash } = await market.refuseToken(token);
+        output.result({ operator, token, txHash: hash }, () => `takes no jobs in ${token}  tx ${hash}`);
       }),
     );
 }
@@ -182,10 +213,10 @@ function pause(output: Output): Command {
     "take no new jobs until resumed; funded jobs and all payments go on",
     "symbolon operator pause --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as }) => {
-      const { owner } = await keysOf("operator", options);
-      const { hash } = await as(owner).pause();
-      output.result({ operator: owner.address, txHash: hash }, () => `takes no new jobs  tx ${hash}`);
+    withConnection(options, output, async (connection) => {
+      const { operator, market } = await operatorAccount(connection, options);
+      const { hash } = await market.pause();
+      output.result({ operator, txHash: hash }, () => `takes no new jobs  tx ${hash}`);
     }),
   );
 }
@@ -196,10 +227,10 @@ function resume(output: Output): Command {
     "take new jobs again after a pause",
     "symbolon operator resume --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as }) => {
-      const { owner } = await keysOf("operator", options);
-      const { hash } = await as(owner).resume();
-      output.result({ operator: owner.address, txHash: hash }, () => `takes new jobs  tx ${hash}`);
+    withConnection(options, output, async (connection) => {
+      const { operator, market } = await operatorAccount(connection, options);
+      const { hash } = await market.resume();
+      output.result({ operator, txHash: hash }, () => `takes new jobs  tx ${hash}`);
     }),
   );
 }
@@ -210,7 +241,7 @@ function status(output: Output): Command {
     "registration, bond, algorithms and earnings",
     "symbolon operator status --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ reader }) => {
+    withConnection(options, output, async ({ as, reader }) => {
       const { earningsOf } = await import("../../seller/earnings.ts");
       const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
       const { owner } = await keysOf("operator", options);
@@ -228,6 +259,7 @@ function status(output: Output): Command {
         })),
       );
       const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
+      const release = await bondRelease(as(owner), operator);
       output.result(
         {
           ...operator,
@@ -245,6 +277,7 @@ function status(output: Output): Command {
               ["signer", operator.signer],
               ["fee", showEther(operator.feeWei)],
               ["bond", showEther(operator.bondWei)],
+              ...(release === undefined ? [] : [["bond is free", release]]),
               ...operatorSets.map(({ id, algorithms }) => [
                 `set ${shortId(id)}`,
                 algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
@@ -257,6 +290,17 @@ function status(output: Output): Command {
       );
     }),
   );
+}
+
+/** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
+async function bondRelease(market: Market, { withdrawableAtSec }: Operator): Promise<string | undefined> {
+  if (withdrawableAtSec === null) return undefined;
+  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const leftSec = withdrawableAtSec - (await chainTimeSec(market));
+  const at = new Date(withdrawableAtSec * 1000).toISOString();
+  return leftSec > 0
+    ? `from ${at} on, in ${showSpan(leftSec)}`
+    : `since ${at}: symbolon operator withdraw-bond`;
 }
 
 function claim(output: Output): Command {
@@ -290,13 +334,13 @@ function leave(output: Output): Command {
     "take no new jobs and start the delay of the bond",
     "symbolon operator leave --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as, reader }) => {
-      const { owner } = await keysOf("operator", options);
-      const { hash } = await as(owner).requestUnbond();
-      const { withdrawableAtSec } = await reader.operator(owner.address);
+    withConnection(options, output, async (connection) => {
+      const { operator, market } = await operatorAccount(connection, options);
+      const { hash } = await market.requestUnbond();
+      const { withdrawableAtSec } = await market.operator(operator);
       const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
       output.result(
-        { operator: owner.address, withdrawableAtSec, txHash: hash },
+        { operator, withdrawableAtSec, txHash: hash },
         () => `leaving; the bond can be withdrawn from ${at} on  tx ${hash}`,
       );
     }),
@@ -309,10 +353,10 @@ function withdrawBond(output: Output): Command {
     "get the bond back after leaving and its delay",
     "symbolon operator withdraw-bond --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as }) => {
-      const { owner } = await keysOf("operator", options);
-      const { hash } = await as(owner).withdrawBond();
-      output.result({ operator: owner.address, txHash: hash }, () => `the bond is back  tx ${hash}`);
+    withConnection(options, output, async (connection) => {
+      const { operator, market } = await operatorAccount(connection, options);
+      const { hash } = await market.withdrawBond();
+      output.result({ operator, txHash: hash }, () => `the bond is back  tx ${hash}`);
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** `symbolon bridge` and `symbolon node`: the processes that run a market. */
 import type { Command } from "commander";
 import { Option } from "commander";
+import { SymbolonError } from "../../../mpc/errors.ts";
 import { command } from "../command.ts";
 import { type KeyOptions, keysOf } from "../key-options.ts";
 import type { Output } from "../output.ts";
@@ -13,6 +14,17 @@ interface ServeOptions {
 
 /** For processes that start this one and want it to end with them, even when they are killed. */
 const untilStdinEnds = () => new Option("--until-stdin-ends", "end when stdin does").hideHelp();
+
+/** Loads a configuration; where `setting` is missing, says how else one comes by it. */
+async function naming<T>(setting: string, way: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!(error instanceof SymbolonError) || !error.message.includes(` ${setting}: `)) throw error;
+    const { code, message, hint = "" } = error;
+    throw new SymbolonError(code, message, { hint: `${way}; ${hint}`, cause: error });
+  }
+}
 
 export function bridgeCommand(output: Output): Command {
   return command(
@@ -32,7 +44,9 @@ export function bridgeCommand(output: Output): Command {
         options.keys === undefined
           ? {}
           : { SYMBOLON_BRIDGE_PRIVATE_KEY: (await keysOf("bridge", options)).account.privateKey.hex() };
-      const config = await loadBridgeConfig(options.config, { ...process.env, ...account });
+      const config = await naming("privateKey", "--keys FILE gives a key file in place of privateKey", () =>
+        loadBridgeConfig(options.config, { ...process.env, ...account }),
+      );
       const bridge = await startBridge({ config });
       output.result(
         { listening: bridge.url, pid: process.pid },
@@ -50,7 +64,12 @@ export function nodeCommand(output: Output): Command {
     .action(async (options: ServeOptions) => {
       const { loadNodeConfig } = await import("../../compute/config.ts");
       const { startNode } = await import("../../compute/node.ts");
-      const node = await startNode(await loadNodeConfig(options.config));
+      const config = await naming(
+        "keysFile",
+        "`symbolon keys new operator` makes the file that keysFile names",
+        () => loadNodeConfig(options.config),
+      );
+      const node = await startNode(config);
       output.result(
         { operator: node.operator, listening: node.endpoint, pid: process.pid },
         () => `The node of operator ${node.operator} listens at ${node.endpoint}.`,

@@ -164,7 +164,7 @@ describe("what operators post", () => {
     expect(agreedAttestations(apply(two, attested(3, "other")))).toBeNull();
     const three = apply(two, attested(3, "other"), attested(3));
     expect(agreedAttestations(three)).toMatchObject({
-      digest: hashOf("digest"),
+      parts: partsOf("result"),
       signatures: [signature, signature, signature],
     });
   });

@@ -157,11 +157,11 @@ export async function attestJob(
     if (point === rogue?.point) await rogue.post(post);
     else await bridge.postAttestation(job, post);
   }
-  if (rogue !== undefined) await world.account(rogue.point).market.attest(message, signatures);
+  if (rogue !== undefined) await world.account(rogue.point).market.attest({ ...message, parts }, signatures);
   await expect.poll(() => market.jobState(job)).toBe("Attested");
   return {
     ...{ job, connection, amountWei, parts },
-    evidence: three(({ origin, salt, share }) => ({ origin, parts, salt, share })),
+    evidence: three(({ origin, salt, share }) => ({ origin, salt, share })),
     deliver: async (point) => void (await bridge.uploadBlob(made[point - 1]!.sealed)),
   };
 }

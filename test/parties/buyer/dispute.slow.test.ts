@@ -227,8 +227,8 @@ describe("a missing share", () => {
 
   test("says what was asked, what came of it and what the rest costs, once a part was asked for", async () => {
     const attested = await attest({ deliver: [1, 2] });
-    const { connection, job, parts, evidence } = attested;
-    await connection.market.challenge(job, parts, 3, 1);
+    const { connection, job, evidence } = attested;
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
     const [asked] = (await eventsOf(attested, "ChunkChallenged")) as { dueSec: number }[];
     const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
     const refused = async () => (await dispute(attested).catch((error: unknown) => error)) as SymbolonError;
@@ -243,7 +243,7 @@ describe("a missing share", () => {
     expect(first.hint).toContain(time(windowEndSec!));
     const { origin, salt, share } = evidence[2];
     const told = await world.account(1).market.attestedJob(job);
-    await world.account(1).market.respond(told, parts, 3, 1, openChunk(origin, salt, share, 1));
+    await world.account(1).market.respond(told, 3, 1, openChunk(origin, salt, share, 1));
     expect((await refused()).message).toContain("has posted 1 of 1 chunk that it was asked for on chain;");
     expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(1);
   });
@@ -259,9 +259,9 @@ describe("a missing share", () => {
 
   test("goes on where an interrupted dispute left it", async () => {
     const attested = await attest({ deliver: [1, 2] });
-    const { connection, job, parts, evidence } = attested;
+    const { connection, job, evidence } = attested;
     const { finished } = await inspectResult(connection, job, 0);
-    await connection.market.challenge(job, parts, 3, 1);
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
     const sent: number[] = [];
     await challengeShares(connection, finished, [3], (_point, chunk) => sent.push(chunk));
     expect(sent).toEqual([0]);
@@ -269,7 +269,7 @@ describe("a missing share", () => {
     // Anyone may post a chunk.
     const anyone = world.account(1).market;
     const told = await anyone.attestedJob(job);
-    await anyone.respond(told, parts, 3, 0, openChunk(origin, salt, share, 0));
+    await anyone.respond(told, 3, 0, openChunk(origin, salt, share, 0));
     await startDesk(attested, 3);
     expect((await dispute(attested, true)).outcome).toBe("posted");
     expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(2);
@@ -281,21 +281,15 @@ describe("a share that could be asked for only in part before the challenge wind
   /** One of two chunks was asked for when the window closed; its answer holds the job up. */
   async function askedInPart(options: AttestOptions = {}): Promise<AttestedJob> {
     const attested = await attest({ deliver: [1, 2], ...options });
-    const { connection, job, parts, evidence } = attested;
+    const { connection, job, evidence } = attested;
     const { challengeWindowSec, responseSec } = await connection.market.settings();
     await pass(challengeWindowSec - responseSec / 2);
-    await connection.market.challenge(job, parts, 3, 1);
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
     await pass(responseSec / 2 + 5);
     const { origin, salt, share } = evidence[2];
     await world
       .account(1)
-      .market.respond(
-        await connection.market.attestedJob(job),
-        parts,
-        3,
-        1,
-        openChunk(origin, salt, share, 1),
-      );
+      .market.respond(await connection.market.attestedJob(job), 3, 1, openChunk(origin, salt, share, 1));
     return attested;
   }
 
@@ -357,9 +351,9 @@ describe("a share that its operator cannot post", () => {
   });
 
   test("costs its bond without more consent, though only a part of it was asked for", async () => {
-    const { connection, job, parts } = asked;
+    const { connection, job } = asked;
     const { responseSec } = await connection.market.settings();
-    await connection.market.challenge(job, parts, 2, 0);
+    await connection.market.challenge(await connection.market.attestedJob(job), 2, 0);
     await pass(responseSec + 1);
     // The bridge may have exposed the operator before, and then the chain would refuse another challenge anyway.
     const challenge = vi.spyOn(connection.market, "challenge");

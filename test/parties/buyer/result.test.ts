@@ -84,10 +84,12 @@ async function finishedJob(of: Three<Uint8Array> = shares) {
     ),
   );
   const finished = {
-    job: { job, buyer: buyer.account.address, members },
-    parts: {
-      roots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
-      ciphertextHashes: ciphertexts.map(ciphertextHash),
+    job: {
+      ...{ job, buyer: buyer.account.address, members },
+      parts: {
+        roots: of.map((share, i) => partyResultRoot(origin(i), salts[i]!, share)),
+        ciphertextHashes: ciphertexts.map(ciphertextHash),
+      },
     },
     plan,
     shape,
@@ -115,8 +117,9 @@ describe("reading a result", () => {
   it("refuses a payload that its party did not attest", async () => {
     const { finished } = await finishedJob();
     const other = await finishedJob();
-    const { ciphertextHashes } = other.finished.parts;
-    const mixed = { ...finished, parts: { ...finished.parts, ciphertextHashes } };
+    const { ciphertextHashes } = other.finished.job.parts;
+    const { job } = finished;
+    const mixed = { ...finished, job: { ...job, parts: { ...job.parts, ciphertextHashes } } };
     await expect(openPayloads(mixed, other.ciphertexts, buyer.resultKey, deployment)).rejects.toEqual(
       tampered,
     );

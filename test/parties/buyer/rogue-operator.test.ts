@@ -1,11 +1,13 @@
 /** One operator that keeps the parts of the result to itself, on a real chain with a bridge; played by hand. */
 import { id } from "ethers";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { AttestationPost } from "../../../bridge/client.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
 import { disputeResult } from "../../../parties/buyer/dispute-steps.ts";
 import { fetchResult } from "../../../parties/buyer/result.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
 import { exportBundle } from "../../../parties/verify/bundle.ts";
+import { verifyBundle } from "../../../parties/verify/check.ts";
 import { MarketWorld } from "../compute/market-world.ts";
 import { type AttestOptions, attestJob, wideTable } from "./attested-job.ts";
 
@@ -16,6 +18,7 @@ beforeAll(async () => {
   world = await MarketWorld.open();
   offer = (await world.offers([wideTable], deriveSchema([wideTable])))[0]!.id;
 });
+afterEach(() => vi.restoreAllMocks());
 afterAll(() => world.close());
 
 const refused = expect.objectContaining({ code: "USAGE" });
@@ -63,32 +66,60 @@ describe.each(waysToKeepThem)("an operator that %s", (_, post) => {
   });
 });
 
-test("without an operator's own signature there is no bundle, and the refusal says whose is missing", async () => {
-  const { job, connection } = await attestJob(world, offer, { rogue: { point: 2, post: async () => {} } });
-  await expect(exportBundle(connection, job)).rejects.toMatchObject({
-    code: "BRIDGE_UNREACHABLE",
-    message: expect.stringContaining("operator 2"),
+test("a bundle is made from the chain, whatever the bridge was told", async () => {
+  const { job, connection, parts } = await attestJob(world, offer, {
+    rogue: { point: 2, post: async () => {} },
   });
-  const whole = await attestJob(world, offer);
-  const bundle = await exportBundle(whole.connection, whole.job);
+  const ask = vi.spyOn(connection.bridge, "job");
+  const bundle = await exportBundle(connection, job);
+  expect(ask).not.toHaveBeenCalled();
   expect(bundle.attestation).toMatchObject({
-    shareRoots: whole.parts.roots,
-    ciphertextHashes: whole.parts.ciphertextHashes,
-    elements: whole.parts.total,
+    shareRoots: parts.roots,
+    ciphertextHashes: parts.ciphertextHashes,
+    elements: parts.total,
+  });
+  expect((await verifyBundle(bundle)).checks.filter(({ ok }) => !ok)).toEqual([]);
+});
+
+describe("of a job that another contract brought to the chain", () => {
+  /** The call that the escrow saw is in no transaction then. */
+  async function throughAnother(options: AttestOptions = {}) {
+    const attested = await attestJob(world, offer, options);
+    const { provider } = attested.connection.market;
+    const told = vi.spyOn(provider, "getTransaction");
+    told.mockImplementationOnce(async (hash) => {
+      told.mockRestore();
+      const transaction = await provider.getTransaction(hash);
+      return transaction && Object.assign(transaction, { to: world.buyer().address });
+    });
+    return attested;
+  }
+
+  test("a bundle has the signatures that the operators posted", async () => {
+    const { job, connection } = await throughAnother();
+    const bundle = await exportBundle(connection, job);
+    expect((await verifyBundle(bundle)).checks.filter(({ ok }) => !ok)).toEqual([]);
+    // The same as from the chain.
+    expect(await exportBundle(connection, job)).toEqual(bundle);
+  });
+
+  test("there is none without an operator's post, and the refusal says whose is missing", async () => {
+    const { job, connection } = await throughAnother({ rogue: { point: 2, post: async () => {} } });
+    await expect(exportBundle(connection, job)).rejects.toMatchObject({
+      code: "BRIDGE_UNREACHABLE",
+      message: expect.stringContaining("operator 2"),
+    });
   });
 });
 
-test("of a bridge that alters posts the buyer takes one that has the attested root, or none", async () => {
-  const { job, connection } = await attestJob(world, offer);
-  const view = await connection.bridge.job(job);
-  const ask = vi.spyOn(connection.bridge, "job");
-  for (const altered of [2, 3]) {
-    const attestations = view.attestations.map((post, i) =>
-      i < altered ? { ...post, parts: { ...post.parts, total: post.parts.total + 1 } } : post,
-    );
-    ask.mockResolvedValueOnce({ ...view, attestations });
-    const fetched = fetchResult(connection, job);
-    if (altered === 2) expect((await fetched).file.rows).toBe(3);
-    else await expect(fetched).rejects.toMatchObject({ code: "BRIDGE_UNREACHABLE" });
-  }
+test("a bridge that tells nothing of a job but its sealed shares keeps neither result nor dispute back", async () => {
+  const honest = await attestJob(world, offer);
+  const lied = await attestJob(world, offer, {
+    spoil: ([, second]) => {
+      second[0]! += 1n;
+    },
+  });
+  vi.spyOn(world.client, "job").mockRejectedValue(new SymbolonError("NOT_FOUND", "no such job"));
+  expect((await fetchResult(honest.connection, honest.job)).file.rows).toBe(3);
+  expect((await disputeResult(lied.connection, lied.job, { disclose: true })).outcome).toBe("contested");
 });

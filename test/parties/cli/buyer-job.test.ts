@@ -41,7 +41,7 @@ test("status says who has not delivered, until when to dispute, and what was ask
   expect(row(before, "delivered")).toBe("1, 3; not 2");
   expect(row(before, "challenge window")).toBe(`open until ${time(windowEndSec!)}`);
   expect(before).not.toContain("these keys");
-  await market.challenge(job, attested.parts, 2, 0);
+  await market.challenge(await market.attestedJob(job), 2, 0);
   const { document } = await cli.json(`buyer status ${job} ${keys}`);
   expect(document).toMatchObject({
     ...{ state: "Disputed", delivered: [1, 3], keys: { bought: true, reads: true } },
@@ -85,7 +85,7 @@ test("there is no refund of a job with a result, but other things to do, by comm
   for (const name of ["dispute", "accept"]) {
     expect(hint).toContain(`symbolon buyer ${name} ${job} ${options}`);
   }
-  await market.challenge(job, attested.parts, 2, 0);
+  await market.challenge(await market.attestedJob(job), 2, 0);
   const disputed = await refused();
   expect(disputed.message).toContain("is disputed");
   expect(disputed.hint).toContain(`symbolon buyer dispute ${job}`);

@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { describe, expect, it } from "vitest";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { asCliError, reportError } from "../../../parties/cli/errors.ts";
-import { Output, type OutputStreams, showBytes, showEther } from "../../../parties/cli/output.ts";
+import { Output, type OutputStreams, showBytes, showEther, showSpan } from "../../../parties/cli/output.ts";
 
 interface Captured {
   streams: OutputStreams;
@@ -81,6 +81,16 @@ describe("Output", () => {
     [10_300_000, "10.3 MB"],
   ])("shows %s bytes as %s", (bytes, text) => {
     expect(showBytes(bytes)).toBe(text);
+  });
+
+  it.each([
+    [1, "1 second"],
+    [119, "119 seconds"],
+    [121, "3 minutes"],
+    [47 * 3600, "47 hours"],
+    [30 * 86_400 + 1, "31 days"],
+  ])("a span of %i s is %s", (seconds, text) => {
+    expect(showSpan(seconds)).toBe(text);
   });
 });
 

@@ -93,7 +93,7 @@ describe("the watch", () => {
     await expect.poll(() => looks.length).toBeGreaterThan(after + 2);
     expect(ledger().operators.size).toBe(known);
     await provider.send("evm_mine", []);
-    await expect.poll(() => ledger().operator(address)?.active).toBe(true);
+    await expect.poll(() => ledger().operator(address)?.status).toBe("Active");
   });
 
   test("reads anew when blocks that it took for final are gone", async () => {
@@ -141,7 +141,7 @@ describe("the watch", () => {
     const { looks, ledger } = follow(0, market);
     await expect.poll(() => looks.length).toBeGreaterThan(2);
     expect(ledger().operator(left)).toBeUndefined();
-    expect(ledger().operator(other)?.active).toBe(false);
+    expect(ledger().operator(other)?.status).toBe("Paused");
     expect(ledger().isDoubtful(jobOf([other, other, left]))).toBe(true);
     expect(ledger().isDoubtful(jobOf([other, other, other]))).toBe(false);
     expect([watch?.healthy, watch?.skipped]).toEqual([true, 1]);
@@ -160,7 +160,7 @@ describe("the watch", () => {
     await new Promise((resolve) => setTimeout(resolve, 700));
     expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);
     lagging = false;
-    await expect.poll(() => ledger().operator(left)?.active).toBe(false);
+    await expect.poll(() => ledger().operator(left)?.status).toBe("Paused");
     expect(ledger().isDoubtful(jobOf([left]))).toBe(false);
     expect(watch?.skipped).toBe(0);
     hostile.destroy();
@@ -175,7 +175,7 @@ describe("the watch", () => {
     );
     const { looks, ledger } = follow(0, market);
     await expect.poll(() => looks.length).toBeGreaterThan(2);
-    expect(ledger().operator(other)?.active).toBe(false);
+    expect(ledger().operator(other)?.status).toBe("Paused");
     expect(ledger().isDoubtful(jobOf([other, garbled, other]))).toBe(true);
     expect(ledger().isDoubtful(jobOf([other, other, other]))).toBe(false);
     expect(logged.filter((line) => line.includes("skipped"))).toHaveLength(1);

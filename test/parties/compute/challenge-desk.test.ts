@@ -5,19 +5,20 @@ import { join } from "node:path";
 import { id } from "ethers";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { JobState } from "../../../contracts/job-states.ts";
-import type { ChunkOpening, Market, ResultParts } from "../../../contracts/market.ts";
+import type { ChunkOpening, Market } from "../../../contracts/market.ts";
 import type { Place } from "../../../contracts/transactions.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import { createKernel } from "../../../mpc/vector/index.ts";
 import { ChallengeDesk } from "../../../parties/compute/challenge-desk.ts";
-import { EvidenceStore, type ResultEvidence } from "../../../parties/compute/evidence-store.ts";
+import { EvidenceStore } from "../../../parties/compute/evidence-store.ts";
 import { Journal } from "../../../parties/compute/journal.ts";
 import { createNodeLogger } from "../../../parties/compute/logger.ts";
 import { encodeShare } from "../../../parties/data-set.ts";
 import { type LedgerJob, MarketLedger } from "../../../parties/ledger.ts";
 import { openChunk } from "../../../parties/result.ts";
 import { Secret } from "../../../parties/secret.ts";
+import { someParts } from "../../contracts/some-parts.ts";
 
 const job = id("job 1");
 const operator = "0xF39fd6e51Aad88f6F4CE6aB8827279CFFfb92266".toLowerCase();
@@ -30,16 +31,9 @@ let journal: Journal;
 let share: Uint8Array;
 const salt = Uint8Array.from(randomBytes(32));
 const origin = { jobId: job, attempt: 1, operator, point: 2 as const };
-const parts: ResultEvidence["parts"] = {
-  roots: [id("root 1"), id("root 2"), id("root 3")],
-  ciphertextHashes: [id("sealed 1"), id("sealed 2"), id("sealed 3")],
-  fieldBits: 127,
-  total,
-};
 
 interface Answer {
   job: string;
-  parts: ResultParts;
   point: number;
   chunk: number;
   opening: ChunkOpening;
@@ -65,7 +59,7 @@ const deployment = {
 let places = 0;
 /** How often the whole chain was read. */
 let reads: number;
-const attested = { job, resultRoot: id("result"), payoutRoot: id("payouts") };
+const outcome = { parts: someParts, resultRoot: id("result"), payoutRoot: id("payouts"), budgetSpent: 0n };
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "symbolon-challenges-"));
@@ -78,12 +72,12 @@ beforeEach(async () => {
     Array.from({ length: total }, () => BigInt(`0x${randomBytes(15).toString("hex")}`)),
   );
   share = encodeShare(kernel, values, { rows: total, cols: 1, fracBits: 0, point: 2 });
-  await evidence.keep({ origin, parts, salt, share });
+  await evidence.keep({ origin, salt, share });
   hold = async () => {};
   balance = 3_000_000n;
   [answers, refusals, logged, ledger] = [[], [], [], new MarketLedger()];
   reads = 0;
-  ledger.jobs.set(job, { ...attested, state: "Disputed", changedAtSec: 0 } as LedgerJob);
+  ledger.jobs.set(job, { job, outcome, state: "Disputed", changedAtSec: 0 } as LedgerJob);
   desk = new ChallengeDesk({
     ...{ operator, evidence, journal },
     mostFeePerGas: 10n ** 12n,
@@ -92,15 +86,15 @@ beforeEach(async () => {
       provider: { getBalance: async () => balance, getFeeData: async () => ({ maxFeePerGas: 10n }) },
       attestedJob: async (name: string) => {
         reads += 1;
-        return { ...attested, job: name };
+        return { ...outcome, job: name };
       },
-      respond: async (...[about, said, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
+      respond: async (...[about, point, chunk, opening, urgency]: Parameters<Market["respond"]>) => {
         const refusal = refusals.shift();
         if (refusal !== undefined) throw refusal;
         urgency?.onSend({ nonce: places++, maxFeePerGas: 1n, maxPriorityFeePerGas: 1n });
         await hold();
-        expect(about).toMatchObject(attested);
-        answers.push({ job: about.job, parts: said, point, chunk, opening, last: urgency?.last });
+        expect(about).toMatchObject({ job, ...outcome });
+        answers.push({ job: about.job, point, chunk, opening, last: urgency?.last });
         return { hash: id("answer") };
       },
     } as unknown as Market,
@@ -127,7 +121,7 @@ describe("a challenge", () => {
     challenged(1);
     await review();
     const opening = openChunk(origin, salt, share, 1);
-    expect(answers).toMatchObject([{ job, parts, point: 2, chunk: 1, opening }]);
+    expect(answers).toMatchObject([{ job, point: 2, chunk: 1, opening }]);
     expect(opening.elements.length).toBe(16);
     expect(logged.join("")).toContain("challenge answered");
   });

@@ -53,11 +53,12 @@ function start(): () => Promise<void> {
 }
 
 test("an answer that waits is sent again in its place, by the next process too: each chunk is posted and paid for once", async () => {
-  const { connection, job, parts, evidence: made } = await attestJob(world, offer, { deliver: [1, 3] });
+  const { connection, job, evidence: made } = await attestJob(world, offer, { deliver: [1, 3] });
   await evidence.keep(made[point - 1]!);
   const { provider } = world;
   const operator = world.operators[point - 1]!.owner.address;
-  for (const chunk of [0, 1]) await connection.market.challenge(job, parts, point, chunk);
+  const told = await connection.market.attestedJob(job);
+  for (const chunk of [0, 1]) await connection.market.challenge(told, point, chunk);
   const nonce = await provider.getTransactionCount(operator, "latest");
   const waiting = async () => {
     const { transactions } = await provider.send("eth_getBlockByNumber", ["pending", true]);
@@ -96,12 +97,12 @@ test("an answer that waits is sent again in its place, by the next process too: 
 });
 
 test("an account that cannot pay the gas is an obstacle, in the log too; the answer goes out when it can", async () => {
-  const { connection, job, parts, evidence: made } = await attestJob(world, offer);
+  const { connection, job, evidence: made } = await attestJob(world, offer);
   await evidence.keep(made[point - 1]!);
   const operator = world.operators[point - 1]!.owner.address;
   const balance = await world.provider.send("eth_getBalance", [operator, "latest"]);
   await world.provider.send("hardhat_setBalance", [operator, "0x0"]);
-  await connection.market.challenge(job, parts, point, 0);
+  await connection.market.challenge(await connection.market.attestedJob(job), point, 0);
   logged = [];
   start();
   await expect.poll(() => desk.obstacles.join()).toContain("cannot pay");

@@ -3,6 +3,7 @@ import { id, Wallet } from "ethers";
 import pino from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { BridgeClient, JobEventView, JobSummary } from "../../../bridge/client.ts";
+import { resultRoot } from "../../../contracts/commitments.ts";
 import { signAttestation, signFailure, signJoin } from "../../../contracts/eip712.ts";
 import { type ErrorCode, SymbolonError } from "../../../mpc/errors.ts";
 import { randomId } from "../../../mpc/random.ts";
@@ -13,6 +14,7 @@ import { type RunResult, runJob } from "../../../parties/compute/run.ts";
 import { Signatory } from "../../../parties/compute/signatory.ts";
 import type { JobVerifier, VerifiedJob } from "../../../parties/compute/verify.ts";
 import { readLedger } from "../../../parties/market-history.ts";
+import { someParts } from "../../contracts/some-parts.ts";
 import { MarketWorld } from "./market-world.ts";
 
 // What a run comes to is not the desk's.
@@ -268,8 +270,11 @@ test("a job that is attested in blocks that the node does not know, with a disk 
   const { desk, journal, said, attested } = await deskOf();
   journal.record(job, { kind: "join", digest: job, post: {} });
   const ledger = await readLedger(market);
-  const first = { job, resultRoot: id("result"), payoutRoot: id("payouts"), budgetSpent: 0n };
-  await market.attest(first, await byAll((wallet) => signAttestation(wallet, world.deployment, first)));
+  const first = { job, resultRoot: resultRoot(someParts), payoutRoot: id("payouts"), budgetSpent: 0n };
+  await market.attest(
+    { ...first, parts: someParts },
+    await byAll((wallet) => signAttestation(wallet, world.deployment, first)),
+  );
   vi.mocked(runJob).mockResolvedValue({
     attestation: { ...first, resultRoot: id("another result") },
   } as RunResult);

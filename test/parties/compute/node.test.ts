@@ -1,4 +1,6 @@
+import { id, Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type AttestationMessage, signAttestation } from "../../../contracts/eip712.ts";
 import { createNodeLogger } from "../../../parties/compute/logger.ts";
 import { startNode } from "../../../parties/compute/node.ts";
 import { createKeys, saveKeys } from "../../../parties/keys.ts";
@@ -99,6 +101,28 @@ describe("a node", () => {
     await node.close();
     const again = await startNode(world.config(1), { logger });
     await again.close();
+  });
+
+  test("warns while its operator takes no new jobs, with the reason, and still has the old ones to do", async () => {
+    const { market } = world.account(2);
+    const signer = new Wallet(world.operators[1]!.signer.privateKey.hex());
+    const warned = (text: string) =>
+      logged.map((line) => JSON.parse(line)).some(({ level, msg }) => level === 40 && msg.startsWith(text));
+    await market.pause();
+    const node = await startNode({ ...world.config(2), healthPort: 0 }, { logger });
+    await expect.poll(() => warned("operator registered, but paused")).toBe(true);
+    await market.requestUnbond();
+    await expect.poll(() => warned("operator registered, but leaving")).toBe(true);
+    const message = { job: id("job"), payoutRoot: id("payouts"), budgetSpent: 0n };
+    const [one, other] = ["one", "other"].map((each) => ({ ...message, resultRoot: id(each) })) as [
+      AttestationMessage,
+      AttestationMessage,
+    ];
+    const sign = (told: AttestationMessage) => signAttestation(signer, world.deployment, told);
+    await world.account(0).market.convict([one, other], [await sign(one), await sign(other)]);
+    await expect.poll(() => warned("operator slashed: its bond is gone")).toBe(true);
+    expect((await ask(node.healthPort, "/readyz"))[1].obstacles).toEqual([]);
+    await node.close();
   });
 
   test("logs a promise that was forgotten and goes on", async () => {

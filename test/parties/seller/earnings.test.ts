@@ -7,6 +7,7 @@ import { exactMicroRho, openRules, openTerms } from "../../../contracts/use-term
 import { MarketLedger } from "../../../parties/ledger.ts";
 import { payoutPlan } from "../../../parties/payout-plan.ts";
 import { claimEarnings, earningsOf } from "../../../parties/seller/earnings.ts";
+import { someParts } from "../../contracts/some-parts.ts";
 
 const account = (n: number) => `0x${n.toString(16).padStart(40, "0")}`;
 const members = [account(1), account(2), account(3)] as [string, string, string];
@@ -75,7 +76,8 @@ function marketOf(): { market: Market; claims: unknown[]; events: MarketEvent[] 
     const { payout } = ledger.jobs.get(job)!;
     const payoutRoot = payoutPlan(payout).tree.root;
     events.push(at({ type: "JobJoined", job }));
-    events.push(at({ type: "JobAttested", job, resultRoot: id("result"), payoutRoot, budgetSpent: 0n }));
+    const told = { parts: someParts, resultRoot: id("result"), payoutRoot, budgetSpent: 0n };
+    events.push(at({ type: "JobAttested", job, ...told }));
     events.push(at({ type: "JobSettled", job, payoutRoot }));
   }
   const claims: unknown[] = [];

@@ -69,7 +69,7 @@ test("is not offered by an account that cannot pay for it, which shows before an
     { market: new Market(world.deployment, poor), address: poor.address },
   );
   expect([error.code, steps]).toEqual(["FUNDS_MISSING", []]);
-  expect(error.message).toContain(`${poor.address} holds 0.0 ETH`);
+  expect(error.message).toContain(`${poor.address} has 0.0 ETH`);
 });
 
 test("is of the same data, as far as can be told", async () => {

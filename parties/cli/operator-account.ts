@@ -1,0 +1,40 @@
+/** What the commands of an operator have in common: their options, and the account that they act with. */
+import type { Command } from "commander";
+import type { Market } from "../../contracts/market.ts";
+import type { OperatorKeys } from "../keys.ts";
+import { command } from "./command.ts";
+import { keysOf } from "./key-options.ts";
+import {
+  type AccountOptions,
+  addKeyOptions,
+  addMarketOptions,
+  type MarketConnection,
+} from "./market-options.ts";
+
+export function operatorCommand(name: string, summary: string, example: string): Command {
+  return addMarketOptions(addKeyOptions(command(name, summary, example), "operator"));
+}
+
+export interface OperatorAccount {
+  keys: OperatorKeys;
+  operator: string;
+  market: Market;
+}
+
+/**
+ * The account of an operator that wants to change its record. Of one that was slashed nothing in it counts any more:
+ * the registry takes some of it, at the price of the gas, and refuses the rest for another reason.
+ * @throws STATE_INVALID for one that was slashed; USAGE, KEY_INVALID
+ */
+export async function operatorAccount(
+  { as, reader }: MarketConnection,
+  options: AccountOptions,
+): Promise<OperatorAccount> {
+  const keys = await keysOf("operator", options);
+  const operator = keys.owner.address;
+  if ((await reader.operatorStatus(operator)) === "Slashed") {
+    const { slashedError } = await import("../../contracts/operator-status.ts");
+    throw slashedError(operator);
+  }
+  return { keys, operator, market: as(keys.owner) };
+}
