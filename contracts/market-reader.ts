@@ -19,6 +19,7 @@ import {
   type OpenChallenge,
   outcomeOf,
   type QuoteRequest,
+  type Replacement,
   termsOf,
   type UseRequest,
 } from "./market-views.ts";
@@ -46,6 +47,12 @@ export class MarketReader extends OperatorReader {
       filter.operatorSet ?? null,
     ]);
     return Promise.all(published.map((event) => this.#withListing(event)));
+  }
+
+  /** Which offers took the place of which, in the order of the chain. */
+  async replacements(): Promise<Replacement[]> {
+    const replaced = await this.eventsOf("OfferReplaced", []);
+    return replaced.map(({ offer, replacement }) => ({ offer, replacement }));
   }
 
   // ---- jobs ----------------------------------------------------------------------------------------

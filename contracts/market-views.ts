@@ -36,6 +36,12 @@ export interface Offer extends PublishedOffer {
   published: EventPosition;
 }
 
+/** An offer and one in its place. What jobs give back to the old one later can go to further ones. */
+export interface Replacement {
+  offer: string;
+  replacement: string;
+}
+
 /** A job as it stands now. */
 export interface Job extends FundedJob {
   /** Of what the buyer asked for; part of the terms whose hash is the job's name. */

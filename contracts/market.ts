@@ -24,7 +24,7 @@ import {
   type MarketEventType,
 } from "./market-events.ts";
 import { MarketReader } from "./market-reader.ts";
-import { type AttestedJob, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
+import { type AttestedJob, type Offer, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
 import type { Payout } from "./payouts.ts";
 import { type GasEstimate, Transactions, type Urgency } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
@@ -71,14 +71,22 @@ interface PossessionProof {
   possession: string;
 }
 
-export interface OfferInput {
+/** What of an offer is known only when its data are shared. */
+interface SharedAnew {
+  nonce: string;
+  /** sha256 of the sealed share of each point. */
+  ciphertextHashes: readonly [string, string, string];
+}
+
+/** In its place before: no share has this hash, and it costs as much gas as one. */
+const noHash = `0x${"11".repeat(32)}`;
+const sharedLater: SharedAnew = { nonce: noHash, ciphertextHashes: [noHash, noHash, noHash] };
+
+export interface OfferInput extends SharedAnew {
   operatorSet: string;
   schemaHash: string;
   rows: number;
   columns: number;
-  nonce: string;
-  /** sha256 of the sealed share of each point. */
-  ciphertextHashes: readonly [string, string, string];
   /** What all jobs together may spend, for ever. */
   budgetMicroRho: bigint;
   terms: UseTerms;
@@ -188,27 +196,46 @@ export class Market extends MarketReader {
 
   // ---- sellers -------------------------------------------------------------------------------------
 
+  /**
+   * Whether an offer would be taken now, before its data are shared.
+   * @throws what `publishOffer` and `replaceOffer` throw; FUNDS_MISSING when the account cannot pay for the gas
+   */
+  async checkOffer(input: Omit<OfferInput, keyof SharedAnew>, replaces?: string): Promise<void> {
+    const [method, args] = await this.#offerCall({ ...input, ...sharedLater }, replaces);
+    const { abi } = artifact("JobEscrow");
+    const call = { to: addressOf(this.deployment, "JobEscrow"), abi, method, args };
+    await this.guard(() => this.#transactions.check(call));
+  }
+
   async publishOffer(input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
-    const receipt = await this.#send("JobEscrow", "publish", [await this.#offerArgument(input)]);
+    const receipt = await this.#send("JobEscrow", ...(await this.#offerCall(input)));
     return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
   /** Publishes data that were shared anew, to other operators; what is left of the old budget goes along, for good. */
   async replaceOffer(id: string, input: OfferInput): Promise<{ receipt: TransactionReceipt; offer: string }> {
-    const old = await this.#ownOffer(id);
-    const args = [await this.#offerArgument(input), old.operatorSet, id];
-    const receipt = await this.#send("JobEscrow", "replace", args);
+    const receipt = await this.#send("JobEscrow", ...(await this.#offerCall(input, id)));
     return { receipt, offer: this.#emitted(receipt, "OfferPublished").offer };
   }
 
+  /** An offer of this account. @throws NOT_FOUND, NOT_AUTHORISED */
+  async ownOffer(id: string): Promise<Offer> {
+    const offer = await this.offer(id);
+    const account = await this.#transactions.signer.getAddress();
+    if (offer.seller === account) return offer;
+    throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of seller ${offer.seller}, not of ${account}`, {
+      hint: "use the keys of its seller, or name an offer of your own: see symbolon seller offers",
+    });
+  }
+
   async withdrawOffer(id: string): Promise<TransactionReceipt> {
-    const { operatorSet } = await this.#ownOffer(id);
+    const { operatorSet } = await this.ownOffer(id);
     return this.#send("JobEscrow", "withdraw", [operatorSet, id]);
   }
 
   /** Offers the data set under other terms from now on, also one that was withdrawn. */
   async relist(id: string, useTerms: UseTerms): Promise<TransactionReceipt> {
-    const { operatorSet } = await this.#ownOffer(id);
+    const { operatorSet } = await this.ownOffer(id);
     const { terms, rules } = encodeTerms(useTerms);
     return this.#send("JobEscrow", "relist", [operatorSet, id, terms, rules]);
   }
@@ -378,12 +405,11 @@ export class Market extends MarketReader {
     );
   }
 
-  async #ownOffer(id: string): Promise<{ operatorSet: string }> {
-    const offer = await this.offer(id);
-    if (offer.seller !== (await this.#transactions.signer.getAddress())) {
-      throw new SymbolonError("NOT_AUTHORISED", `offer ${id} is of another seller`);
-    }
-    return offer;
+  async #offerCall(input: OfferInput, replaces?: string): Promise<["publish" | "replace", unknown[]]> {
+    const offer = await this.#offerArgument(input);
+    if (replaces === undefined) return ["publish", [offer]];
+    const { operatorSet } = await this.ownOffer(replaces);
+    return ["replace", [offer, operatorSet, replaces]];
   }
 
   async #offerArgument({ operatorSet, terms: useTerms, ...rest }: OfferInput) {

@@ -41,6 +41,15 @@ export class OperatorReader extends ChainReader {
     return (await Promise.all(found)).filter((operator) => operator !== null);
   }
 
+  /** Whether one of these operators changed its record after a block, in which its keys stand. */
+  async changedSince(operators: readonly string[], blockNumber: number): Promise<boolean> {
+    const told = await Promise.all([
+      this.eventsOf("OperatorRegistered", [operators]),
+      this.eventsOf("OperatorUpdated", [operators]),
+    ]);
+    return told.flat().some((event) => event.blockNumber > blockNumber);
+  }
+
   /** @throws NOT_FOUND */
   async set(id: string): Promise<OperatorSet> {
     const members = (await this.call("OperatorRegistry", "setMembers", [id])) as { toArray(): string[] };

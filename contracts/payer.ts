@@ -44,10 +44,10 @@ export async function deployContract(
 }
 
 /** Undefined where the account has enough: something else of it waits, or the chain takes more than gas. */
-async function fundsMissing(
+export async function fundsMissing(
   signer: Signer,
   request: TransactionRequest,
-  cause: unknown,
+  cause?: unknown,
 ): Promise<SymbolonError | undefined> {
   const { provider } = signer;
   if (provider === null) return undefined;

@@ -12,7 +12,7 @@ import {
   type TransactionResponse,
 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
-import { paying } from "./payer.ts";
+import { fundsMissing, paying } from "./payer.ts";
 import { allowanceOf, balanceOf, type SignedPermit, signPermit } from "./tokens.ts";
 
 /** What a transaction will take, told before it is sent. */
@@ -114,17 +114,36 @@ export class Transactions {
     return this.#mined(sent, urgency.patienceMs);
   }
 
-  async #prepare({ to, abi, method, args, valueWei = 0n }: Call) {
+  /**
+   * Whether a call would be taken now and the account can pay for it, for who has much to do before it is sent.
+   * @throws FUNDS_MISSING, and what the estimate throws
+   */
+  async check(call: Call): Promise<void> {
+    const { request } = await this.#estimate(call);
+    const missing = await fundsMissing(this.signer, request);
+    if (missing !== undefined) throw missing;
+  }
+
+  async #prepare(call: Call) {
+    const { request, estimate } = await this.#estimate(call);
+    if (this.onEstimate !== undefined) {
+      const mostWei = request.gasLimit * (await this.#pricePerGas());
+      this.onEstimate({ method: call.method, gas: estimate, mostWei, valueWei: request.value });
+    }
+    return request;
+  }
+
+  async #estimate({ to, abi, method, args, valueWei = 0n }: Call) {
     const request = { to, data: abi.encodeFunctionData(method, args), value: valueWei };
     await this.#requireCode(to);
     const estimate = await paying(this.signer, request, () => this.signer.estimateGas(request));
     const gasLimit = (estimate * (100n + gasMarginPercent)) / 100n + emptySlotGas;
-    if (this.onEstimate !== undefined) {
-      const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
-      const pricePerGas = maxFeePerGas ?? gasPrice ?? 0n;
-      this.onEstimate({ method, gas: estimate, mostWei: gasLimit * pricePerGas, valueWei });
-    }
-    return { ...request, gasLimit };
+    return { request: { ...request, gasLimit }, estimate };
+  }
+
+  async #pricePerGas(): Promise<bigint> {
+    const { maxFeePerGas, gasPrice } = await this.provider.getFeeData();
+    return maxFeePerGas ?? gasPrice ?? 0n;
   }
 
   #broadcast(

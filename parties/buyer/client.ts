@@ -3,6 +3,7 @@ import { encodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
 import type { Job, Market } from "../../contracts/market.ts";
 import { balanceOf, readToken, showAmount } from "../../contracts/tokens.ts";
+import { shortId } from "../../contracts/use-terms.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
@@ -10,7 +11,7 @@ import { recipients } from "../seller/client.ts";
 import type { PrepareOptions } from "../seller/prepare.ts";
 import { withSealedFiles } from "../seller/sealed-files.ts";
 import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
-import { fetchResult, type JobResult } from "./result.ts";
+import { fetchResult, type JobResult, type OnWait } from "./result.ts";
 
 export interface BuyerConnection {
   bridge: BridgeClient;
@@ -134,8 +135,8 @@ export class BuyerClient {
   }
 
   /** Fetches, checks, decrypts and decodes the result. See `fetchResult`. */
-  result(id: string): Promise<JobResult> {
-    return fetchResult(this.#connection, id);
+  result(id: string, onWait?: OnWait): Promise<JobResult> {
+    return fetchResult(this.#connection, id, onWait);
   }
 
   /** Releases the payment at once instead of after the challenge window. */
@@ -145,7 +146,10 @@ export class BuyerClient {
 
   /** Takes the money of a failed or expired job back. @throws STATE_INVALID while the job can still be done */
   async refund(id: string): Promise<{ txHash: string }> {
-    return { txHash: (await this.#connection.market.refund(id)).hash };
+    const { market } = this.#connection;
+    const job = await market.job(id);
+    if (job.attestation !== null) requireRefundable(job, await chainTimeSec(market));
+    return { txHash: (await market.refund(id)).hash };
   }
 
   /** How the job ended, if it has: with a result, or with the error that the buyer is told. */
@@ -196,6 +200,34 @@ export class BuyerClient {
   }
 }
 
+/** Whose money a job with a result holds, and what its buyer can do. @throws STATE_INVALID */
+function requireRefundable({ job, state, windowEndSec }: Job, nowSec: number): void {
+  const endSec = windowEndSec ?? 0;
+  const end = new Date(endSec * 1000).toISOString();
+  const refuse = (why: string, hint?: string): SymbolonError =>
+    new SymbolonError("STATE_INVALID", `job ${shortId(job)} ${why}`, hint === undefined ? {} : { hint });
+  const accept = `symbolon buyer accept ${job}`;
+  const dispute = `symbolon buyer dispute ${job}`;
+  if (state === "Settled") throw refuse("is settled: its money is the sellers' and operators'");
+  if (state === "Disputed") {
+    throw refuse(
+      "is disputed: its money comes back when an operator does not post in time what it was asked for",
+      `to go on with the dispute: ${dispute}`,
+    );
+  }
+  if (state !== "Attested") return;
+  if (nowSec > endSec) {
+    throw refuse(
+      `has a result that nobody disputed until ${end}: its money is the sellers' and operators'`,
+      `they are paid once anybody settles, or by you: ${accept}`,
+    );
+  }
+  throw refuse(
+    "has a result, and its money comes back only if that is shown to be wrong or withheld",
+    `until ${end}, for a result that is: ${dispute}; for one that is right, to pay at once: ${accept}; without either the sellers and operators are paid after that time`,
+  );
+}
+
 /** Sees to it that the money is back, which the bridge should do first, and says so. */
 export async function moneyBack(market: Market, id: string, patienceMs = refundPatienceMs): Promise<string> {
   const until = Date.now() + patienceMs;
@@ -244,7 +276,7 @@ function expired(id: string, back: string, deadlineSec?: number): SymbolonError 
  * Time as the contract will judge it. A chain that mines only on demand stands still, and its next block has
  * the time of the wall clock, hence the later of the two.
  */
-export async function chainTimeSec(market: Market): Promise<number> {
+export async function chainTimeSec(market: Pick<Market, "provider">): Promise<number> {
   const block = await market.provider.getBlock("latest");
   return Math.max(block?.timestamp ?? 0, Math.floor(Date.now() / 1000));
 }

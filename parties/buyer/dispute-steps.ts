@@ -1,8 +1,10 @@
 /** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
 import { formatEther } from "ethers";
 import type { ChunkOpening } from "../../contracts/market.ts";
+import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { type AskedShare, askedChunks, askedShares, describeAsked, isLapsed } from "./asked-chunks.ts";
 import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
 import {
   awaitShare,
@@ -83,11 +85,14 @@ async function fetchBack(connection: BuyerConnection, id: string): Promise<strin
   const dueSec = await exposeOverdue(connection, id, await chainTimeSec(market));
   if ((await market.returnedFeesWei(buyer)) > 0n) await market.withdrawFees(buyer);
   if (dueSec === undefined) return back;
-  const due = new Date(dueSec * 1000).toISOString();
-  return `${back}; other chunks can be posted until ${due}: dispute again then, for the fees of those that were not`;
+  return `${back}; other chunks can be posted until ${time(dueSec)}: dispute again then, for the fees of those that were not`;
 }
 
-/** @throws TERMS_REFUSED with what it would cost and show */
+/**
+ * Nothing needs consent where all was asked for before, where nothing can be any more, or where an operator has let the
+ * time pass, which is enough.
+ * @throws TERMS_REFUSED, or STATE_INVALID when nothing was asked for in time
+ */
 async function requireConsent(
   { market }: BuyerConnection,
   { finished }: Inspection,
@@ -95,34 +100,69 @@ async function requireConsent(
   disclose: boolean,
 ): Promise<void> {
   if (disclose) return;
-  const feeWei = await market.challengeFeeWei();
-  const chunks = chunkCount(finished) * missing.length;
-  const readers = missing.length === 1 ? "each of the operators" : "everybody";
+  const { job, state, windowEndSec } = finished.job;
+  const asked = (await askedChunks(market, job)).filter(({ point }) => missing.includes(point));
+  const rest = chunkCount(finished) * missing.length - asked.length;
+  const nowSec = await chainTimeSec(market);
+  if (rest === 0 || asked.some((chunk) => isLapsed(chunk, nowSec))) return;
+  const endSec = windowEndSec ?? 0;
+  const open = (state === "Attested" || state === "Disputed") && nowSec <= endSec;
+  if (open) {
+    throw consentError(missing, askedShares(asked), rest, {
+      nowSec,
+      endSec,
+      feeWei: await market.challengeFeeWei(),
+    });
+  }
+  if (asked.length > 0) return;
   throw new SymbolonError(
+    "STATE_INVALID",
+    `${isMissing(missing)} and cannot be asked for any more: job ${shortId(job)} is ${state}, and its challenge window ended at ${time(endSec)}`,
+  );
+}
+
+/** What was asked, what came of it, and what asking for the rest would cost and show. */
+function consentError(
+  missing: readonly PartyIndex[],
+  asked: readonly AskedShare[],
+  rest: number,
+  { nowSec, endSec, feeWei }: { nowSec: number; endSec: number; feeWei: bigint },
+): SymbolonError {
+  const readers = missing.length === 1 ? "each of the operators" : "everybody";
+  const first = asked.length === 0;
+  const sofar = asked.map((share) => `; ${describeAsked(share, nowSec)}`).join("");
+  const chunks = `${rest} ${first ? "" : "more "}${rest === 1 ? "chunk" : "chunks"}`;
+  const cost = `${formatEther(feeWei * BigInt(rest))} ETH at the present price of gas`;
+  return new SymbolonError(
     "TERMS_REFUSED",
-    `the share of party ${missing.join(" and ")} is missing, and asking for it on chain lets ${readers} put the result together`,
+    `${isMissing(missing)}${sofar}${first ? ", and asking for it" : "; asking for the rest"} on chain lets ${readers} put the result together`,
     {
-      hint: `to ask for ${chunks} ${chunks === 1 ? "chunk" : "chunks"}, for ${formatEther(feeWei * BigInt(chunks))} ETH at the present price of gas, give --disclose`,
+      hint: `to ask for ${chunks}, for ${cost}, give --disclose before the challenge window ends at ${time(endSec)}`,
     },
   );
 }
+
+const isMissing = (points: readonly PartyIndex[]): string =>
+  `the share of party ${points.join(" and ")} is missing`;
+
+const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
 async function challengeAll(
   connection: BuyerConnection,
   inspection: Inspection,
   missing: readonly PartyIndex[],
-  { onStep = () => {}, signal }: DisputeOptions,
+  { disclose, onStep = () => {}, signal }: DisputeOptions,
 ): Promise<DisputeEnd> {
   const { finished } = inspection;
-  await challengeShares(connection, finished, missing, (point, chunk, txHash) =>
-    onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
-  );
+  if (disclose) {
+    await challengeShares(connection, finished, missing, (point, chunk, txHash) =>
+      onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
+    );
+  }
   const posted = new Map<PartyIndex, ReadonlyMap<number, ChunkOpening>>();
   for (const point of missing) {
     const onWait = (dueSec: number) =>
-      onStep(
-        `party ${point} has until ${new Date(dueSec * 1000).toISOString()} to post what it was asked for`,
-      );
+      onStep(`party ${point} has until ${time(dueSec)} to post what it was asked for`);
     const end = await awaitShare(connection, finished, point, onWait, signal);
     if ("exposed" in end) {
       const back = await fetchBack(connection, finished.job.job);

@@ -12,6 +12,7 @@ import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import { chunkElementBytes, chunkElements, openChunk, type ResultPayload, resultChunks } from "../result.ts";
 import type { RunMeasurement } from "../run-cost.ts";
+import { type AskedChunk, askedChunks, isOpen } from "./asked-chunks.ts";
 import { type BuyerConnection, chainTimeSec } from "./client.ts";
 import {
   decodeResult,
@@ -200,9 +201,8 @@ export async function challengeShares(
   onSent: (point: PartyIndex, chunk: number, txHash: string) => void = () => {},
 ): Promise<void> {
   const { job } = finished;
-  const asked = new Set<string>();
-  for (const event of await market.jobEvents(job.job))
-    if (event.type === "ChunkChallenged") asked.add(`${event.point} ${event.chunk}`);
+  const before = await askedChunks(market, job.job);
+  const asked = new Set(before.map(({ point, chunk }) => `${point} ${chunk}`));
   const rest = Array.from({ length: chunkCount(finished) }, (_, chunk) =>
     points.map((point) => ({ point, chunk })),
   )
@@ -239,22 +239,22 @@ export async function awaitShare(
 ): Promise<ChallengeEnd> {
   for (let looks = 0; ; looks += 1) {
     signal?.throwIfAborted();
-    const dueSecs = new Map<number, number>();
-    const posted = new Map<number, ChunkOpening>();
-    for (const event of await market.jobEvents(job)) {
-      if (!("point" in event) || event.point !== point) continue;
-      if (event.type === "ChunkChallenged") dueSecs.set(event.chunk, event.dueSec);
-      if (event.type === "ChunkPosted") posted.set(event.chunk, event.opening);
-      if (event.type === "OperatorExposed") return { exposed: event.txHash };
-    }
-    const open = [...dueSecs].filter(([chunk]) => !posted.has(chunk));
-    if (open.length === 0) return { posted };
-    if (looks === 0) onWait(Math.max(...open.map(([, dueSec]) => dueSec)));
+    const asked = (await askedChunks(market, job)).filter((each) => each.point === point);
+    const exposed = asked.find((each) => each.exposed !== null)?.exposed;
+    if (exposed != null) return { exposed };
+    const open = asked.filter(isOpen);
+    if (open.length === 0) return { posted: postedOf(asked) };
+    if (looks === 0) onWait(Math.max(...open.map(({ dueSec }) => dueSec)));
     const now = await chainTimeSec(market);
-    const late = open.find(([, dueSec]) => now > dueSec);
-    if (late !== undefined) return { exposed: (await market.expose(job, point, late[0])).hash };
+    const late = open.find(({ dueSec }) => now > dueSec);
+    if (late !== undefined) return { exposed: (await market.expose(job, point, late.chunk)).hash };
     await pause(500, undefined, { signal });
   }
+}
+
+/** What was posted of one share, by chunk. */
+function postedOf(asked: readonly AskedChunk[]): Map<number, ChunkOpening> {
+  return new Map(asked.flatMap(({ chunk, posted }) => (posted === null ? [] : [[chunk, posted]])));
 }
 
 /**
@@ -266,15 +266,9 @@ export async function exposeOverdue(
   id: string,
   nowSec: number,
 ): Promise<number | undefined> {
-  const open = new Map<string, { point: number; chunk: number; dueSec: number }>();
-  for (const event of await market.jobEvents(id)) {
-    if (event.type === "ChunkChallenged") open.set(`${event.point} ${event.chunk}`, event);
-    if (event.type === "ChunkPosted" || event.type === "OperatorExposed")
-      open.delete(`${event.point} ${event.chunk}`);
-  }
-  for (const { point, chunk, dueSec } of open.values())
-    if (nowSec > dueSec) await market.expose(id, point, chunk);
-  const waiting = [...open.values()].filter(({ dueSec }) => nowSec <= dueSec);
+  const open = (await askedChunks(market, id)).filter(isOpen);
+  for (const { point, chunk, dueSec } of open) if (nowSec > dueSec) await market.expose(id, point, chunk);
+  const waiting = open.filter(({ dueSec }) => nowSec <= dueSec);
   return waiting.length === 0 ? undefined : Math.max(...waiting.map(({ dueSec }) => dueSec));
 }
 
@@ -316,10 +310,10 @@ export async function resultOf(
  */
 export async function readResult(connection: BuyerConnection, id: string): Promise<JobResult> {
   const inspection = await inspectResult(connection, id);
-  const posted = new Map(partyIndices.map((point) => [point, new Map<number, ChunkOpening>()]));
-  for (const event of await connection.market.jobEvents(id)) {
-    if (event.type === "ChunkPosted") posted.get(event.point as PartyIndex)?.set(event.chunk, event.opening);
-  }
+  const asked = await askedChunks(connection.market, id);
+  const posted = new Map(
+    partyIndices.map((point) => [point, postedOf(asked.filter((each) => each.point === point))]),
+  );
   return resultOf(connection, inspection, posted);
 }
 

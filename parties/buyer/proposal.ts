@@ -12,7 +12,13 @@ import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import type { Credential, UseProofs } from "../../contracts/market-views.ts";
-import { describeTermFailure, purposeHash, type TermFailure, tokenOf } from "../../contracts/use-terms.ts";
+import {
+  describeTermFailure,
+  purposeHash,
+  shortId,
+  type TermFailure,
+  tokenOf,
+} from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type CredentialFile, credentialsFor } from "../credentials.ts";
 import { conform } from "../data/conform.ts";
@@ -98,7 +104,7 @@ export async function proposeJob(
   const token = tokenOf(offers[0]!.terms);
   const shown = { purpose, proofs, credentials, token };
   const request = { operatorSet, algorithm: identity.hash, offers: ids, buyer, ...shown };
-  refuseFailures(await market.explain(request));
+  refuseFailures(await market.explain(request), await successorsOf(market, offers));
   const amountWei = await market.quote(request);
   await checkStoredShares(bridge, offers);
   return {
@@ -120,12 +126,22 @@ export async function proposeJob(
 }
 
 /** @throws TERMS_REFUSED with every term that does not hold */
-function refuseFailures(failures: readonly TermFailure[]): void {
+function refuseFailures(failures: readonly TermFailure[], successors: readonly string[]): void {
   if (failures.length === 0) return;
   const words = failures.map(describeTermFailure);
   throw new SymbolonError("TERMS_REFUSED", words.map(({ message }) => message).join("; "), {
-    hint: [...new Set(words.map(({ hint }) => hint))].join("; "),
+    hint: [...new Set(words.map(({ hint }) => hint)), ...successors].join("; "),
   });
+}
+
+/** Which offers stand in the place of those that were replaced, in words. */
+async function successorsOf(market: MarketReader, offers: readonly Offer[]): Promise<string[]> {
+  if (!offers.some(({ replaced }) => replaced)) return [];
+  const ids = offers.map(({ offer }) => offer);
+  const replacements = (await market.replacements()).filter(({ offer }) => ids.includes(offer));
+  return replacements.map(
+    ({ offer, replacement }) => `${shortId(replacement)} is in the place of ${shortId(offer)}`,
+  );
 }
 
 /** The specification but for the commitments to the validation data, which are made when the job is funded. */

@@ -9,6 +9,7 @@ import type { Algorithm, DecodedResult, JobShape, Plan } from "../../algorithms/
 import { planJob } from "../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../algorithms/range-report.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
+import type { ResultParts } from "../../contracts/commitments.ts";
 import type { AttestedJob, Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { shortId } from "../../contracts/use-terms.ts";
@@ -17,6 +18,7 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import type { DataSetSchema } from "../data/schema.ts";
 import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
+import { isHeld } from "../held-blob.ts";
 import { columnScales, jobShape } from "../job-shape.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { payoutEntries } from "../payout-plan.ts";
@@ -92,11 +94,12 @@ interface Connection {
 export async function fetchResult(
   connection: Connection & { resultKey: DiffieHellmanKey },
   id: string,
+  onWait?: OnWait,
 ): Promise<JobResult> {
   const { market, resultKey } = connection;
   const finished = await fetchFinishedJob(connection, id);
   requireKey(finished, resultKey);
-  const ciphertexts = await fetchCiphertexts(connection, finished);
+  const ciphertexts = await fetchCiphertexts(connection, finished, onWait);
   const payloads = await openPayloads(finished, ciphertexts, resultKey, market.deployment);
   return decodeResult(market, finished, payloads);
 }
@@ -149,6 +152,15 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
   return { job, algorithm, parameters, schema, shape, plan };
 }
 
+/** Whose sealed shares of a result the bridge has. */
+export async function deliveredBy(
+  bridge: BridgeClient,
+  { ciphertextHashes }: Pick<ResultParts, "ciphertextHashes">,
+): Promise<PartyIndex[]> {
+  const held = await Promise.all(ciphertextHashes.map((hash) => isHeld(bridge, hash)));
+  return partyIndices.filter((point) => held[point - 1]);
+}
+
 async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
   const { hash } = await identify(algorithm.manifest);
   if (hash === job.algorithm) return;
@@ -162,6 +174,9 @@ async function requireSameCode(algorithm: Algorithm, job: Job): Promise<void> {
 /** How long the parties get to deliver their sealed shares after the chain has their attestation. */
 const deliveryMs = 60_000;
 
+/** Told again and again while shares are not there: whose, since when, and how long they get. */
+export type OnWait = (missing: readonly PartyIndex[], waitedMs: number, patienceMs: number) => void;
+
 /**
  * The three sealed payloads by point. The parties deliver them once the chain has the attestation, so they may
  * be a moment behind it. @throws COMMITMENT_MISMATCH, PEER_TIMEOUT
@@ -169,8 +184,17 @@ const deliveryMs = 60_000;
 export async function fetchCiphertexts(
   connection: Pick<Connection, "bridge">,
   finished: FinishedJob,
+  onWait: OnWait = () => {},
 ): Promise<Three<Uint8Array>> {
-  const all = partyIndices.map((point) => fetchCiphertext(connection, finished, point));
+  const missing = new Set(partyIndices);
+  const since = Date.now();
+  const all = partyIndices.map(async (point) => {
+    const sealed = await fetchCiphertext(connection, finished, point, deliveryMs, () =>
+      onWait([...missing], Date.now() - since, deliveryMs),
+    );
+    missing.delete(point);
+    return sealed;
+  });
   return (await Promise.all(all)) as Three<Uint8Array>;
 }
 
@@ -180,6 +204,7 @@ export async function fetchCiphertext(
   { job, plan }: FinishedJob,
   point: PartyIndex,
   patienceMs = deliveryMs,
+  onMissing: () => void = () => {},
 ): Promise<Uint8Array> {
   const limit = sealedBytes(
     resultElements(plan) * fieldSpecs[plan.fieldBits].elementBytes + payloadOverheadBytes,
@@ -192,6 +217,7 @@ export async function fetchCiphertext(
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
       if (!missing) throw error;
       if (Date.now() > until) throw notDelivered(job.job, point);
+      onMissing();
       await pause(200);
     }
   }
@@ -224,7 +250,7 @@ export async function openPayload(
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<ResultPayload> {
   if (ciphertextHash(sealed) !== job.parts.ciphertextHashes[point - 1]) {
-    throw tampered(`the sealed result of party ${point} is not the one that was attested`);
+    throw tampered(job, `the sealed result of party ${point} is not the one that was attested`);
   }
   const origin = originOf(job, point);
   const { operator } = origin;
@@ -242,7 +268,7 @@ export async function openPayload(
   );
   const payload = decodeResultPayload(plaintext);
   if (partyResultRoot(origin, payload.salt, payload.share) !== job.parts.roots[point - 1]) {
-    throw tampered(`the result share of party ${point} is not the one that it attested`);
+    throw tampered(job, `the result share of party ${point} is not the one that it attested`);
   }
   return payload;
 }
@@ -254,7 +280,7 @@ export function originOf(job: Pick<Job, "job" | "members">, point: PartyIndex): 
 
 /** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
 export async function reconstructParts(
-  { plan }: Pick<FinishedJob, "plan">,
+  { job, plan }: Pick<FinishedJob, "job" | "plan">,
   payloads: Three<Pick<ResultPayload, "share">>,
 ): Promise<Record<string, Float64Array>> {
   const kernel = await createKernel(plan.fieldBits);
@@ -266,6 +292,7 @@ export async function reconstructParts(
     if (!(error instanceof SymbolonError)) throw error;
     const inconsistent = error.code === "SHARES_INCONSISTENT";
     throw tampered(
+      job,
       inconsistent
         ? "the three result shares do not lie on one line: one of the parties sent a wrong one"
         : "a result share is malformed",
@@ -337,8 +364,8 @@ async function resultFile(
   };
 }
 
-function tampered(message: string): SymbolonError {
+function tampered({ job }: Pick<Job, "job">, message: string): SymbolonError {
   return new SymbolonError("RESULT_TAMPERED", message, {
-    hint: "do not accept the result; within the challenge window: symbolon buyer dispute JOB",
+    hint: `do not accept the result; within the challenge window: symbolon buyer dispute ${shortId(job)}`,
   });
 }

@@ -10,9 +10,12 @@ import { connectProvider } from "../../contracts/provider.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { AccountKey } from "../keys.ts";
 import { unreadable } from "../unreadable.ts";
+import { command } from "./command.ts";
+import { defaultBridge, defaultRpc } from "./endpoints.ts";
 import type { KeyOptions } from "./key-options.ts";
 import { TokenBook } from "./money.ts";
 import { type Output, showEther } from "./output.ts";
+import { runnableHint } from "./runnable.ts";
 
 export interface MarketOptions {
   rpc: string;
@@ -24,13 +27,9 @@ export interface MarketOptions {
 export function addMarketOptions(made: Command): Command {
   return made
     .addOption(
-      new Option("--rpc <url>", "JSON-RPC endpoint of the chain")
-        .env("SYMBOLON_RPC")
-        .default("http://127.0.0.1:8545"),
+      new Option("--rpc <url>", "JSON-RPC endpoint of the chain").env("SYMBOLON_RPC").default(defaultRpc),
     )
-    .addOption(
-      new Option("--bridge <url>", "the bridge").env("SYMBOLON_BRIDGE").default("http://127.0.0.1:8600"),
-    )
+    .addOption(new Option("--bridge <url>", "the bridge").env("SYMBOLON_BRIDGE").default(defaultBridge))
     .addOption(
       deploymentOption(
         "where the contracts are, as `symbolon deploy` wrote it; without it the bridge is asked",
@@ -47,6 +46,16 @@ export function addKeyOptions(made: Command, role: string): Command {
   return made
     .option("--keys <file>", `key file of the ${role} (or SYMBOLON_KEYS)`)
     .option("--passphrase-file <file>", "its passphrase (or SYMBOLON_PASSPHRASE)");
+}
+
+/** A command that acts on the market with the account of a key file. */
+export function accountCommand(
+  role: "seller" | "buyer",
+  name: string,
+  summary: string,
+  example: string,
+): Command {
+  return addMarketOptions(addKeyOptions(command(name, summary, example), role));
 }
 
 export interface MarketConnection {
@@ -67,7 +76,7 @@ export type AccountOptions = MarketOptions & KeyOptions;
  * @throws CONFIG_INVALID for a bad deployment or one on another chain; CHAIN_UNREACHABLE, BRIDGE_UNREACHABLE
  */
 export async function withConnection<T>(
-  options: MarketOptions,
+  options: MarketOptions & KeyOptions,
   output: Output,
   body: (connection: MarketConnection) => Promise<T>,
 ): Promise<T> {
@@ -75,7 +84,7 @@ export async function withConnection<T>(
   try {
     return await connected(options, bridge, output, body);
   } catch (error) {
-    throw withAddress(error, options);
+    throw runnableHint(withAddress(error, options), options);
   }
 }
 

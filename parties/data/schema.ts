@@ -80,6 +80,10 @@ export const dataSetSchema = z
  */
 export type DataSetSchema = z.infer<typeof dataSetSchema>;
 
+/** The form of a schema file, in one example. */
+const schemaHint =
+  'Expected for example {"columns":[{"name":"age","min":0,"max":120}],"label":"ill","outOfRange":"clip"}; outOfRange is "refuse" unless given. See "Data and schemas" in docs/operating.md.';
+
 /** Checks `value` to be a schema; `what` names it in messages. @throws SCHEMA_INVALID naming the place */
 export function parseSchema(value: unknown, what = "The schema"): DataSetSchema {
   const parsed = dataSetSchema.safeParse(value);
@@ -88,9 +92,7 @@ export function parseSchema(value: unknown, what = "The schema"): DataSetSchema 
   throw new SymbolonError(
     "SCHEMA_INVALID",
     `${what} is malformed: ${place(value, issue.path)}${issue.message}.`,
-    {
-      hint: 'Expected for example {"columns":[{"name":"age","min":0,"max":120}],"label":"ill","outOfRange":"clip"}; outOfRange is "refuse" unless given.',
-    },
+    { hint: schemaHint },
   );
 }
 
@@ -135,7 +137,7 @@ export async function loadSchema(file: string, field?: FieldBits): Promise<DataS
     value = JSON.parse(text);
   } catch {
     // No cause: the parser's message quotes the file, which may be a data file given by mistake.
-    throw new SymbolonError("SCHEMA_INVALID", `The schema file ${file} is not JSON.`);
+    throw new SymbolonError("SCHEMA_INVALID", `The schema file ${file} is not JSON.`, { hint: schemaHint });
   }
   const schema = parseSchema(withDefaults(value), `The schema file ${file}`);
   return field === undefined ? schema : { ...schema, fieldBits: field };

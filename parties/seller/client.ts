@@ -7,8 +7,9 @@ import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts"
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { Table } from "../data/csv.ts";
 import type { RowSource } from "../data/rows.ts";
-import { type DataSetSchema, schemaJson } from "../data/schema.ts";
+import { type DataSetSchema, schemaHash, schemaJson, sharedColumns } from "../data/schema.ts";
 import type { PrepareOptions, SealRecipient, SharedDataSet } from "./prepare.ts";
+import { checkReplacement } from "./replacement.ts";
 import { withSealedFiles } from "./sealed-files.ts";
 
 export interface OfferRequest {
@@ -28,6 +29,8 @@ export interface OfferRequest {
   /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
   scratch?: string;
   onStep?: (step: "sharing" | "uploading" | "publishing") => void;
+  /** Told what is allowed and yet may not be meant. */
+  onDoubt?: (words: string) => void;
 }
 
 export interface PublishedDataSet {
@@ -45,7 +48,7 @@ export interface PublishedDataSet {
 /**
  * Shares a table to the operators' keys as the chain has them, stores the sealed shares and the schema at the
  * bridge, and publishes the offer from `seller`'s account. Nothing that leaves this process shows a cell.
- * @throws the codes of `shareDataSet`; STORAGE_FULL; STATE_INVALID when an operator is leaving; BRIDGE_UNREACHABLE;
+ * @throws the codes of `checkReplacement` and `shareDataSet`; STORAGE_FULL; STATE_INVALID when an operator is leaving; BRIDGE_UNREACHABLE;
  * CONTRACT_REVERTED, FUNDS_MISSING
  */
 export async function publishDataSet(
@@ -54,9 +57,20 @@ export async function publishDataSet(
 ): Promise<PublishedDataSet> {
   const { bridge, market, seller } = connection;
   const { deployment } = market;
-  // The contract takes an offer to a set that there is not, and refuses a replacement only when all is uploaded.
+  // The contract takes an offer to a set that there is not, and refuses others only when all is uploaded.
   const operators = await operatorsOfSet(market, request.operatorSet);
-  const budgetMicroRho = await budgetOf(market, request);
+  const { operatorSet, terms, replaces } = request;
+  const budgetMicroRho =
+    replaces === undefined
+      ? (request.budgetMicroRho ?? exactMicroRho)
+      : await checkReplacement(connection, { ...request, replaces });
+  await market.checkOffer(
+    {
+      ...{ operatorSet, budgetMicroRho, terms, schemaHash: schemaHash(request.schema) },
+      ...{ rows: request.table.rows, columns: sharedColumns(request.schema).length },
+    },
+    replaces,
+  );
   request.onStep?.("sharing");
   const options: PrepareOptions = {
     table: request.table,
@@ -75,35 +89,11 @@ export async function publishDataSet(
     return made;
   });
   request.onStep?.("publishing");
-  const { schemaHash, rows, columns, nonce, ciphertextHashes, preview } = shared;
-  const facts = { schemaHash, rows, columns, nonce, ciphertextHashes };
-  const { operatorSet, terms, replaces } = request;
+  const { preview, ...facts } = shared;
   const input = { operatorSet, budgetMicroRho, terms, ...facts };
   const { receipt, offer } =
     replaces === undefined ? await market.publishOffer(input) : await market.replaceOffer(replaces, input);
   return { offer, txHash: receipt.hash, ...facts, preview };
-}
-
-/** What was asked for: at most what is left of the budget of the offer that is replaced, and all of it by default. */
-async function budgetOf(
-  market: Market,
-  { replaces, budgetMicroRho: asked }: Pick<OfferRequest, "replaces" | "budgetMicroRho">,
-): Promise<bigint> {
-  if (replaces === undefined) return asked ?? exactMicroRho;
-  const { budgetLeftMicroRho, replaced } = await market.offer(replaces);
-  if (replaced && budgetLeftMicroRho === 0n) {
-    throw new SymbolonError("TERMS_REFUSED", `offer ${replaces} was replaced before, and ended for good`, {
-      hint: "replace the offer in its place",
-    });
-  }
-  if (asked === undefined || asked <= budgetLeftMicroRho) return asked ?? budgetLeftMicroRho;
-  throw new SymbolonError(
-    "TERMS_REFUSED",
-    `offer ${replaces} has less left of its privacy budget than that`,
-    {
-      hint: "leave --budget-rho out: what is left goes along",
-    },
-  );
 }
 
 /** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs */

@@ -1,5 +1,5 @@
 /** The signatures under a result, as a transaction shows them. */
-import { id } from "ethers";
+import { id, makeError } from "ethers";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { attestationSignatures } from "../../contracts/attest-call.ts";
 import { resultRoot } from "../../contracts/commitments.ts";
@@ -40,6 +40,6 @@ test("are in no other call, and in none of another contract", async () => {
 });
 
 test("are not made up where the endpoint does not answer", async () => {
-  vi.spyOn(market.provider, "getTransaction").mockRejectedValueOnce(new Error("no answer"));
+  vi.spyOn(market.provider, "getTransaction").mockRejectedValueOnce(makeError("no answer", "TIMEOUT"));
   await expect(signaturesIn(hashes.attest)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });
 });

@@ -111,7 +111,8 @@ describe("a job", () => {
     const neverJoined = await fund([offer], 100);
     await join(inGrace.job);
     await join(tooLate.job);
-    const { deadlineSec } = await of(stranger).job(tooLate.job);
+    // The last of the three deadlines: blocks carry the time at which they are made.
+    const { deadlineSec } = await of(stranger).job(neverJoined.job);
     await pass(deadlineSec + 1 - (await nowSec()));
     await attest(inGrace.job, root);
     await expect(join(neverJoined.job)).rejects.toMatchObject({ code: "JOB_EXPIRED" });

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { formatEther, id } from "ethers";
 import pino from "pino";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
 import type { PartyIndex } from "../../../mpc/transport/transport.ts";
@@ -225,6 +225,38 @@ describe("a missing share", () => {
     expect(await attested.connection.market.jobState(attested.job)).toBe("Refunded");
   });
 
+  test("says what was asked, what came of it and what the rest costs, once a part was asked for", async () => {
+    const attested = await attest({ deliver: [1, 2] });
+    const { connection, job, evidence } = attested;
+    await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
+    const [asked] = (await eventsOf(attested, "ChunkChallenged")) as { dueSec: number }[];
+    const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
+    const refused = async () => (await dispute(attested).catch((error: unknown) => error)) as SymbolonError;
+    const first = await refused();
+    expect(first.code).toBe("TERMS_REFUSED");
+    expect(first.message).toContain(
+      `party 3 has posted 0 of 1 chunk that it was asked for on chain, and has until ${time(asked!.dueSec)}`,
+    );
+    const { windowEndSec } = await connection.market.job(job);
+    const price = formatEther(await connection.market.challengeFeeWei());
+    expect(first.hint).toContain(`1 more chunk, for ${price} ETH`);
+    expect(first.hint).toContain(time(windowEndSec!));
+    const { origin, salt, share } = evidence[2];
+    const told = await world.account(1).market.attestedJob(job);
+    await world.account(1).market.respond(told, 3, 1, openChunk(origin, salt, share, 1));
+    expect((await refused()).message).toContain("has posted 1 of 1 chunk that it was asked for on chain;");
+    expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(1);
+  });
+
+  test("needs no further consent once all of it was asked for", async () => {
+    const attested = await attest({ deliver: [1, 3] });
+    const { finished } = await inspectResult(attested.connection, attested.job, 0);
+    await challengeShares(attested.connection, finished, [2]);
+    await startDesk(attested, 2);
+    expect((await dispute(attested)).outcome).toBe("posted");
+    expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(2);
+  });
+
   test("goes on where an interrupted dispute left it", async () => {
     const attested = await attest({ deliver: [1, 2] });
     const { connection, job, evidence } = attested;
@@ -253,7 +285,7 @@ describe("a share that could be asked for only in part before the challenge wind
     const { challengeWindowSec, responseSec } = await connection.market.settings();
     await pass(challengeWindowSec - responseSec / 2);
     await connection.market.challenge(await connection.market.attestedJob(job), 3, 1);
-    await pass(responseSec / 2);
+    await pass(responseSec / 2 + 5);
     const { origin, salt, share } = evidence[2];
     await world
       .account(1)
@@ -261,10 +293,23 @@ describe("a share that could be asked for only in part before the challenge wind
     return attested;
   }
 
-  test("ends with what is known", async () => {
-    const end = await dispute(await askedInPart(), true);
+  test.each([true, false])("ends with what is known, with --disclose %s", async (disclose) => {
+    const attested = await askedInPart();
+    const end = await dispute(attested, disclose);
     expect(end).toMatchObject({ outcome: "incomplete", result: null });
     expect(end.words).toContain("1 of 2 chunks");
+    expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(1);
+  });
+
+  test("is not asked for after it, and the refusal says since when", async () => {
+    const attested = await attest({ deliver: [1, 2] });
+    const { challengeWindowSec } = await attested.connection.market.settings();
+    await pass(challengeWindowSec + 1);
+    const { windowEndSec } = await attested.connection.market.job(attested.job);
+    await expect(dispute(attested)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining(new Date(windowEndSec! * 1000).toISOString()),
+    });
   });
 
   test("is contested where that part is false", async () => {
@@ -275,7 +320,11 @@ describe("a share that could be asked for only in part before the challenge wind
 });
 
 describe("a share that its operator cannot post", () => {
+  /** A job of the second test: after the first one the operators' set takes no more. */
+  let asked: AttestedJob;
+
   test("for it is of another length than was attested: it counts as missing, its operator is slashed, and the money is back", async () => {
+    asked = await attest({ deliver: [1, 3] });
     const attested = await attest({ spoil: (shares) => void shares[2].pop() });
     const { connection, job, amountWei } = attested;
     await expect(dispute(attested)).rejects.toMatchObject({ code: "TERMS_REFUSED" });
@@ -299,5 +348,17 @@ describe("a share that its operator cannot post", () => {
     expect(before - (await balance(attested))).toBeLessThan(10n ** 16n - amountWei);
     // Asked again it says the same.
     expect(await dispute(attested, true)).toMatchObject({ outcome: "exposed", txHash: end.txHash });
+  });
+
+  test("costs its bond without more consent, though only a part of it was asked for", async () => {
+    const { connection, job } = asked;
+    const { responseSec } = await connection.market.settings();
+    await connection.market.challenge(await connection.market.attestedJob(job), 2, 0);
+    await pass(responseSec + 1);
+    // The bridge may have exposed the operator before, and then the chain would refuse another challenge anyway.
+    const challenge = vi.spyOn(connection.market, "challenge");
+    expect(await dispute(asked)).toMatchObject({ outcome: "exposed" });
+    expect(challenge).not.toHaveBeenCalled();
+    expect(await connection.market.jobState(job)).toBe("Refunded");
   });
 });

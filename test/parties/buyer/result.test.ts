@@ -149,9 +149,10 @@ describe("reading a result", () => {
 
   it("refuses shares of another length or point", async () => {
     const short = resultShares([1, 2]).map((share) => ({ share })) as Three<{ share: Uint8Array }>;
-    await expect(reconstructParts({ plan }, short)).rejects.toEqual(tampered);
+    const { finished } = await finishedJob();
+    await expect(reconstructParts(finished, short)).rejects.toEqual(tampered);
     const [one, two, three] = shares.map((share) => ({ share })) as Three<{ share: Uint8Array }>;
-    await expect(reconstructParts({ plan }, [two, one, three])).rejects.toEqual(tampered);
+    await expect(reconstructParts(finished, [two, one, three])).rejects.toEqual(tampered);
   });
 });
 

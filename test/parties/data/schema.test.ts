@@ -99,6 +99,8 @@ describe("the schema of a data set", () => {
       await writeFile(file, "a,b\n31337,2\n");
       const error = await loadSchema(file).catch((thrown) => thrown);
       expect(error.code).toBe("SCHEMA_INVALID");
+      expect(error.hint).toContain('{"columns":[{"name":"age","min":0,"max":120}]');
+      expect(error.hint).toContain("docs/operating.md");
       expect(String(error.stack) + String(error.cause)).not.toContain("31337");
       await expect(loadSchema(join(directory, "none.json"))).rejects.toMatchObject({
         code: "USAGE",

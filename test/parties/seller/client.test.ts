@@ -56,5 +56,5 @@ test("an offer in the place of one that can give nothing is refused before anyth
   });
   const again = await publish({ replaces: old });
   expect([again.error.code, again.steps]).toEqual(["TERMS_REFUSED", []]);
-  expect(again.error.message).toContain("was replaced before");
+  expect(again.error.message).toContain("was replaced by");
 });

@@ -1,0 +1,119 @@
+/** What a buyer does about a result: read it, accept it, dispute it, or get the money back. */
+import type { Command } from "commander";
+import { shortId } from "../../../contracts/use-terms.ts";
+import { withBuyer } from "../buyer-connection.ts";
+import { parseId } from "../command.ts";
+import { describeResult } from "../describe-result.ts";
+import { awaitResult, follow } from "../follow-job.ts";
+import { type AccountOptions, accountCommand } from "../market-options.ts";
+import { checkOutFile, writeOutFile } from "../out-file.ts";
+import type { Output } from "../output.ts";
+import { runnable } from "../runnable.ts";
+
+export function result(output: Output): Command {
+  return accountCommand(
+    "buyer",
+    "result",
+    "fetch, check, decrypt and decode the result of a job",
+    "symbolon buyer result 0x5c1e --keys buyer.keys.json --out model.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .option("--wait", "wait until the job has a result")
+    .option("--out <file>", "write the result to this file")
+    .action((start: string, options: AccountOptions & { wait?: boolean; out?: string }) =>
+      withBuyer(options, output, async (buyer, { reader }) => {
+        await checkOutFile(options.out);
+        const id = await reader.jobNamed(start);
+        if (options.wait === true) await follow(buyer, id, output);
+        const { file } = await awaitResult(buyer, id, output);
+        await writeOutFile(options.out, file);
+        output.result(file, () => describeResult(file, output));
+      }),
+    );
+}
+
+export function accept(output: Output): Command {
+  return accountCommand(
+    "buyer",
+    "accept",
+    "accept a result: sellers and operators are paid at once instead of after the challenge window",
+    "symbolon buyer accept 0x5c1e --keys buyer.keys.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .option("--unread", "also when the result cannot be read: nothing of it can be disputed any more")
+    .action((start: string, options: AccountOptions & { unread?: boolean }) =>
+      withBuyer(options, output, async (buyer, { reader }, connection) => {
+        const id = await reader.jobNamed(start);
+        const { readResult } = await import("../../buyer/dispute.ts");
+        if (options.unread !== true) await readResult(connection, id);
+        const { txHash } = await buyer.accept(id);
+        output.result({ job: id, txHash }, () => `job ${shortId(id)} is accepted  tx ${txHash}`);
+      }),
+    );
+}
+
+export function refund(output: Output): Command {
+  return accountCommand(
+    "buyer",
+    "refund",
+    "take the money of a failed or expired job back",
+    "symbolon buyer refund 0x5c1e --keys buyer.keys.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .action((start: string, options: AccountOptions) =>
+      withBuyer(options, output, async (buyer, { reader }) => {
+        const id = await reader.jobNamed(start);
+        if ((await reader.jobState(id)) === "Refunded") {
+          output.result(
+            { job: id, state: "Refunded", txHash: null },
+            () => `the money of job ${shortId(id)} is back already`,
+          );
+          return;
+        }
+        const { txHash } = await buyer.refund(id);
+        output.result(
+          { job: id, state: "Refunded", txHash },
+          () => `the money of job ${shortId(id)} is back  tx ${txHash}`,
+        );
+      }),
+    );
+}
+
+export function dispute(output: Output): Command {
+  return accountCommand(
+    "buyer",
+    "dispute",
+    "check the result of a job, and prove on chain what is wrong with it: the money comes back",
+    "symbolon buyer dispute 0x5c1e --keys buyer.keys.json",
+  )
+    .argument("<job>", "its name, or the first digits of it", parseId)
+    .option(
+      "--disclose",
+      "ask on chain for a share that was not delivered: each operator can then put the result together",
+    )
+    .option("--out <file>", "write the result to this file, when there is one in the end")
+    .addHelpText(
+      "after",
+      [
+        "",
+        "Shares that contradict each other are shown to the chain, with up to 64 numbers of the result around the",
+        "contradiction. A share that was not delivered is asked for on chain, for a fee a chunk of 64 numbers; an",
+        "operator that does not post it in time loses its bond.",
+      ].join("\n"),
+    )
+    .action((start: string, options: AccountOptions & { disclose?: boolean; out?: string }) =>
+      withBuyer(options, output, async (_buyer, { reader }, connection) => {
+        await checkOutFile(options.out);
+        const id = await reader.jobNamed(start);
+        const { disputeResult } = await import("../../buyer/dispute-steps.ts");
+        const end = await disputeResult(connection, id, {
+          disclose: options.disclose === true,
+          onStep: (line) => output.note(line),
+        });
+        if (end.result !== null) await writeOutFile(options.out, end.result.file);
+        const { outcome, txHash } = end;
+        const document = { job: id, outcome, txHash, result: end.result?.file ?? null };
+        output.result(document, () => runnable(end.words, options));
+      }),
+    );
+}

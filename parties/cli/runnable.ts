@@ -1,0 +1,65 @@
+/**
+ * Commands that messages name, completed so that they run as they stand: with the key file, chain, bridge and
+ * deployment that the present command was given. What stands in the environment is there for the next one, too.
+ */
+import { originOf } from "../../bridge/client.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
+import { defaultBridge, defaultRpc } from "./endpoints.ts";
+import type { KeyOptions } from "./key-options.ts";
+import type { MarketOptions } from "./market-options.ts";
+
+type Environment = Record<string, string | undefined>;
+
+/** A command of a seller or buyer about a job or an offer. */
+const named = /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64})\b/g;
+
+/** `text` with its commands completed. */
+export function runnable(
+  text: string,
+  options: MarketOptions & KeyOptions,
+  environment: Environment = process.env,
+): string {
+  // Whoever came by npx may have no other way to the program.
+  const program = environment.npm_lifecycle_event === "npx" ? "npx symbolon" : "symbolon";
+  const rest = repeated(options, environment)
+    .map(([option, value]) => ` ${option} ${quoted(value)}`)
+    .join("");
+  return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest}`);
+}
+
+/** An error whose hint names commands, with these completed. */
+export function runnableHint(error: unknown, options: MarketOptions & KeyOptions): unknown {
+  if (!(error instanceof SymbolonError) || error.hint === undefined) return error;
+  const hint = runnable(error.hint, options);
+  if (hint === error.hint) return error;
+  const { code, message, stack, cause } = error;
+  return Object.assign(new SymbolonError(code, message, { hint, cause }), { stack });
+}
+
+/** The options that the next command needs again. */
+function repeated(options: MarketOptions & KeyOptions, environment: Environment): [string, string][] {
+  const { keys, passphraseFile, rpc, bridge, deployment } = options;
+  const all: [string, string | undefined, string | undefined][] = [
+    ["--keys", keys, undefined],
+    ["--passphrase-file", passphraseFile, undefined],
+    ["--rpc", rpc, environment.SYMBOLON_RPC ?? defaultRpc],
+    ["--bridge", bridge, environment.SYMBOLON_BRIDGE ?? defaultBridge],
+    ["--deployment", deployment, environment.SYMBOLON_DEPLOYMENT],
+  ];
+  return all.flatMap(([option, value, without]) =>
+    value === undefined || value === "" || value === without ? [] : [[option, shown(value)]],
+  );
+}
+
+/** Endpoints may have a password or key in their address, which is not printed: who has it puts it in again. */
+function shown(value: string): string {
+  if (!/^[a-z]+:\/\//.test(value) || !URL.canParse(value)) return value;
+  const { username, password, pathname, search } = new URL(value);
+  const plain = `${username}${password}${search}` === "" && /^\/?$/.test(pathname);
+  return plain ? value : `${originOf(value)}/...`;
+}
+
+/** As one word of a shell. */
+function quoted(value: string): string {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}
