@@ -53,8 +53,9 @@ contract Disputes is IDisputes {
 
     mapping(bytes32 job => JobChallenges) private _jobs;
     mapping(bytes32 key => Challenge) private _challenges;
-    /// @dev Open challenges, of whatever job: all, and those of a buyer.
-    mapping(address operator => uint256) private _openAgainst;
+    /// @inheritdoc IDisputes
+    mapping(address operator => uint256) public openAgainst;
+    /// @dev Those of a buyer.
     mapping(address operator => mapping(address buyer => uint256)) private _openOf;
     /// @inheritdoc IDisputes
     mapping(address buyer => uint256) public returnedFeesWei;
@@ -86,7 +87,7 @@ contract Disputes is IDisputes {
         address operator = operatorRegistry.operatorOf(signer);
         emit OperatorConvicted(job, operator, digests);
         // One that owes an answer would convict itself through another account, to keep from the buyer what it still can.
-        address reporter = _openAgainst[operator] == 0 ? msg.sender : address(0);
+        address reporter = openAgainst[operator] == 0 ? msg.sender : address(0);
         if (operatorRegistry.slash(operator, reporter) == 0) revert NothingToSlash(operator);
     }
 
@@ -148,7 +149,7 @@ contract Disputes is IDisputes {
         (asked.feeWei, asked.dueSec) = (uint96(msg.value), uint40(due));
         all.lastDueSec[point - 1] = uint40(due);
         ++all.open;
-        ++_openAgainst[operator];
+        ++openAgainst[operator];
         ++_openOf[operator][msg.sender];
         emit ChunkChallenged(job, operator, point, chunk, due);
         if (stored.state == JobState.Attested) escrow.suspend(job, outcome);
@@ -191,7 +192,7 @@ contract Disputes is IDisputes {
         // Another challenge or a contest may have decided the job before.
         if (escrow.jobOf(job).state == JobState.Disputed) escrow.overturn(job, outcome);
         // One that owes another buyer an answer would have a friend ask, and expose it first.
-        bool owesOthers = _openAgainst[operator] != _openOf[operator][outcome.buyer];
+        bool owesOthers = openAgainst[operator] != _openOf[operator][outcome.buyer];
         // Last, for it offers the buyer a reward: what the buyer's account then does can hold up nothing of the above.
         operatorRegistry.slash(operator, owesOthers ? address(0) : outcome.buyer);
     }
@@ -229,7 +230,7 @@ contract Disputes is IDisputes {
         if (asked.dueSec == 0 || asked.over) revert NoChallenge(job, point, chunk);
         asked.over = true;
         --_jobs[job].open;
-        --_openAgainst[operator];
+        --openAgainst[operator];
         --_openOf[operator][buyer];
         return (asked.dueSec, asked.feeWei);
     }

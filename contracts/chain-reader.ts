@@ -43,8 +43,7 @@ export class ChainReader {
 
   /** "None" for an account that is not registered. */
   async operatorStatus(operator: string): Promise<OperatorStatus> {
-    const { status } = (await this.call("OperatorRegistry", "operators", [operator])) as { status: bigint };
-    return operatorStatuses[Number(status)] ?? "None";
+    return this.guard(() => this.#statusOf(operator));
   }
 
   /** A view function's answer. */
@@ -53,11 +52,18 @@ export class ChainReader {
     return this.guard(() => view(...args));
   }
 
+  /** Unguarded: an endpoint that refuses it with the name of an operator would be asked about that one, and again. */
+  async #statusOf(operator: string): Promise<OperatorStatus> {
+    const view = this.#contracts.OperatorRegistry.getFunction("operators");
+    const { status } = (await view(operator)) as { status: bigint };
+    return operatorStatuses[Number(status)] ?? "None";
+  }
+
   protected async guard<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
-      throw await explainRefusal(error, (operator) => this.operatorStatus(operator));
+      throw await explainRefusal(error, (operator) => this.#statusOf(operator));
     }
   }
 

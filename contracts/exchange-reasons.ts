@@ -7,7 +7,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { seatStates, sessionStates } from "./exchange-states.ts";
 import { time, type Words } from "./reason-words.ts";
-import { revertData, toChainError } from "./revert-reasons.ts";
+import { parseError, revertData, toChainError } from "./revert-reasons.ts";
 
 const phases = ["registration", "sampling", "features", "review", "answer", "choice", "claim"];
 
@@ -131,7 +131,7 @@ export const exchangeReasons: Readonly<Record<string, (args: Result) => Words>> 
 export function toExchangeError(thrown: unknown): SymbolonError {
   if (thrown instanceof SymbolonError) return thrown;
   const data = revertData(thrown);
-  const parsed = data === null ? null : artifact("ReviewExchange").abi.parseError(data);
+  const parsed = data === null ? null : parseError(artifact("ReviewExchange").abi, data);
   const words = parsed === null ? undefined : exchangeReasons[parsed.name]?.(parsed.args);
   if (words === undefined) return toChainError(thrown);
   const { code, message, hint } = words;

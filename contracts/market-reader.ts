@@ -26,8 +26,8 @@ import {
 import { OperatorReader } from "./operator-reader.ts";
 import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
 
-/** Calls that go out together: as many as ethers puts into one request. */
-const viewsAtOnce = 100;
+/** Each is a request of its own, and public endpoints limit them. */
+const viewsAtOnce = 10;
 
 export class MarketReader extends OperatorReader {
   // ---- offers --------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ export class MarketReader extends OperatorReader {
 
   /** As its events tell it. @throws NOT_FOUND, STATE_INVALID */
   async attestedJob(id: string): Promise<AttestedJob> {
-    const [funding, [attested]] = await Promise.all([this.#funding(id), this.eventsOf("JobAttested", [id])]);
+    const [funding, [attested]] = await Promise.all([this.fundedJob(id), this.eventsOf("JobAttested", [id])]);
     if (attested === undefined) {
       throw new SymbolonError("STATE_INVALID", `job ${id} has no attested result`);
     }
@@ -116,25 +116,36 @@ export class MarketReader extends OperatorReader {
     return { ...funding, parts, resultRoot, payoutRoot };
   }
 
-  /** Whether somebody owes a chunk of this result. By the contract's own word, as the next: no event can be missing. */
-  async isChallenged(id: string): Promise<boolean> {
-    return (await this.call("Disputes", "heldUntilSec", [id])) === MaxUint256;
+  // Of what is owed, by the contract's own word: no event can be missing in it.
+
+  /** How many chunks an operator owes, of whatever jobs. */
+  async openAgainst(operator: string, blockTag?: number): Promise<number> {
+    return Number(await this.call("Disputes", "openAgainst", [operator, ...atBlock(blockTag)]));
+  }
+
+  /** Whether somebody owes a chunk of this result. */
+  async isChallenged(id: string, blockTag?: number): Promise<boolean> {
+    return (await this.call("Disputes", "heldUntilSec", [id, ...atBlock(blockTag)])) === MaxUint256;
   }
 
   /**
-   * The chunks that a party was asked for and did not post yet.
-   * @param chunks how many the result has: the contract is asked about each
+   * The chunks of its share that a party owes: the contract is asked about one after the other, some at a time.
+   * @param chunks how many the result has
    */
-  async openChallenges(id: string, point: number, chunks: number): Promise<OpenChallenge[]> {
-    const open: OpenChallenge[] = [];
+  async *openChallenges(
+    { job, point, chunks }: { job: string; point: number; chunks: number },
+    { blockTag, signal }: { blockTag?: number; signal?: AbortSignal } = {},
+  ): AsyncGenerator<OpenChallenge> {
     for (let first = 0; first < chunks; first += viewsAtOnce) {
+      signal?.throwIfAborted();
       const some = Array.from({ length: Math.min(viewsAtOnce, chunks - first) }, (_, i) => first + i);
-      const due = some.map((chunk) => this.call("Disputes", "dueSec", [id, point, chunk]));
+      const due = some.map((chunk) =>
+        this.call("Disputes", "dueSec", [job, point, chunk, ...atBlock(blockTag)]),
+      );
       for (const [i, dueSec] of (await Promise.all(due)).entries()) {
-        if (dueSec !== 0n) open.push({ chunk: first + i, dueSec: Number(dueSec) });
+        if (dueSec !== 0n) yield { chunk: first + i, dueSec: Number(dueSec) };
       }
     }
-    return open;
   }
 
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */
@@ -265,7 +276,7 @@ export class MarketReader extends OperatorReader {
 
   /** A job's terms as the escrow's calls repeat them. @throws NOT_FOUND */
   protected async terms(id: string): Promise<JobTerms> {
-    return termsOf(await this.#funding(id));
+    return termsOf(await this.fundedJob(id));
   }
 
   /** An attested job's outcome as the escrow's calls repeat it. @throws NOT_FOUND, STATE_INVALID */
@@ -319,7 +330,7 @@ export class MarketReader extends OperatorReader {
 
   /** What a job reserved, as the call that gives it back repeats it. */
   protected async reservation(id: string) {
-    const job = await this.#funding(id);
+    const job = await this.fundedJob(id);
     const published = await this.eventsOf("OfferPublished", [job.offers]);
     const sellers = job.offers.map((offer) => {
       const event = published.find((candidate) => candidate.offer === offer);
@@ -331,7 +342,8 @@ export class MarketReader extends OperatorReader {
     return { terms: termsOf(job), spec: { ...spec, specBytesHash: keccak256(job.spec) }, sellers };
   }
 
-  async #funding(id: string): Promise<EventOf<"JobFunded">> {
+  /** As its event tells it. @throws NOT_FOUND */
+  async fundedJob(id: string): Promise<EventOf<"JobFunded">> {
     const [funding] = await this.eventsOf("JobFunded", [id]);
     if (funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
     return funding;
@@ -380,4 +392,9 @@ async function complete(what: string, start: string, all: () => Promise<string[]
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {
   const { type: _type, job: _job, ...attestation } = event;
   return attestation;
+}
+
+/** The last argument of a view that is asked about a block; none for the newest one. */
+function atBlock(blockTag: number | undefined): [] | [{ blockTag: number }] {
+  return blockTag === undefined ? [] : [{ blockTag }];
 }

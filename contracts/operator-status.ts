@@ -6,7 +6,7 @@ import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import type { OperatorStatus } from "./market-views.ts";
 import type { Words } from "./reason-words.ts";
-import { revertData, toChainError } from "./revert-reasons.ts";
+import { parseError, revertData, toChainError } from "./revert-reasons.ts";
 
 /** What is left to an operator that was slashed; its record never changes again. */
 const slashedHint =
@@ -81,7 +81,7 @@ function wordsFor({ name, operator }: Refusal, status: OperatorStatus): Omit<Wor
 
 function refusedOperator(thrown: unknown): Refusal | null {
   const data = revertData(thrown);
-  const parsed = data === null ? null : artifact("OperatorRegistry").abi.parseError(data);
+  const parsed = data === null ? null : parseError(artifact("OperatorRegistry").abi, data);
   const name = refusals.find((each) => each === parsed?.name);
   return name === undefined ? null : { name, operator: parsed?.args[0] as string };
 }

@@ -2,7 +2,7 @@
  * What the contracts or an endpoint refused, in words: which rule, which value, what to change. Every custom
  * error of the contracts has an entry; a test compares the list with the compiled contracts.
  */
-import { decodeBytes32String, type Result } from "ethers";
+import { decodeBytes32String, type ErrorDescription, type Interface, type Result } from "ethers";
 import { SymbolonError, toSymbolonError } from "../mpc/errors.ts";
 import { allInterfaces } from "./artifacts.ts";
 import { jobReasons } from "./job-reasons.ts";
@@ -174,7 +174,7 @@ export function toChainError(thrown: unknown): SymbolonError {
 /** The words for revert data, as a contract returned it. */
 export function revertError(data: string, cause?: unknown): SymbolonError {
   for (const abi of allInterfaces()) {
-    const parsed = abi.parseError(data);
+    const parsed = parseError(abi, data);
     if (parsed === null) continue;
     const words = revertReasons[parsed.name]?.(parsed.args);
     if (words === undefined) {
@@ -184,6 +184,15 @@ export function revertError(data: string, cause?: unknown): SymbolonError {
     return new SymbolonError(code, message, { ...(hint === undefined ? {} : { hint }), cause });
   }
   return new SymbolonError("CONTRACT_REVERTED", "the contract refused for an unknown reason", { cause });
+}
+
+/** Null also for data that only begin like an error of ours: a contract of others, or an endpoint, may answer anything. */
+export function parseError(abi: Interface, data: string): ErrorDescription | null {
+  try {
+    return abi.parseError(data);
+  } catch {
+    return null;
+  }
 }
 
 /** Whether the account cannot pay the amount and the gas; what a contract says of funds is something else. */

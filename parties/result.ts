@@ -186,16 +186,7 @@ const shareBlockElements = 2 ** 16;
  * @throws RESULT_TAMPERED when the bytes are no such share
  */
 export function resultChunks(share: Uint8Array): Uint8Array[] {
-  if (share.length < shareHeaderBytes) throw malformed();
-  const view = new DataView(share.buffer, share.byteOffset, share.byteLength);
-  const field = fieldSpecs[share[5] as FieldBits];
-  const total = view.getUint32(8, true);
-  const fits =
-    field !== undefined &&
-    total > 0 &&
-    view.getUint32(12, true) === 1 &&
-    share.length === shareHeaderBytes + total * field.elementBytes;
-  if (!fits) throw malformed();
+  const { view, field, total } = layoutOf(share);
   const chunks: Uint8Array[] = [];
   for (let block = 0; block < total; block += shareBlockElements) {
     const size = Math.min(shareBlockElements, total - block);
@@ -217,6 +208,25 @@ export function resultChunks(share: Uint8Array): Uint8Array[] {
     }
   }
   return chunks;
+}
+
+/** How many elements an N x 1 share has. @throws RESULT_TAMPERED */
+export function shareElements(share: Uint8Array): number {
+  return layoutOf(share).total;
+}
+
+function layoutOf(share: Uint8Array) {
+  if (share.length < shareHeaderBytes) throw malformed();
+  const view = new DataView(share.buffer, share.byteOffset, share.byteLength);
+  const field = fieldSpecs[share[5] as FieldBits];
+  const total = view.getUint32(8, true);
+  const fits =
+    field !== undefined &&
+    total > 0 &&
+    view.getUint32(12, true) === 1 &&
+    share.length === shareHeaderBytes + total * field.elementBytes;
+  if (!fits) throw malformed();
+  return { view, field, total };
 }
 
 function toHex(bytes: Uint8Array): string {

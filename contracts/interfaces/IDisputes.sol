@@ -133,6 +133,10 @@ interface IDisputes {
     /// even the buyer, while one is open; 0 without any.
     function heldUntilSec(bytes32 job) external view returns (uint256);
 
+    /// @notice How many chunks an operator owes, of whatever jobs: asked for, and neither posted nor exposed. Who follows
+    /// the events can see by it that one is missing.
+    function openAgainst(address operator) external view returns (uint256);
+
     /// @notice Last second in which a chunk can be posted; 0 where it was not asked for, or the challenge is over.
     function dueSec(bytes32 job, uint8 point, uint32 chunk) external view returns (uint256);
 

@@ -6,6 +6,7 @@ import { balanceOf, readToken, showAmount } from "../../contracts/tokens.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
+import type { DataSetSchema } from "../data/schema.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { recipients } from "../seller/client.ts";
 import type { PrepareOptions } from "../seller/prepare.ts";
@@ -20,6 +21,8 @@ export interface BuyerConnection {
   /** Address of that account. */
   buyer: string;
   resultKey: DiffieHellmanKey;
+  /** Of the data sets of a job, for reading its result without the bridge's word. */
+  schema?: DataSetSchema;
 }
 
 export interface FundedOrder {

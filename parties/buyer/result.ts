@@ -13,10 +13,10 @@ import type { ResultParts } from "../../contracts/commitments.ts";
 import type { AttestedJob, Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { shortId } from "../../contracts/use-terms.ts";
-import { SymbolonError } from "../../mpc/errors.ts";
+import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
-import type { DataSetSchema } from "../data/schema.ts";
+import { type DataSetSchema, schemaHash } from "../data/schema.ts";
 import { ciphertextHash, reconstructMatrix } from "../data-set.ts";
 import { isHeld } from "../held-blob.ts";
 import { columnScales, jobShape } from "../job-shape.ts";
@@ -84,6 +84,8 @@ export interface ResultFile {
 interface Connection {
   bridge: BridgeClient;
   market: MarketReader;
+  /** Of the data sets, where it need not come from the bridge. */
+  schema?: DataSetSchema;
 }
 
 /**
@@ -127,7 +129,7 @@ export async function decodeResult(
 
 /** Everything public about a finished job. */
 export async function fetchFinishedJob(connection: Connection, id: string): Promise<FinishedJob> {
-  const { bridge, market } = connection;
+  const { market } = connection;
   const known = await market.job(id);
   if (known.attestation === null) {
     throw new SymbolonError("STATE_INVALID", `job ${id} has no result: it is ${known.state}`);
@@ -137,7 +139,7 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
   const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
   const algorithm = findAlgorithm(spec.algorithm.id, spec.algorithm.version);
   await requireSameCode(algorithm, job);
-  const schema = await fetchSchema(bridge, spec.schemaHash);
+  const schema = await schemaOf(connection, spec.schemaHash);
   const offers = await Promise.all(job.offers.map((offer) => market.offer(offer)));
   const shape = jobShape(spec, schema, offers);
   // As the parties do: what was left out takes its default.
@@ -150,6 +152,31 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
     );
   }
   return { job, algorithm, parameters, schema, shape, plan };
+}
+
+/** Anybody may have the schema, and its hash is on chain: no bridge can keep a result or a dispute back with it. */
+async function schemaOf({ bridge, schema }: Connection, hash: string): Promise<DataSetSchema> {
+  if (schema !== undefined) {
+    if (schemaHash(schema) === hash.toLowerCase()) return schema;
+    throw new SymbolonError(
+      "SCHEMA_INVALID",
+      "the schema that was given is not that of the job's data sets",
+      {
+        hint: "give the one that the sellers share, with the fieldBits with which they offered: its hash is in their offers",
+      },
+    );
+  }
+  try {
+    return await fetchSchema(bridge, hash);
+  } catch (thrown) {
+    const { code, message, hint } = toSymbolonError(thrown);
+    const missing = code === "NOT_FOUND" || code === "BRIDGE_UNREACHABLE" || code === "SCHEMA_INVALID";
+    if (!missing) throw thrown;
+    throw new SymbolonError(code, message, {
+      hint: `${hint === undefined ? "" : `${hint}; or `}give the schema of the data sets yourself, with --schema FILE: sellers have it`,
+      cause: thrown,
+    });
+  }
 }
 
 /** Whose sealed shares of a result the bridge has. */

@@ -6,14 +6,16 @@
  * One answer is waited for at a time, that of the challenge which is due first. Where it is not mined, the next one goes
  * out in its place, or in that of what holds it up, at a higher fee, also after a restart: the journal knows the place.
  */
+import type { AttestationPost } from "../../bridge/client.ts";
 import type { AttestedJob, Market } from "../../contracts/market.ts";
 import type { Place } from "../../contracts/transactions.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
-import { type Challenge, challengeKey, type LedgerJob, MarketLedger } from "../ledger.ts";
-import { chunkElements, chunkOpener } from "../result.ts";
+import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";
+import { chunkOpener } from "../result.ts";
 import type { EvidenceStore, ResultEvidence } from "./evidence-store.ts";
 import type { Journal } from "./journal.ts";
 import type { Logger } from "./logger.ts";
+import { MissedChallenges, ownChallenges } from "./missed-challenges.ts";
 
 export interface ChallengeDeskOptions {
   operator: string;
@@ -26,14 +28,13 @@ export interface ChallengeDeskOptions {
   logger: Logger;
   /** How long an answer may wait before it is sent again at a higher fee. */
   patienceMs?: number;
-  /** How often the contract itself is asked what is open. */
+  /** How often the contract itself is asked what is owed. */
   checkEveryMs?: number;
 }
 
 /** Evidence of one job, with the tree over its chunks, and the job as the chain told it. */
 interface OpenedEvidence extends ResultEvidence {
   job: AttestedJob;
-  chunks: number;
   open: ReturnType<typeof chunkOpener>;
 }
 
@@ -42,8 +43,6 @@ const over = ["Settled", "Failed", "Refunded"];
 /** How long evidence is kept in such a state: no reorganisation goes back so far. */
 const keepSec = 7 * 24 * 3600;
 const retryMs = 5000;
-/** Many times within the hour that a deployment gives for an answer, where nothing else was said. */
-const defaultCheckEveryMs = 60_000;
 /** A few blocks. */
 const defaultPatienceMs = 45_000;
 /** What an account should be able to pay for at any time: two answers of about 150,000 gas. */
@@ -54,7 +53,7 @@ const poorText = "the operator's account cannot pay for the answer to a challeng
 const general: readonly ErrorCode[] = ["CHAIN_UNREACHABLE", "FUNDS_MISSING"];
 
 export class ChallengeDesk {
-  readonly #options: Required<ChallengeDeskOptions>;
+  readonly #options: Required<Omit<ChallengeDeskOptions, "checkEveryMs">>;
   readonly #notBefore = new Map<string, number>();
   /** Challenges that an answer was sent to, and where the last one stands: the journal may not take it. */
   readonly #sent = new Set<string>();
@@ -63,10 +62,7 @@ export class ChallengeDesk {
   readonly #troubles = new Map<string, string>();
   readonly #stopped = Promise.withResolvers<never>();
   #ledger = new MarketLedger();
-  /** By the contract's word, and not in the ledger: their events are not final yet, or the endpoint left them out. */
-  #missed = new Map<string, Challenge>();
-  #checkAtMs = 0;
-  #checking: Promise<void> | undefined;
+  readonly #missed: MissedChallenges;
   #nowSec = 0;
   /** Of the job that was asked about last: its tree is dear, and challenges come in rows. */
   #opened: OpenedEvidence | undefined;
@@ -79,35 +75,39 @@ export class ChallengeDesk {
   #dropping: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: ChallengeDeskOptions) {
-    this.#options = { patienceMs: defaultPatienceMs, checkEveryMs: defaultCheckEveryMs, ...options };
+  constructor({ checkEveryMs, ...options }: ChallengeDeskOptions) {
+    this.#options = { patienceMs: defaultPatienceMs, ...options };
+    const { operator, market, evidence, logger } = options;
+    this.#missed = new MissedChallenges({
+      ...{ operator, market, evidence, logger },
+      ...(checkEveryMs !== undefined && { everyMs: checkEveryMs }),
+    });
     this.#stopped.promise.catch(() => undefined);
   }
 
   /** Why the bond is at stake now, or would be with the next challenge, in words; empty when it is not. */
   get obstacles(): string[] {
-    return [...new Set([...this.#troubles.values(), ...(this.#poor ? [poorText] : [])])];
+    const poor = this.#poor ? [poorText] : [];
+    return [...new Set([...this.#troubles.values(), ...this.#missed.obstacles, ...poor])];
   }
 
   /**
    * Answers what is open, and forgets what nobody can ask for.
    * @param nowSec the chain's own time: a clock that is ahead must not make a challenge look lost
+   * @param block the last one whose events the ledger has; null where that is not certain
    * @returns when all of it is done; nobody has to wait
    */
-  async review(ledger: MarketLedger, nowSec: number): Promise<void> {
+  async review(ledger: MarketLedger, nowSec: number, block: number | null): Promise<void> {
     if (this.#closed) return;
     this.#ledger = ledger;
     this.#nowSec = nowSec;
-    for (const ofKeys of [this.#troubles, this.#notBefore, this.#sent]) {
+    for (const ofKeys of [this.#troubles, this.#notBefore]) {
       for (const key of ofKeys.keys()) {
         if (!ledger.challenges.has(key) && !this.#missed.has(key)) ofKeys.delete(key);
       }
     }
-    if (performance.now() >= this.#checkAtMs) {
-      this.#checkAtMs = performance.now() + this.#options.checkEveryMs;
-      this.#checking = this.#lookForMissed();
-    }
     this.#startAnswering();
+    const looked = block === null ? undefined : this.#missed.look(ledger, block);
     this.#dropping ??= this.#drop().finally(() => {
       this.#dropping = undefined;
     });
@@ -115,8 +115,9 @@ export class ChallengeDesk {
       this.#reserveAtMs = performance.now() + reserveEveryMs;
       this.#reserve = this.#checkReserve();
     }
-    // What was missed is answered after that.
-    await this.#checking;
+    await looked;
+    // What was missed may have been found.
+    if (!this.#closed) this.#startAnswering();
     await Promise.all([this.#answering, this.#dropping, this.#reserve]);
   }
 
@@ -124,48 +125,8 @@ export class ChallengeDesk {
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopped.reject(new SymbolonError("RUN_ABORTED", "this node is being stopped"));
-    await this.#checking;
+    await this.#missed.close();
     await Promise.all([this.#answering, this.#dropping, this.#reserve]);
-  }
-
-  /** One query in which an endpoint leaves an event out would cost the bond. */
-  async #lookForMissed(): Promise<void> {
-    const { evidence, logger } = this.#options;
-    const missed = new Map<string, Challenge>();
-    try {
-      for (const name of await evidence.jobs()) {
-        // What is settled owes nothing.
-        if (this.#closed || this.#ledger.jobs.get(name)?.state === "Settled") continue;
-        for (const challenge of await this.#owed(name)) {
-          const key = challengeKey(challenge);
-          if (this.#ledger.challenges.has(key)) continue;
-          missed.set(key, challenge);
-          if (this.#missed.has(key)) continue;
-          const { job, chunk, dueSec } = challenge;
-          logger.info({ job, chunk, dueSec }, "a challenge is open of which no event is known yet");
-        }
-      }
-    } catch (thrown) {
-      this.#checkAtMs = performance.now() + retryMs;
-      logger.debug({ err: toSymbolonError(thrown) }, "the contract does not tell what is open");
-      return;
-    }
-    this.#missed = missed;
-    this.#startAnswering();
-  }
-
-  /** Of one job, as the contract has it. A job whose evidence cannot be read owes nothing that could be answered. */
-  async #owed(name: string): Promise<Challenge[]> {
-    const { market, operator, logger } = this.#options;
-    if (!(await market.isChallenged(name))) return [];
-    const opened = await this.#openedOf(name).catch((thrown: unknown) => {
-      logger.error({ job: name, err: toSymbolonError(thrown) }, "a result share that is kept cannot be read");
-      return undefined;
-    });
-    if (opened === undefined) return [];
-    const { point } = opened.origin;
-    const open = await market.openChallenges(name, point, opened.chunks);
-    return open.map(({ chunk, dueSec }) => ({ job: name, operator, point, chunk, dueSec }));
   }
 
   #startAnswering(): void {
@@ -212,10 +173,8 @@ export class ChallengeDesk {
 
   /** Own challenges that can still be answered. */
   #open(): [string, Challenge][] {
-    const own = this.#options.operator.toLowerCase();
-    return [...this.#missed, ...this.#ledger.challenges].filter(
-      ([, { operator, dueSec }]) => operator.toLowerCase() === own && this.#nowSec <= dueSec,
-    );
+    const told = ownChallenges(this.#ledger, this.#options.operator);
+    return [...told, ...this.#missed.notIn(this.#ledger)].filter(([, { dueSec }]) => this.#nowSec <= dueSec);
   }
 
   async #answer(key: string, { job, point, chunk, dueSec }: Challenge): Promise<void> {
@@ -280,26 +239,38 @@ export class ChallengeDesk {
     const kept = await this.#options.evidence.read(name);
     if (kept === undefined) return undefined;
     const job = await this.#attestedJob(name);
-    const chunks = Math.ceil(job.parts.total / chunkElements);
-    this.#opened = { ...kept, job, chunks, open: chunkOpener(kept.origin, kept.salt, kept.share) };
+    this.#opened = { ...kept, job, open: chunkOpener(kept.origin, kept.salt, kept.share) };
     return this.#opened;
   }
 
-  /** From the ledger, unless the endpoint left out what it would need: then from all blocks, once for all answers. */
+  /**
+   * What this node signed is in its journal, and there alone beyond doubt. The rest is from the ledger, unless the
+   * endpoint left that out: then from all blocks, once for all answers.
+   */
   async #attestedJob(name: string): Promise<AttestedJob> {
-    const job = this.#ledger.jobs.get(name);
-    if (job?.outcome === undefined) return this.#options.market.attestedJob(name);
-    return { ...job, ...job.outcome };
+    const { market, journal } = this.#options;
+    const told = this.#ledger.jobs.get(name);
+    const word = journal.word(name, "attestation");
+    if (word !== undefined) {
+      const { attestation, parts } = word.post as AttestationPost;
+      const { resultRoot, payoutRoot } = attestation;
+      return { ...(told ?? (await market.fundedJob(name))), parts, resultRoot, payoutRoot };
+    }
+    return told?.outcome === undefined ? market.attestedJob(name) : { ...told, ...told.outcome };
   }
 
   async #drop(): Promise<void> {
-    const { evidence, logger } = this.#options;
+    const { evidence, market, logger } = this.#options;
     try {
       for (const name of await evidence.jobs()) {
         const job = this.#ledger.jobs.get(name);
         // The money may be back for another party's sake: who does not answer is slashed all the same.
         const asked = [...this.#ledger.challenges.values()].some((challenge) => challenge.job === name);
-        if (job !== undefined && this.#isPast(job) && !asked) await evidence.drop(name);
+        if (job === undefined || !this.#isPast(job) || asked) continue;
+        // Once for each, at its end: the endpoint may have left a challenge out.
+        if (await market.isChallenged(name)) continue;
+        await evidence.drop(name);
+        for (const key of this.#sent) if (key.startsWith(`${name}/`)) this.#sent.delete(key);
       }
     } catch (thrown) {
       logger.warn({ err: toSymbolonError(thrown) }, "old result shares are kept");

@@ -27,7 +27,7 @@ const jobPattern = /^0x[0-9a-f]{64}$/;
 const nonceBytes = 12;
 const tagBytes = 16;
 const lengthBytes = 4;
-const factsSchema = z.strictObject({
+const factsSchema = z.object({
   origin: z.strictObject({
     jobId: z.string(),
     attempt: z.number(),

@@ -120,7 +120,8 @@ async function assemble(
       desk.review(ledger, nowSec);
     },
     // Whatever became of the jobs: an answer is due all the same.
-    afterLook: (ledger) => void challenges.review(ledger, watch.headSec),
+    afterLook: (ledger) =>
+      void challenges.review(ledger, watch.headSec, watch.ledger === ledger ? watch.block : null),
   });
   const endpoint = `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
   const registration = new Registration(keys, { endpoint, port: address.port }, logger);

@@ -9,13 +9,13 @@ import { decodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import { attestationSignatures } from "../../contracts/attest-call.ts";
 import { deploymentSchema } from "../../contracts/deployment.ts";
-import { attestationDigest } from "../../contracts/eip712.ts";
-import type { AttestedOutcome } from "../../contracts/market-events.ts";
+import { recoverAttestation } from "../../contracts/eip712.ts";
+import type { Job, ThreeSignatures } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
 import { fetchFinishedJob } from "../buyer/result.ts";
-import { dataSetSchema } from "../data/schema.ts";
+import { type DataSetSchema, dataSetSchema } from "../data/schema.ts";
 import { payoutPlan } from "../payout-plan.ts";
 
 const uint = z.string().regex(/^(0|[1-9][0-9]{0,77})$/, "expected a decimal number");
@@ -97,7 +97,7 @@ export type Bundle = z.infer<typeof bundleSchema>;
  * @throws NOT_FOUND, STATE_INVALID before the attestation, RESULT_TAMPERED, BRIDGE_UNREACHABLE
  */
 export async function exportBundle(
-  connection: { bridge: BridgeClient; market: MarketReader },
+  connection: { bridge: BridgeClient; market: MarketReader; schema?: DataSetSchema },
   id: string,
 ): Promise<Bundle> {
   const { market } = connection;
@@ -113,9 +113,7 @@ export async function exportBundle(
     operators: prices.operators.map(({ operator, feeWei }) => ({ address: operator, feeWei })),
   });
   const events = await market.jobEvents(id);
-  const signatures =
-    (await attestationSignatures(market.provider, market.deployment, attestation.txHash)) ??
-    (await postedSignatures(connection, job.job, attestation));
+  const signatures = (await calledSignatures(market, job)) ?? (await postedSignatures(connection, job));
   const bundle = {
     symbolonBundle: 1,
     deployment: market.deployment,
@@ -172,23 +170,44 @@ export async function exportBundle(
   return parseBundle(bundle);
 }
 
+/** Those in the call that brought the attestation; null where they are not there. */
+async function calledSignatures(market: MarketReader, job: Job): Promise<ThreeSignatures | null> {
+  const { provider, deployment } = market;
+  const signatures = await attestationSignatures(provider, deployment, job.attestation!.txHash);
+  return signatures?.every((signature, i) => hasSigned(market, job, i, signature)) ? signatures : null;
+}
+
 /** As the operators posted them. @throws BRIDGE_UNREACHABLE */
 async function postedSignatures(
   { bridge, market }: { bridge: BridgeClient; market: MarketReader },
-  id: string,
-  attestation: AttestedOutcome,
+  job: Job,
 ): Promise<string[]> {
-  const digest = attestationDigest(market.deployment, { job: id, ...attestation });
-  const { attestations } = await bridge.job(id);
+  const { attestations } = await bridge.job(job.job);
   return partyIndices.map((point) => {
-    const posted = attestations.find((a) => a.point === point && a.digest === digest);
+    const posted = attestations.find(
+      (a) => a.point === point && hasSigned(market, job, point - 1, a.signature),
+    );
     if (posted !== undefined) return posted.signature;
     throw new SymbolonError(
       "BRIDGE_UNREACHABLE",
-      `the bridge does not have the signature of operator ${point} under the result of job ${id}`,
+      `the bridge does not have the signature of operator ${point} under the result of job ${job.job}`,
       { hint: "ask another bridge" },
     );
   });
+}
+
+/** Neither a bridge nor an endpoint has to tell the truth. */
+function hasSigned(
+  { deployment }: MarketReader,
+  { job, signers, attestation }: Job,
+  place: number,
+  signature: string,
+): boolean {
+  try {
+    return recoverAttestation(deployment, { job, ...attestation! }, signature) === signers[place];
+  } catch {
+    return false;
+  }
 }
 
 /** @throws USAGE naming the place */

@@ -39,6 +39,13 @@ test("are in no other call, and in none of another contract", async () => {
   expect(await attestationSignatures(market.provider, elsewhere, hashes.attest)).toBeNull();
 });
 
+test("are not read out of what is cut short", async () => {
+  const transaction = (await market.provider.getTransaction(hashes.attest))!;
+  const data = transaction.data.slice(0, -64);
+  vi.spyOn(market.provider, "getTransaction").mockResolvedValueOnce(Object.assign(transaction, { data }));
+  expect(await signaturesIn(hashes.attest)).toBeNull();
+});
+
 test("are not made up where the endpoint does not answer", async () => {
   vi.spyOn(market.provider, "getTransaction").mockRejectedValueOnce(makeError("no answer", "TIMEOUT"));
   await expect(signaturesIn(hashes.attest)).rejects.toMatchObject({ code: "CHAIN_UNREACHABLE" });

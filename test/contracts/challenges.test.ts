@@ -14,6 +14,15 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => market.close());
 
+/** What a party owes of a result of two chunks. */
+async function owed(job: string, point: number, blockTag?: number) {
+  const reader = market.of(market.stranger);
+  const options = blockTag === undefined ? {} : { blockTag };
+  const open: { chunk: number; dueSec: number }[] = [];
+  for await (const each of reader.openChallenges({ job, point, chunks: 2 }, options)) open.push(each);
+  return open;
+}
+
 describe("a challenge", () => {
   test("keeps a job from being settled until the chunk is posted, for which the operator is paid", async () => {
     const { of, buyer, stranger, members, deployment, provider } = market;
@@ -26,8 +35,11 @@ describe("a challenge", () => {
     expect(await anyone.jobState(job)).toBe("Disputed");
     const dueSec = timestamp + settings.responseSec;
     expect(await anyone.isChallenged(job)).toBe(true);
-    expect(await anyone.openChallenges(job, 2, 2)).toEqual([{ chunk: 1, dueSec }]);
-    expect(await anyone.openChallenges(job, 3, 2)).toEqual([]);
+    expect(await anyone.openAgainst(members[1])).toBe(1);
+    expect(await anyone.openAgainst(members[1], receipt.blockNumber - 1)).toBe(0);
+    expect(await owed(job, 2)).toEqual([{ chunk: 1, dueSec }]);
+    expect(await owed(job, 3)).toEqual([]);
+    expect(await owed(job, 2, receipt.blockNumber - 1)).toEqual([]);
     expect((await anyone.jobEvents(job)).slice(-2)).toMatchObject([
       {
         ...{ type: "ChunkChallenged", job, operator: members[1], point: 2, chunk: 1 },
@@ -55,7 +67,8 @@ describe("a challenge", () => {
     await anyone.respond(told, 2, 1, posted);
     expect((await disputes.balance(members[1])) - poor).toBe(settings.challengeFeeWei);
     expect(await anyone.isChallenged(job)).toBe(false);
-    expect(await anyone.openChallenges(job, 2, 2)).toEqual([]);
+    expect(await anyone.openAgainst(members[1])).toBe(0);
+    expect(await owed(job, 2)).toEqual([]);
     const event = (await anyone.jobEvents(job)).at(-1);
     const heldUntilSec = event!.timestampSec + settings.responseSec;
     expect(event).toMatchObject({

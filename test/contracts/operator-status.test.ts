@@ -32,6 +32,19 @@ const refused = (message: string, hint?: RegExp) => ({
   ...(hint !== undefined && { hint: expect.stringMatching(hint) }),
 });
 
+test("an endpoint that refuses everything in the name of an operator is asked no further", async () => {
+  const reader = new MarketReader(market.deployment, market.provider);
+  const refusal = artifact("OperatorRegistry").abi.encodeErrorResult("OperatorInactive", [market.members[0]]);
+  const asked = vi
+    .spyOn(market.provider, "call")
+    .mockRejectedValue({ code: "CALL_EXCEPTION", data: refusal });
+  const inactive = refused(expect.stringContaining(market.members[0]) as unknown as string);
+  await expect(reader.isChallenged(bytes32("a job"))).rejects.toMatchObject(inactive);
+  await expect(reader.operatorStatus(market.members[0])).rejects.toMatchObject(inactive);
+  expect(asked.mock.calls.length).toBeLessThan(6);
+  asked.mockRestore();
+});
+
 describe("a refusal names the status and the operator", () => {
   test("where a job is quoted or funded, a set is made, and to the operator itself", async () => {
     const { of, owners, members, buyer, set, stranger } = market;

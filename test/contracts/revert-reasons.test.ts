@@ -47,6 +47,14 @@ describe("words for reverts", () => {
     }
   });
 
+  test("data that only begin like an error of ours are an unknown reason", () => {
+    const { abi } = artifact("JobEscrow");
+    const whole = abi.encodeErrorResult("WindowOpen", [job, 5n]);
+    expect(revertError(whole)).toMatchObject({ code: "STATE_INVALID" });
+    const unknown = { code: "CONTRACT_REVERTED", message: expect.stringContaining("unknown reason") };
+    expect(revertError(whole.slice(0, -2))).toMatchObject(unknown);
+  });
+
   test("an error that two contracts declare has the same arguments in both", () => {
     for (const abi of allInterfaces()) {
       abi.forEachError((error) => {

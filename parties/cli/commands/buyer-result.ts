@@ -9,6 +9,7 @@ import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 import { runnable } from "../runnable.ts";
+import { type SchemaOption, schemaOption } from "../schema-option.ts";
 
 export function result(output: Output): Command {
   return accountCommand(
@@ -18,9 +19,10 @@ export function result(output: Output): Command {
     "symbolon buyer result 0x5c1e --keys buyer.keys.json --out model.json",
   )
     .argument("<job>", "its name, or the first digits of it", parseId)
+    .addOption(schemaOption())
     .option("--wait", "wait until the job has a result")
     .option("--out <file>", "write the result to this file")
-    .action((start: string, options: AccountOptions & { wait?: boolean; out?: string }) =>
+    .action((start: string, options: AccountOptions & SchemaOption & { wait?: boolean; out?: string }) =>
       withBuyer(options, output, async (buyer, { reader }) => {
         await checkOutFile(options.out);
         const id = await reader.jobNamed(start);
@@ -40,8 +42,9 @@ export function accept(output: Output): Command {
     "symbolon buyer accept 0x5c1e --keys buyer.keys.json",
   )
     .argument("<job>", "its name, or the first digits of it", parseId)
+    .addOption(schemaOption())
     .option("--unread", "also when the result cannot be read: nothing of it can be disputed any more")
-    .action((start: string, options: AccountOptions & { unread?: boolean }) =>
+    .action((start: string, options: AccountOptions & SchemaOption & { unread?: boolean }) =>
       withBuyer(options, output, async (buyer, { reader }, connection) => {
         const id = await reader.jobNamed(start);
         const { readResult } = await import("../../buyer/dispute.ts");
@@ -91,6 +94,7 @@ export function dispute(output: Output): Command {
       "--disclose",
       "ask on chain for a share that was not delivered: each operator can then put the result together",
     )
+    .addOption(schemaOption())
     .option("--out <file>", "write the result to this file, when there is one in the end")
     .addHelpText(
       "after",
@@ -101,7 +105,7 @@ export function dispute(output: Output): Command {
         "operator that does not post it in time loses its bond.",
       ].join("\n"),
     )
-    .action((start: string, options: AccountOptions & { disclose?: boolean; out?: string }) =>
+    .action((start: string, options: AccountOptions & SchemaOption & { disclose?: boolean; out?: string }) =>
       withBuyer(options, output, async (_buyer, { reader }, connection) => {
         await checkOutFile(options.out);
         const id = await reader.jobNamed(start);

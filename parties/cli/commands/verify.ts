@@ -8,6 +8,7 @@ import { command, parseId } from "../command.ts";
 import { addMarketOptions, connectChain, type MarketOptions, withConnection } from "../market-options.ts";
 import { writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
+import { givenSchema, type SchemaOption, schemaOption } from "../schema-option.ts";
 
 export function bundleCommand(output: Output): Command {
   return addMarketOptions(
@@ -18,12 +19,13 @@ export function bundleCommand(output: Output): Command {
     ),
   )
     .argument("<job>", "its name, or the first digits of it", parseId)
+    .addOption(schemaOption())
     .option("--out <file>", "write it to this file instead of stdout")
-    .action((start: string, options: MarketOptions & { out?: string }) =>
+    .action((start: string, options: MarketOptions & SchemaOption & { out?: string }) =>
       withConnection(options, output, async ({ bridge, reader }) => {
         const { exportBundle } = await import("../../verify/bundle.ts");
         const id = await reader.jobNamed(start);
-        const bundle = await exportBundle({ bridge, market: reader }, id);
+        const bundle = await exportBundle({ bridge, market: reader, ...(await givenSchema(options)) }, id);
         if (options.out === undefined) {
           output.result(bundle, () => JSON.stringify(bundle, null, 2));
           return;

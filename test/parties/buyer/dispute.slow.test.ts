@@ -54,7 +54,7 @@ async function startDesk(attested: AttestedJob, point: PartyIndex): Promise<void
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
     onLook: () => {},
-    afterLook: (ledger) => desk.review(ledger, watch.headSec),
+    afterLook: (ledger) => desk.review(ledger, watch.headSec, watch.block),
   });
   watch.start();
   stops.push(async () => {

@@ -5,7 +5,7 @@ import type { AttestationPost } from "../../../bridge/client.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { disputeResult } from "../../../parties/buyer/dispute-steps.ts";
 import { fetchResult } from "../../../parties/buyer/result.ts";
-import { deriveSchema } from "../../../parties/data/schema.ts";
+import { deriveSchema, schemaHash } from "../../../parties/data/schema.ts";
 import { exportBundle } from "../../../parties/verify/bundle.ts";
 import { verifyBundle } from "../../../parties/verify/check.ts";
 import { MarketWorld } from "../compute/market-world.ts";
@@ -103,12 +103,42 @@ describe("of a job that another contract brought to the chain", () => {
     expect(await exportBundle(connection, job)).toEqual(bundle);
   });
 
+  test("there is none of signatures that a bridge made up", async () => {
+    const { job, connection } = await throughAnother();
+    const view = await connection.bridge.job(job);
+    const [one, two, three] = view.attestations;
+    const attestations = [one!, { ...two!, signature: one!.signature }, { ...three!, signature: "0x" }];
+    vi.spyOn(connection.bridge, "job").mockResolvedValueOnce({ ...view, attestations });
+    await expect(exportBundle(connection, job)).rejects.toMatchObject({ code: "BRIDGE_UNREACHABLE" });
+  });
+
   test("there is none without an operator's post, and the refusal says whose is missing", async () => {
     const { job, connection } = await throughAnother({ rogue: { point: 2, post: async () => {} } });
     await expect(exportBundle(connection, job)).rejects.toMatchObject({
       code: "BRIDGE_UNREACHABLE",
       message: expect.stringContaining("operator 2"),
     });
+  });
+});
+
+test("a bridge that does not have the schema keeps no result back from who has it", async () => {
+  const { job, connection } = await attestJob(world, offer);
+  const schema = deriveSchema([wideTable]);
+  const lost = new SymbolonError("NOT_FOUND", "no such blob");
+  const { downloadBlob } = world.client;
+  vi.spyOn(world.client, "downloadBlob").mockImplementation(async (hash, ...rest) => {
+    if (hash === schemaHash(schema)) throw lost;
+    return downloadBlob.call(world.client, hash, ...rest);
+  });
+  await expect(fetchResult(connection, job)).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    hint: expect.stringContaining("--schema FILE"),
+  });
+  expect((await fetchResult({ ...connection, schema }, job)).file.rows).toBe(3);
+  expect((await disputeResult({ ...connection, schema }, job, { disclose: false })).outcome).toBe("sound");
+  const other = { ...schema, fieldBits: 61 as const };
+  await expect(fetchResult({ ...connection, schema: other }, job)).rejects.toMatchObject({
+    code: "SCHEMA_INVALID",
   });
 });
 

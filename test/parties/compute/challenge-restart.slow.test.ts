@@ -39,7 +39,7 @@ function start(market = world.account(point).market): () => Promise<void> {
   const watch = new ChainWatch({
     ...{ market, logger, confirmations: 0, pollMs: 100 },
     onLook: () => {},
-    afterLook: (ledger) => desk.review(ledger, watch.headSec),
+    afterLook: (ledger) => desk.review(ledger, watch.headSec, watch.block),
   });
   watch.start();
   stop = async () => {
