@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { formatEther, id } from "ethers";
 import pino from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { BridgeClient } from "../../../bridge/client.ts";
 import type { SymbolonError } from "../../../mpc/errors.ts";
 import { randomBytes } from "../../../mpc/random.ts";
-import type { PartyIndex } from "../../../mpc/transport/transport.ts";
+import { type PartyIndex, partyIndices } from "../../../mpc/transport/transport.ts";
 import { challengeShares, chunkCount, contestResult, inspectResult } from "../../../parties/buyer/dispute.ts";
 import { type DisputeEnd, disputeResult } from "../../../parties/buyer/dispute-steps.ts";
 import { fetchResult, type Three } from "../../../parties/buyer/result.ts";
@@ -211,6 +212,18 @@ describe("a missing share", () => {
     for (const point of [1, 2, 3] as const) await attested.deliver(point);
     const { file } = await fetchResult(attested.connection, attested.job);
     expect(end.result?.file.model).toEqual(file.model);
+  });
+
+  test("of all three is read from the chain alone by a buyer whose bridge is gone", async () => {
+    const { connection, job, ...attested } = await attest();
+    for (const point of partyIndices) await startDesk({ connection, job, ...attested }, point);
+    const bridge = new BridgeClient({ url: "http://127.0.0.1:9", timeoutMs: 500 });
+    const schema = deriveSchema([wideTable]);
+    const end = await disputeResult({ ...connection, bridge, schema }, job, { disclose: true });
+    expect(end.outcome).toBe("posted");
+    const { file } = await fetchResult(connection, job);
+    // But for what the parties say of their run, which was with the sealed shares.
+    expect({ ...end.result?.file, run: null }).toEqual({ ...file, run: null });
   });
 
   test("that is posted and contradicts the others is shown to the chain with what its operator posted", async () => {
