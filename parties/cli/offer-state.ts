@@ -1,4 +1,4 @@
-/** How an offer stands on the market: for sale, withdrawn, or ended in favour of another of the same data. */
+/** An offer as it is shown: for sale, withdrawn, or ended in favour of another of the same data. */
 import type { Offer, Replacement } from "../../contracts/market-views.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 
@@ -13,6 +13,16 @@ export function linksOf(offer: string, replacements: readonly Replacement[]): Of
   return {
     replaces: replacements.find(({ replacement }) => replacement === offer)?.offer ?? null,
     replacedBy: replacements.filter((each) => each.offer === offer).map(({ replacement }) => replacement),
+  };
+}
+
+/** An offer in JSON, with its links. */
+export function offerDocument(o: Offer, replacements: readonly Replacement[]) {
+  const { offer, active, replaced, rows, columns, terms, operatorSet, schemaHash } = o;
+  const { budgetMicroRho, budgetLeftMicroRho } = o;
+  return {
+    ...{ offer, active, replaced, ...linksOf(offer, replacements), rows, columns, terms },
+    ...{ budgetMicroRho, budgetLeftMicroRho, operatorSet, schemaHash },
   };
 }
 

@@ -4,7 +4,7 @@ import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { toSymbolonError } from "../../../mpc/errors.ts";
 import { command, group, parseId } from "../command.ts";
 import { addMarketOptions, type MarketOptions, withConnection } from "../market-options.ts";
-import { linksOf, stateWords } from "../offer-state.ts";
+import { offerDocument, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
 import { buyerExchangeCommands } from "./buyer-exchange.ts";
@@ -54,18 +54,8 @@ function browse(output: Output): Command {
         for (const trouble of troubles) output.note(`columns cannot be shown: ${trouble}`);
         const replacements = await reader.replacements();
         const offers = listed.map((o) => ({
-          offer: o.offer,
+          ...offerDocument(o, replacements),
           seller: o.seller,
-          active: o.active,
-          replaced: o.replaced,
-          ...linksOf(o.offer, replacements),
-          rows: o.rows,
-          columns: o.columns,
-          terms: o.terms,
-          budgetMicroRho: o.budgetMicroRho,
-          budgetLeftMicroRho: o.budgetLeftMicroRho,
-          operatorSet: o.operatorSet,
-          schemaHash: o.schemaHash,
           schema: schemas.get(o.schemaHash) ?? null,
         }));
         const names = (hash: string): string => {

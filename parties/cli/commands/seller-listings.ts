@@ -4,7 +4,7 @@ import { shortId, tokenOf, useTermsHash } from "../../../contracts/use-terms.ts"
 import { parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
-import { linksOf, stateWords } from "../offer-state.ts";
+import { linksOf, offerDocument, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { addTermsOptions, describeTerms, type TermsOptions, termsOf } from "../terms-options.ts";
 
@@ -22,17 +22,7 @@ export function offers(output: Output): Command {
       const ledger = await readLedger(reader);
       const replacements = await reader.replacements();
       const shown = own.map((o) => ({
-        offer: o.offer,
-        active: o.active,
-        replaced: o.replaced,
-        ...linksOf(o.offer, replacements),
-        rows: o.rows,
-        columns: o.columns,
-        terms: o.terms,
-        budgetMicroRho: o.budgetMicroRho,
-        budgetLeftMicroRho: o.budgetLeftMicroRho,
-        operatorSet: o.operatorSet,
-        schemaHash: o.schemaHash,
+        ...offerDocument(o, replacements),
         jobs: [...ledger.jobs.values()].filter((job) => job.offers.includes(o.offer)).length,
       }));
       const lines = await Promise.all(
