@@ -73,10 +73,16 @@ export const nodeConfigSchema = z.strictObject({
       connectMs: count.default(120_000),
       /** For each message of a peer. */
       roundMs: count.default(60_000),
+      /** Sealed inputs on the disk, of all jobs; those that were not used for longest make room for others. */
+      sealedBytes: count.default(32_768 * mebibyte),
       /** Sealed inputs that were not used for so long are deleted. */
       retentionSec: count.default(7 * 24 * 3600),
       /** What the answer to a challenge pays for a unit of gas at most, in gwei; the bond hangs on it. */
       maxFeeGwei: count.default(500),
+    })
+    .refine(({ sealedBytes, maxInputBytes }) => sealedBytes >= 2 * maxInputBytes, {
+      path: ["sealedBytes"],
+      error: "expected at least twice maxInputBytes, for the inputs of one job and of the next",
     })
     .prefault({}),
 });

@@ -89,10 +89,13 @@ async function assemble(
   const { deployment, limits } = config;
   const operator = keys.owner.address;
   const bridge = new BridgeClient({ url: config.bridgeUrl, pollMs: config.pollMs });
-  const sealed = await SealedStore.open(join(config.dataDir, "sealed"), bridge);
   // What attempts of an earlier process left: the keys are gone with it.
   await rm(join(config.dataDir, scratchFolder), { recursive: true, force: true });
   const journal = new Journal(config.dataDir, deployment, operator);
+  const sealed = await SealedStore.open(join(config.dataDir, "sealed"), bridge, {
+    maxBytes: limits.sealedBytes,
+    pinned: () => journal.undeliveredResults(),
+  });
   const provider = openProvider(config.rpcUrl, deployment.chainId);
   const market = new MarketReader(deployment, provider);
   const signatory = new Signatory({ keys, market, journal, bridge, logger });
@@ -153,9 +156,7 @@ async function assemble(
   signatory.flush();
   const flushing = setInterval(() => signatory.flush(), flushMs);
   const sweep = (): void => {
-    sealed
-      .sweep(limits.retentionSec, journal.undeliveredResults())
-      .catch((error) => logger.warn({ err: error }, "old inputs are kept"));
+    sealed.sweep(limits.retentionSec).catch((error) => logger.warn({ err: error }, "old inputs are kept"));
   };
   sweep();
   const sweeping = setInterval(sweep, sweepMs);

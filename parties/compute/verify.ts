@@ -145,8 +145,8 @@ export class JobVerifier {
     const { keys, sealed } = this.#options;
     const { rows, columns } = context;
     const bytes = dataSetShareBytes(fieldSpecs[shape.fieldBits], rows, columns, point);
-    await sealed.fetch(ciphertext, sealedBytes(bytes), signal);
-    const share = unsealChunks(keys.sealKey.privateKey, context, sealed.read(ciphertext));
+    const ciphertextParts = sealed.read(ciphertext, sealedBytes(bytes), signal);
+    const share = unsealChunks(keys.sealKey.privateKey, context, ciphertextParts);
     const format = { rows, cols: columns, fracBits: shape.fracBits, point, seeded: true };
     for await (const block of shareBlocks(kernel, share, format)) {
       signal?.throwIfAborted();

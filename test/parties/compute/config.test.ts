@@ -72,6 +72,7 @@ describe("the node's configuration", () => {
 
   test.each([
     ["an unknown setting", { ...minimal, rpcUrI: "x" }],
+    ["room for less than two jobs' inputs", { ...minimal, limits: { sealedBytes: 2 ** 32 } }],
     ["an unknown limit", { ...minimal, limits: { maxJob: 1 } }],
     ["a missing setting", { ...minimal, keysFile: undefined }],
     ["a list", [minimal]],

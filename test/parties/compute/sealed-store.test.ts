@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -47,7 +47,7 @@ describe("a node's sealed blobs", () => {
     await store.fetch(hash, bytes.length);
     await store.fetch(hash.toUpperCase().replace("0X", "0x"), bytes.length);
     expect(downloads()).toBe(1);
-    expect((await readAll(store.read(hash))).equals(bytes)).toBe(true);
+    expect((await readAll(store.read(hash, bytes.length))).equals(bytes)).toBe(true);
     expect(await readdir(folder)).toEqual([hash]);
   });
 
@@ -91,5 +91,76 @@ describe("a node's sealed blobs", () => {
     const { store } = await storeOver(sent, error);
     await expect(store.fetch(hash, bytes.length)).rejects.toMatchObject({ code });
     expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe("the room for sealed blobs", () => {
+  const blobs = { a: randomBytes(300), b: randomBytes(300), c: randomBytes(300) };
+  type Name = keyof typeof blobs;
+  const hashOf = (name: Name): string => ciphertextHash(blobs[name]);
+
+  /** A store with room for two of the three blobs. */
+  async function storeFor(pinned: Name[] = []) {
+    const bridge = {
+      async *streamBlob(hash: string) {
+        yield Object.values(blobs).find((blob) => ciphertextHash(blob) === hash)!;
+      },
+    } as unknown as BridgeClient;
+    const options = { maxBytes: 700, pinned: () => pinned.map(hashOf) };
+    return SealedStore.open(folder, bridge, options);
+  }
+  /** With the times at which they were used in this order. */
+  async function fetchAll(store: SealedStore, names: Name[]) {
+    for (const [i, name] of names.entries()) {
+      await store.fetch(hashOf(name), 300);
+      await utimes(join(folder, hashOf(name)), 1000 + i, 1000 + i);
+    }
+  }
+  const onDisk = async () => (await readdir(folder)).sort();
+  const hashes = (...names: Name[]) => names.map(hashOf).sort();
+
+  it("is made by deleting what was not used for longest", async () => {
+    const store = await storeFor();
+    await fetchAll(store, ["a", "b"]);
+    await store.fetch(hashOf("a"), 300);
+    await store.fetch(hashOf("c"), 300);
+    expect(await onDisk()).toEqual(hashes("a", "c"));
+  });
+
+  it("is not made of what is pinned, or read", async () => {
+    const store = await storeFor(["a"]);
+    await fetchAll(store, ["a", "b"]);
+    const reading = store.read(hashOf("b"), 300);
+    expect((await reading.next()).value).toHaveLength(300);
+    await expect(store.fetch(hashOf("c"), 300)).rejects.toMatchObject({
+      code: "STORAGE_FULL",
+      hint: expect.stringContaining("limits.sealedBytes"),
+    });
+    expect(await onDisk()).toEqual(hashes("a", "b"));
+    await reading.return(undefined);
+    await store.fetch(hashOf("c"), 300);
+    expect(await onDisk()).toEqual(hashes("a", "c"));
+  });
+
+  it("is promised once: downloads that are under way count with all that they may bring", async () => {
+    const store = await storeFor(["a"]);
+    await fetchAll(store, ["a"]);
+    const ends = await Promise.allSettled([store.fetch(hashOf("b"), 300), store.fetch(hashOf("c"), 300)]);
+    expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(await onDisk()).toEqual(hashes("a", "b"));
+  });
+
+  it("is given back when a download fails", async () => {
+    const store = await storeFor();
+    await expect(store.fetch(`0x${"ab".repeat(32)}`, 600)).rejects.toThrow();
+    await fetchAll(store, ["a", "b"]);
+    expect(await onDisk()).toEqual(hashes("a", "b"));
+  });
+
+  it("is not made for more than there is at all, and nothing is deleted in vain", async () => {
+    const store = await storeFor();
+    await fetchAll(store, ["a"]);
+    await expect(store.fetch(hashOf("b"), 701)).rejects.toMatchObject({ code: "STORAGE_FULL" });
+    expect(await onDisk()).toEqual(hashes("a"));
   });
 });
