@@ -1,6 +1,7 @@
 /** What the commands of an operator have in common: their options, and the account that they act with. */
 import type { Command } from "commander";
 import type { Market } from "../../contracts/market.ts";
+import type { SymbolonError } from "../../mpc/errors.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { command } from "./command.ts";
 import { keysOf } from "./key-options.ts";
@@ -22,19 +23,23 @@ export interface OperatorAccount {
 }
 
 /**
- * The account of an operator that wants to change its record. Of one that was slashed nothing in it counts any more:
- * the registry takes some of it, at the price of the gas, and refuses the rest for another reason.
+ * The account of an operator that wants to change its record. Of one that was slashed hardly anything in it counts any
+ * more: the registry takes some of it, at the price of the gas, and refuses the rest for another reason.
+ * @param onSlashed for what still counts: takes the refusal, which is thrown otherwise
  * @throws STATE_INVALID for one that was slashed; USAGE, KEY_INVALID
  */
 export async function operatorAccount(
   { as, reader }: MarketConnection,
   options: AccountOptions,
+  onSlashed: (refusal: SymbolonError) => void = (refusal) => {
+    throw refusal;
+  },
 ): Promise<OperatorAccount> {
   const keys = await keysOf("operator", options);
   const operator = keys.owner.address;
   if ((await reader.operatorStatus(operator)) === "Slashed") {
     const { slashedError } = await import("../../contracts/operator-status.ts");
-    throw slashedError(operator);
+    onSlashed(slashedError(operator));
   }
   return { keys, operator, market: as(keys.owner) };
 }

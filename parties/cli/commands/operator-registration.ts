@@ -45,7 +45,11 @@ export function update(output: Output): Command {
     .addOption(new Option("--fee <amount>", "fee for a job").argParser(parseWei).makeOptionMandatory())
     .action((options: RegisterOptions) =>
       withConnection(options, output, async (connection) => {
-        const { keys, operator, market } = await operatorAccount(connection, options);
+        const { keys, operator, market } = await operatorAccount(connection, options, ({ message }) =>
+          output.note(
+            `${message}; the new endpoint counts for jobs that were funded before, and nothing else`,
+          ),
+        );
         const { hash } = await market.updateOperator(
           await registration(keys, connection.deployment, options),
         );

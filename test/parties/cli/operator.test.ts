@@ -162,7 +162,6 @@ describe("an operator that was slashed", () => {
 
   test.each([
     "register --endpoint 127.0.0.1:1 --fee 1gwei",
-    "update --endpoint 127.0.0.1:1 --fee 1gwei",
     `approve ${algorithm}`,
     `revoke ${algorithm}`,
     "accept-token 0x1111111111111111111111111111111111111111 --fee 1",
@@ -179,6 +178,13 @@ describe("an operator that was slashed", () => {
       message: expect.stringContaining(`operator ${address(slashed)} was slashed: its bond is gone`),
       hint: expect.stringContaining("operator claim"),
     });
+  });
+
+  test("can still move to another endpoint, for the jobs that it has", async () => {
+    const moved = await operator("update --endpoint 127.0.0.1:7 --fee 1gwei", slashed);
+    expect(moved).toMatchObject({ status: 0, sent: 1 });
+    const { endpoint } = await market.of(market.stranger).operator(address(slashed));
+    expect(endpoint).toBe("127.0.0.1:7");
   });
 
   test("still sees its status and its earnings", async () => {
