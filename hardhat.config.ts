@@ -52,6 +52,8 @@ export default defineConfig({
   },
   test: {
     solidity: {
+      // More than any test takes, so that a loop without an end fails, as in a mutant, instead of running for hours.
+      gasLimit: 2n ** 32n,
       fuzz: { runs: 128 },
       // The handler never reverts of its own accord: a revert is a difference from its model.
       invariant: { runs: 24, depth: 64, failOnRevert: true },
