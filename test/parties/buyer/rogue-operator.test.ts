@@ -103,14 +103,22 @@ describe("of a job that another contract brought to the chain", () => {
     expect(await exportBundle(connection, job)).toEqual(bundle);
   });
 
-  test("there is none of signatures that a bridge made up", async () => {
-    const { job, connection } = await throughAnother();
-    const view = await connection.bridge.job(job);
-    const [one, two, three] = view.attestations;
-    const attestations = [one!, { ...two!, signature: one!.signature }, { ...three!, signature: "0x" }];
-    vi.spyOn(connection.bridge, "job").mockResolvedValueOnce({ ...view, attestations });
-    await expect(exportBundle(connection, job)).rejects.toMatchObject({ code: "BRIDGE_UNREACHABLE" });
-  });
+  test.each(["another operator's", "no"])(
+    "there is none with %s signature in the place of one",
+    async (which) => {
+      const { job, connection } = await throughAnother();
+      const view = await connection.bridge.job(job);
+      const signature = which === "no" ? "0x" : view.attestations[0]!.signature;
+      const attestations = view.attestations.map((post) =>
+        post.point === 2 ? { ...post, signature } : post,
+      );
+      vi.spyOn(connection.bridge, "job").mockResolvedValueOnce({ ...view, attestations });
+      await expect(exportBundle(connection, job)).rejects.toMatchObject({
+        code: "BRIDGE_UNREACHABLE",
+        message: expect.stringContaining("operator 2"),
+      });
+    },
+  );
 
   test("there is none without an operator's post, and the refusal says whose is missing", async () => {
     const { job, connection } = await throughAnother({ rogue: { point: 2, post: async () => {} } });
