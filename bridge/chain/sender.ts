@@ -68,7 +68,7 @@ export class TransactionSender {
     const key = `${action.jobId}:${action.kind}`;
     if (this.#abort.signal.aborted || this.#inFlight.has(key)) return;
     if (this.#inFlight.size >= this.#options.maxInFlight) return;
-    if (Date.now() < (this.#attempts.get(key)?.notBeforeMs ?? 0)) return;
+    if (performance.now() < (this.#attempts.get(key)?.notBeforeMs ?? 0)) return;
     const work = this.#send(action)
       .then((outcome) => this.#finish(key, action, outcome))
       .finally(() => this.#inFlight.delete(key));
@@ -127,7 +127,7 @@ export class TransactionSender {
     const factor = outcome.outcome === "refused" ? Math.min(100, 2 ** (refusals - 1)) : 100;
     this.#attempts.set(key, {
       refusals: outcome.outcome === "refused" ? refusals : 0,
-      notBeforeMs: Date.now() + this.#options.backOffMs * factor,
+      notBeforeMs: performance.now() + this.#options.backOffMs * factor,
     });
     this.#options.onOutcome(action, outcome);
   }

@@ -51,7 +51,7 @@ interface OpenJob {
   /** A check or a run is under way. */
   busy: boolean;
   verified: VerifiedJob | undefined;
-  /** Since when its inputs are asked for in vain; Date.now(). */
+  /** Since when its inputs are asked for in vain. Times of performance.now(), as all delays here: clocks are set. */
   troubledSinceMs: number | undefined;
   retryAtMs: number;
   joinedAtMs: number | undefined;
@@ -224,7 +224,7 @@ export class JobDesk {
     const doubt = this.#doubtOf(job);
     if (doubt !== undefined) this.#open.get(id)?.stop.abort(doubt);
     const open = this.#open.get(id) ?? this.#admit(job, point);
-    if (open === undefined || open.busy || Date.now() < open.retryAtMs) return;
+    if (open === undefined || open.busy || performance.now() < open.retryAtMs) return;
     const joined = journal.word(id, "join");
     const reason = this.#givenUp.get(id) ?? doubt;
     if (job.state === "Joined" && joined === undefined) {
@@ -236,8 +236,8 @@ export class JobDesk {
     } else if (joined === undefined) {
       this.#start(open, () => this.#check(open, nowSec));
     } else {
-      open.joinedAtMs ??= Date.now();
-      if (Date.now() - open.joinedAtMs > config.limits.joinMs) {
+      open.joinedAtMs ??= performance.now();
+      if (performance.now() - open.joinedAtMs > config.limits.joinMs) {
         const text = `not all parties joined job ${id} within ${config.limits.joinMs} ms`;
         this.#giveUp(open, new SymbolonError("PEER_TIMEOUT", text));
       }
@@ -323,7 +323,7 @@ export class JobDesk {
   /** Gives a job up that could not be checked, unless the trouble may pass: then it is checked again soon. */
   async #failOrRetry(open: OpenJob, error: SymbolonError): Promise<void> {
     const { logger, config } = this.#options;
-    const now = Date.now();
+    const now = performance.now();
     open.troubledSinceMs ??= now;
     if (passing.includes(error.code) && now - open.troubledSinceMs < config.limits.verifyMs) {
       logger.debug({ job: open.id, err: error }, "the job cannot be checked yet");
