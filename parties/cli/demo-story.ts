@@ -96,7 +96,7 @@ export class DemoStory {
         this.#line(
           `known before paying: ${declaration.rounds} rounds, ${showBytes(declaration.bytes)} between the parties`,
         );
-        this.#line(rangeSummary(rangeReport(algorithm, shape, plan)));
+        this.#line(rangeSummary(algorithm, rangeReport(algorithm, shape, plan)));
         this.#line(`price: ${showEther(amountWei)}`);
       },
       funded: (job, txHash) => this.#line(`job ${shortId(job)} is funded`, txHash),

@@ -1,6 +1,8 @@
 /** A range report in words and a table. */
+import type { Algorithm } from "../../algorithms/manifest.ts";
 import type { RangeReport } from "../../algorithms/range-report.ts";
 import type { Output } from "./output.ts";
+import { programName } from "./runnable.ts";
 
 /** In one line each: the formats, the worst step, the distance, the errors. */
 export function rangeLines(report: RangeReport): string[] {
@@ -24,9 +26,12 @@ export function rangeLines(report: RangeReport): string[] {
  * What who runs a job wants to know of its report. The worst cases of a training lie far above what it does, and
  * read like a fault where they come on every run; the result file has them.
  */
-export function rangeSummary({ statisticalDistance, statisticalLimit }: RangeReport): string {
+export function rangeSummary(
+  { manifest }: Pick<Algorithm, "manifest">,
+  { statisticalDistance, statisticalLimit }: RangeReport,
+): string {
   const distance = `${showPower(statisticalDistance)} of at most ${showPower(statisticalLimit)}`;
-  return `numerical check: all values fit, masking error ${distance}; worst-case errors: symbolon algorithms show`;
+  return `numerical check: all values fit, masking error ${distance}; worst-case errors: ${programName()} algorithms show ${manifest.id}`;
 }
 
 /** All steps of a report. */

@@ -19,12 +19,16 @@ export function runnable(
   options: MarketOptions & KeyOptions,
   environment: Environment = process.env,
 ): string {
-  // Whoever came by npx may have no other way to the program.
-  const program = environment.npm_lifecycle_event === "npx" ? "npx symbolon" : "symbolon";
+  const program = programName(environment);
   const rest = repeated(options, environment)
     .map(([option, value]) => ` ${option} ${quoted(value)}`)
     .join("");
   return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest}`);
+}
+
+/** As the present command was called: whoever came by npx may have no other way to the program. */
+export function programName(environment: Environment = process.env): string {
+  return environment.npm_lifecycle_event === "npx" ? "npx symbolon" : "symbolon";
 }
 
 /** An error whose hint names commands, with these completed. */

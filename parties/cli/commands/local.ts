@@ -91,7 +91,7 @@ async function runWithProgress(
               onStep(
                 `the job costs ${showEther(amountWei)}; ${plan.declaration.rounds} rounds, ${showBytes(plan.declaration.bytes)} between the parties`,
               );
-              onStep(rangeSummary(rangeReport(algorithm, shape, plan)));
+              onStep(rangeSummary(algorithm, rangeReport(algorithm, shape, plan)));
             },
             funded: (job) => onStep(`the buyer funded job ${job}`),
             view: (view) => {

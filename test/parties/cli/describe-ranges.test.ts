@@ -4,6 +4,7 @@ import { planJob } from "../../../algorithms/planner.ts";
 import { type RangeReport, rangeReport } from "../../../algorithms/range-report.ts";
 import { rangeLines, rangeSummary, rangeTable } from "../../../parties/cli/describe-ranges.ts";
 import type { Output } from "../../../parties/cli/output.ts";
+import { runInProcess } from "./in-process.ts";
 
 async function report(id: string, given: Record<string, unknown> = {}): Promise<RangeReport> {
   const algorithm = findAlgorithm(id);
@@ -32,10 +33,18 @@ describe("a range report in words", () => {
   });
 
   it("is one line for who runs a job, without worst cases", async () => {
-    expect(rangeSummary(await report("logistic-regression"))).toMatch(
-      /^numerical check: all values fit, masking error 2\^-\d+(\.\d)? of at most 2\^-40; worst-case errors: symbolon algorithms show$/,
+    const summary = async (id: string) => rangeSummary(findAlgorithm(id), await report(id));
+    expect(await summary("logistic-regression")).toMatch(
+      /^numerical check: all values fit, masking error 2\^-\d+(\.\d)? of at most 2\^-40; worst-case errors: (npx )?symbolon algorithms show logistic-regression$/,
     );
-    expect(rangeSummary(await report("gradient-aggregation"))).toContain("all values fit");
+    expect(await summary("gradient-aggregation")).toContain("all values fit");
+  });
+
+  it("names a command for the worst cases that runs as it stands", async () => {
+    const summary = rangeSummary(findAlgorithm("statistics"), await report("statistics"));
+    const command = summary.split("symbolon ")[1] ?? "";
+    const { status, stdout } = await runInProcess(command.split(" "));
+    expect([status, stdout]).toEqual([0, expect.stringContaining("worst-case error: sum 0")]);
   });
 
   it("lists every step in its table", async () => {
