@@ -7,6 +7,7 @@ import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts
 import { type GasEstimate, Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
 import { connectProvider } from "../../contracts/provider.ts";
+import { toChainError } from "../../contracts/revert-reasons.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import type { AccountKey } from "../keys.ts";
 import { unreadable } from "../unreadable.ts";
@@ -105,6 +106,7 @@ async function connected<T>(
         { hint: "give the --rpc of the right chain" },
       );
     }
+    await requireContracts(provider, deployment);
     return await body({
       deployment,
       bridge,
@@ -120,6 +122,21 @@ async function connected<T>(
   } finally {
     provider.destroy();
   }
+}
+
+/** Logs of an address without code are none: a chain that is not the market's would look like an empty market. */
+async function requireContracts(provider: JsonRpcProvider, { jobEscrow }: Deployment): Promise<void> {
+  const code = await provider.getCode(jobEscrow).catch((error) => {
+    throw toChainError(error);
+  });
+  if (code !== "0x") return;
+  throw new SymbolonError(
+    "CONFIG_INVALID",
+    `there is no contract of this market at that address: the chain has nothing at the escrow's, ${jobEscrow}`,
+    {
+      hint: "check chain and addresses of the deployment; on a chain that was started anew, deploy again",
+    },
+  );
 }
 
 /** Says what a transaction takes before it is sent. */
