@@ -148,6 +148,15 @@ export class MarketReader extends OperatorReader {
     }
   }
 
+  /** Last second in which only its buyer can settle an attested job; null while somebody owes a chunk of its result. */
+  async contestedUntilSec(id: string): Promise<number | null> {
+    const [{ windowEndSec }, heldUntilSec] = (await Promise.all([
+      this.call("JobEscrow", "jobOf", [id]),
+      this.call("Disputes", "heldUntilSec", [id]),
+    ])) as [{ windowEndSec: bigint }, bigint];
+    return heldUntilSec === MaxUint256 ? null : Math.max(Number(windowEndSec), Number(heldUntilSec));
+  }
+
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */
   async quote(request: QuoteRequest): Promise<bigint> {
     const job = await this.jobRequest({ ...request, deadlineSec: 0, resultKey: ZeroHash, spec: "0x" });

@@ -4,14 +4,15 @@ import type { Market } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import type { PayoutTree } from "../../contracts/payouts.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { chainTimeSec } from "../buyer/client.ts";
 import { readLedger } from "../market-history.ts";
 import { type PayoutFacts, payoutPlan } from "../payout-plan.ts";
 
 /**
- * Where the pay of a job stands: in escrow while the job runs, in the challenge window, ready to be claimed,
- * claimed, or gone back to the buyer.
+ * Where the pay of a job stands: in escrow while the job runs, in the challenge window, after it but not settled by
+ * anybody yet, ready to be claimed, claimed, or gone back to the buyer.
  */
-export type EarningState = "escrowed" | "window" | "claimable" | "claimed" | "returned";
+export type EarningState = "escrowed" | "window" | "settleable" | "claimable" | "claimed" | "returned";
 
 export interface Earning {
   job: string;
@@ -78,34 +79,48 @@ async function stateOf(
   index: number,
 ): Promise<EarningState> {
   if (state === "Failed" || state === "Refunded") return "returned";
-  if (state === "Attested" || state === "Disputed") return "window";
+  if (state === "Attested" || state === "Disputed") {
+    const untilSec = await market.contestedUntilSec(job);
+    return untilSec !== null && (await chainTimeSec(market)) > untilSec ? "settleable" : "window";
+  }
   if (state !== "Settled") return "escrowed";
   return (await market.isClaimed(job, index)) ? "claimed" : "claimable";
 }
 
 /**
- * Draws everything that is ready, or the pay of the given jobs only, in one transaction. `amountWei` is what was in
- * ETH.
+ * Draws everything that is ready, or the pay of the given jobs only, in one transaction. Jobs whose challenge window
+ * is over are settled first, each in a transaction of its own: the bridge does it for all, but it may be down.
+ * `amountWei` is what was in ETH.
+ * @param onSettle told of each of those jobs before anything is sent for it
  * @throws STATE_INVALID when there is nothing to draw
  */
 export async function claimEarnings(
   market: Market,
   account: string,
   only?: readonly string[],
+  onSettle: (job: string) => void = () => {},
 ): Promise<{
   txHash: string;
   amountWei: bigint;
   paid: { token: string; amountWei: bigint }[];
   jobs: string[];
+  /** Those of the jobs that were settled for it. */
+  settled: string[];
 }> {
   const { jobs } = await earningsOf(market, account);
   const ready = jobs.filter(
-    ({ job, state }) => state === "claimable" && (only === undefined || only.includes(job)),
+    ({ job, state }) =>
+      (state === "claimable" || state === "settleable") && (only === undefined || only.includes(job)),
   );
   if (ready.length === 0) {
     throw new SymbolonError("STATE_INVALID", `there is nothing to claim for ${account}`, {
-      hint: "pay can be claimed when its job is settled: accepted by the buyer, or after the challenge window",
+      hint: "pay can be claimed once the buyer accepted the result, or when its challenge window is over and nobody disputes it",
     });
+  }
+  const settled = ready.filter(({ state }) => state === "settleable").map(({ job }) => job);
+  for (const job of settled) {
+    onSettle(job);
+    await settle(market, job);
   }
   const claims = ready.map(({ job, index, amountWei, proof }) => ({ job, index, account, amountWei, proof }));
   const [first] = claims;
@@ -120,5 +135,15 @@ export async function claimEarnings(
     amountWei: paid.find(({ token }) => token === ZeroAddress)?.amountWei ?? 0n,
     paid,
     jobs: ready.map(({ job }) => job),
+    settled,
   };
+}
+
+/** Whoever else settles it meanwhile has done what was wanted. */
+async function settle(market: Market, job: string): Promise<void> {
+  try {
+    await market.settle(job);
+  } catch (error) {
+    if ((await market.jobState(job)) !== "Settled") throw error;
+  }
 }

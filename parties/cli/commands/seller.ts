@@ -76,7 +76,7 @@ function earnings(output: Output): Command {
         shown.map(async ({ job, state, token, amountWei }) => [
           shortId(job),
           await tokens.show(amountWei, token),
-          state,
+          state === "settleable" ? "window over: claim settles it" : state,
         ]),
       );
       output.result({ account: account.address, claimableWei, claimedWei, jobs: shown }, () =>
@@ -95,7 +95,7 @@ function claim(output: Output): Command {
   return accountCommand(
     "seller",
     "claim",
-    "draw the pay of settled jobs",
+    "draw the pay of settled jobs; jobs whose challenge window is over are settled first, each by a transaction that costs gas",
     "symbolon seller claim --keys seller.keys.json",
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
@@ -107,6 +107,7 @@ function claim(output: Output): Command {
           as(account),
           account.address,
           await jobsNamed(as(account), options.job),
+          (job) => output.note(settlingNote(job)),
         );
         const paid = await Promise.all(claimed.paid.map((p) => tokens.show(p.amountWei, p.token)));
         output.result(
@@ -115,4 +116,9 @@ function claim(output: Output): Command {
         );
       }),
     );
+}
+
+/** The bridge settles jobs at its own cost; whoever does it in its place pays. */
+function settlingNote(job: string): string {
+  return `the challenge window of job ${shortId(job)} is over and nobody has settled it: it is settled first, at your cost`;
 }
