@@ -27,6 +27,12 @@ export interface OperatorSet {
   members: [string, string, string];
 }
 
+/** A member for whose sake its set takes no new jobs. */
+export interface IdleMember {
+  operator: string;
+  status: OperatorStatus;
+}
+
 /** An offer as it stands now; `terms` are today's, `offer` its name, the data root. */
 export interface Offer extends PublishedOffer {
   active: boolean;

@@ -2,7 +2,7 @@
 import { SymbolonError } from "../mpc/errors.ts";
 import { ChainReader } from "./chain-reader.ts";
 import { endpointOf } from "./market-events.ts";
-import { type Operator, type OperatorSet, operatorStatuses } from "./market-views.ts";
+import { type IdleMember, type Operator, type OperatorSet, operatorStatuses } from "./market-views.ts";
 
 export class OperatorReader extends ChainReader {
   /** @throws NOT_FOUND for an account that is not registered */
@@ -54,6 +54,20 @@ export class OperatorReader extends ChainReader {
   async set(id: string): Promise<OperatorSet> {
     const members = (await this.call("OperatorRegistry", "setMembers", [id])) as { toArray(): string[] };
     return { id, members: members.toArray() as OperatorSet["members"] };
+  }
+
+  /** Which of these sets take no new jobs now, each with the members that are the reason. */
+  async idleSets(ids: readonly string[]): Promise<Map<string, IdleMember[]>> {
+    const idle = await Promise.all(
+      [...new Set(ids)].map(async (id) => [id, await this.#idleMembers(id)] as const),
+    );
+    return new Map(idle.filter(([, members]) => members.length > 0));
+  }
+
+  async #idleMembers(id: string): Promise<IdleMember[]> {
+    const { members } = await this.set(id);
+    const all = members.map(async (operator) => ({ operator, status: await this.operatorStatus(operator) }));
+    return (await Promise.all(all)).filter(({ status }) => status !== "Active");
   }
 
   async sets(): Promise<OperatorSet[]> {

@@ -11,7 +11,7 @@ import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
-import type { Credential, UseProofs } from "../../contracts/market-views.ts";
+import type { Credential, IdleMember, UseProofs } from "../../contracts/market-views.ts";
 import {
   describeTermFailure,
   purposeHash,
@@ -96,7 +96,7 @@ export async function proposeJob(
   const shape = jobShape(draft, schema, offers);
   const plan = await planOrAdvise(algorithm, shape, parameters);
   const identity = await identify(algorithm.manifest);
-  const operators = await operatorsOfSet(market, operatorSet);
+  const operators = await operatorsOfSet(market, operatorSet, otherOffersHint);
   const purpose = purposeHash(order.purpose);
   const proofs = await proofsFor(bridge, offers, { algorithm: identity.hash, buyer, purpose });
   const ids = offers.map((o) => o.offer);
@@ -123,6 +123,15 @@ export async function proposeJob(
     ...shown,
     amountWei,
   };
+}
+
+/** A buyer cannot choose who computes on an offer's data: its seller has shared them to one set. */
+function otherOffersHint(idle: readonly IdleMember[]): string {
+  const others =
+    "use offers to another operator set: `symbolon buyer browse` says of each whether its set takes jobs, `--set` shows those to one";
+  return idle.every(({ status }) => status === "Paused")
+    ? `try again later, for a pause can end; or ${others}`
+    : others;
 }
 
 /** @throws TERMS_REFUSED with every term that does not hold */

@@ -1,7 +1,9 @@
 /** The seller's side as a library: share a table to an operator set, publish it, see its use, draw the pay. */
 import type { BridgeClient } from "../../bridge/client.ts";
 import type { Market, Operator, UseTerms } from "../../contracts/market.ts";
-import { exactMicroRho } from "../../contracts/use-terms.ts";
+import type { IdleMember } from "../../contracts/market-views.ts";
+import { standing } from "../../contracts/operator-status.ts";
+import { exactMicroRho, shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
@@ -96,21 +98,27 @@ export async function publishDataSet(
   return { offer, txHash: receipt.hash, ...facts, preview };
 }
 
-/** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs */
+/** The operators of a set by point. @throws NOT_FOUND; STATE_INVALID when one takes no new jobs, with this hint */
 export async function operatorsOfSet(
-  market: Pick<Market, "set" | "operator">,
+  market: Pick<Market, "set" | "operator" | "idleSets">,
   operatorSet: string,
+  hint: (idle: readonly IdleMember[]) => string = () => "choose another operator set",
 ): Promise<[Operator, Operator, Operator]> {
   const { members } = await market.set(operatorSet);
-  const operators = await Promise.all(members.map((address) => market.operator(address)));
-  for (const { address, status } of operators) {
-    if (status !== "Active") {
-      throw new SymbolonError("STATE_INVALID", `operator ${address} of the set takes no new jobs`, {
-        hint: "choose another operator set",
-      });
-    }
+  const idle = (await market.idleSets([operatorSet])).get(operatorSet);
+  if (idle !== undefined) {
+    const why = idle.map(({ operator, status }) => standing(operator, status)).join("; ");
+    throw new SymbolonError(
+      "STATE_INVALID",
+      `operator set ${shortId(operatorSet)} takes no new jobs: ${why}`,
+      { hint: hint(idle) },
+    );
   }
-  return operators as [Operator, Operator, Operator];
+  return (await Promise.all(members.map((address) => market.operator(address)))) as [
+    Operator,
+    Operator,
+    Operator,
+  ];
 }
 
 /** Operators by point as those to whom shares are sealed. */

@@ -53,8 +53,9 @@ function browse(output: Output): Command {
         );
         for (const trouble of troubles) output.note(`columns cannot be shown: ${trouble}`);
         const replacements = await reader.replacements();
+        const idle = await reader.idleSets(listed.map(({ operatorSet }) => operatorSet));
         const offers = listed.map((o) => ({
-          ...offerDocument(o, replacements),
+          ...offerDocument(o, replacements, idle),
           seller: o.seller,
           schema: schemas.get(o.schemaHash) ?? null,
         }));
@@ -71,6 +72,7 @@ function browse(output: Output): Command {
             String(o.rows),
             await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
             await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+            shortId(o.operatorSet),
             o.schemaHash.slice(0, 10),
             names(o.schemaHash),
             stateWords(o),
@@ -79,7 +81,7 @@ function browse(output: Output): Command {
         output.result({ offers }, () =>
           offers.length === 0
             ? noOffers(all.length, options)
-            : output.table(["offer", "rows", "price", "terms", "schema", "columns", "state"], lines),
+            : output.table(["offer", "rows", "price", "terms", "set", "schema", "columns", "state"], lines),
         );
       }),
     );

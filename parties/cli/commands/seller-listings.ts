@@ -21,8 +21,9 @@ export function offers(output: Output): Command {
       const own = await reader.offers({ seller: account.address });
       const ledger = await readLedger(reader);
       const replacements = await reader.replacements();
+      const idle = await reader.idleSets(own.map(({ operatorSet }) => operatorSet));
       const shown = own.map((o) => ({
-        ...offerDocument(o, replacements),
+        ...offerDocument(o, replacements, idle),
         jobs: [...ledger.jobs.values()].filter((job) => job.offers.includes(o.offer)).length,
       }));
       const lines = await Promise.all(

@@ -1,6 +1,7 @@
 /** `symbolon seller offer`: share a data set and publish its terms. */
 import { type Command, Option } from "commander";
-import { tokenOf } from "../../../contracts/use-terms.ts";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
+import { shortId, tokenOf } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
 import { parseId } from "../command.ts";
@@ -8,6 +9,7 @@ import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-op
 import { fieldOption } from "../field-option.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
+import { idleWords } from "../offer-state.ts";
 import { type Output, showBytes } from "../output.ts";
 import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
 
@@ -39,7 +41,7 @@ export function offer(output: Output): Command {
     .addOption(
       new Option(
         "--set <name>",
-        "operator set that gets the shares; can be left out when there is one only",
+        "operator set that gets the shares; can be left out when one only takes jobs",
       ).argParser(parseId),
     )
     .option(
@@ -81,7 +83,7 @@ export function offer(output: Output): Command {
       const { terms, document } = await termsOf(options, tokens);
       const { publishDataSet } = await import("../../seller/client.ts");
       const operatorSet =
-        options.set === undefined ? onlySet(await reader.sets()) : await reader.setNamed(options.set);
+        options.set === undefined ? await onlySet(reader) : await reader.setNamed(options.set);
       const published = await publishDataSet(
         { bridge, market: as(account), seller: account.address },
         {
@@ -112,13 +114,23 @@ export function offer(output: Output): Command {
   });
 }
 
-function onlySet(sets: readonly { id: string }[]): string {
+/** The one set that takes jobs. Sets of operators that left stay in the market for ever, and are no choice. */
+async function onlySet(reader: MarketReader): Promise<string> {
+  const all = (await reader.sets()).map(({ id }) => id);
+  if (all.length === 0) throw new SymbolonError("NOT_FOUND", "there is no operator set yet");
+  const idle = await reader.idleSets(all);
+  const sets = all.filter((id) => !idle.has(id));
   const [first, ...others] = sets;
-  if (first === undefined) throw new SymbolonError("NOT_FOUND", "there is no operator set yet");
-  if (others.length > 0) {
-    throw new SymbolonError("USAGE", `there are ${sets.length} operator sets: which is to hold the shares?`, {
-      hint: `give --set with one of ${sets.map(({ id }) => id).join(", ")}`,
+  if (first === undefined) {
+    const why = [...idle].map(([id, members]) => `${shortId(id)}: ${idleWords(members)}`);
+    throw new SymbolonError("STATE_INVALID", `no operator set takes new jobs now: ${why.join("; ")}`, {
+      hint: "try again when operators are back, or have made another set",
     });
   }
-  return first.id;
+  if (others.length > 0) {
+    throw new SymbolonError("USAGE", `there are ${sets.length} operator sets: which is to hold the shares?`, {
+      hint: `give --set with one of ${sets.join(", ")}`,
+    });
+  }
+  return first;
 }
