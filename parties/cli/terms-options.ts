@@ -1,6 +1,7 @@
 /** Options by which a seller states its terms of use. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ZeroAddress, ZeroHash } from "ethers";
+import type { Offer } from "../../contracts/market-views.ts";
 import type { Token } from "../../contracts/tokens.ts";
 import {
   exactMicroRho,
@@ -153,10 +154,11 @@ function requireNewPrices(options: TermsOptions, terms: UseTerms, token: Token):
   if (kept) throw new SymbolonError("USAGE", "with another token all prices must be given again");
 }
 
+type OfferTerms = Pick<Offer, "terms" | "budgetMicroRho" | "budgetLeftMicroRho">;
+
 /** Terms beside the price, on one line. */
 export async function describeTerms(
-  terms: UseTerms,
-  budgetLeftMicroRho: bigint,
+  { terms, budgetMicroRho, budgetLeftMicroRho }: OfferTerms,
   tokens: TokenBook,
 ): Promise<string> {
   const parts: string[] = [];
@@ -165,7 +167,8 @@ export async function describeTerms(
   if (terms.rhoPriceWei > 0n) {
     parts.push(`${await tokens.show(terms.rhoPriceWei, rules.token)} for each 0.000001 rho`);
   }
-  if (budgetLeftMicroRho !== exactMicroRho) parts.push(`${rhoText(budgetLeftMicroRho)} left`);
+  // What had no limit has nothing left once it is replaced, for it all went along.
+  if (budgetMicroRho !== exactMicroRho) parts.push(`${rhoText(budgetLeftMicroRho)} left`);
   if (terms.minSellers > 1) parts.push(`${terms.minSellers} sellers or more`);
   if (terms.expirySec < neverSec) parts.push(`until ${new Date(terms.expirySec * 1000).toISOString()}`);
   if (rules.algorithms !== ZeroHash) parts.push("listed algorithms");

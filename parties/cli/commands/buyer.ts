@@ -71,7 +71,7 @@ function browse(output: Output): Command {
             shortId(o.offer),
             String(o.rows),
             await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
-            await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+            await describeTerms(o, tokens),
             shortId(o.operatorSet),
             o.schemaHash.slice(0, 10),
             names(o.schemaHash),

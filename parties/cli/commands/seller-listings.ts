@@ -32,7 +32,7 @@ export function offers(output: Output): Command {
           String(o.rows),
           String(o.columns),
           await tokens.show(o.terms.priceWei, tokenOf(o.terms)),
-          await describeTerms(o.terms, o.budgetLeftMicroRho, tokens),
+          await describeTerms(o, tokens),
           stateWords(o),
           String(o.jobs),
         ]),
@@ -70,9 +70,10 @@ export function relist(output: Output): Command {
       const same = active && useTermsHash(terms) === useTermsHash(before);
       if (document !== undefined && !same) await bridge.uploadBlob(document);
       const txHash = same ? null : (await market.relist(id, terms)).hash;
-      const { budgetLeftMicroRho } = await market.offer(id);
+      const listed = await market.offer(id);
+      const { budgetLeftMicroRho } = listed;
       const price = await tokens.show(terms.priceWei, tokenOf(terms));
-      const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
+      const words = await describeTerms({ ...listed, terms }, tokens);
       output.result({ offer: id, terms, budgetLeftMicroRho, txHash }, () =>
         [
           txHash === null

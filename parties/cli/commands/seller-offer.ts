@@ -97,8 +97,7 @@ export function offer(output: Output): Command {
         },
       );
       const price = await tokens.show(terms.priceWei, tokenOf(terms));
-      const { budgetLeftMicroRho } = await reader.offer(published.offer);
-      const words = await describeTerms(terms, budgetLeftMicroRho, tokens);
+      const words = await describeTerms(await reader.offer(published.offer), tokens);
       output.result({ ...published, seller: account.address, operatorSet, terms, schema }, () =>
         [
           `offer ${published.offer}:\n  ${published.rows} rows, ${published.columns} columns, ${price} a use`,

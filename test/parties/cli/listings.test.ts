@@ -106,6 +106,8 @@ test("an offer and the one in its place name each other", async () => {
     const { stdout } = await cli.run(table);
     expect(stdout).toContain(`replaced by ${shortId(successor)}`);
     expect(stdout).toContain(`active, in the place of ${shortId(offer)}`);
+    // Neither ever had a limit.
+    expect(stdout).not.toContain("left");
   }
 });
 
