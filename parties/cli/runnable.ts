@@ -64,6 +64,6 @@ function shown(value: string): string {
 }
 
 /** As one word of a shell. */
-function quoted(value: string): string {
+export function quoted(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }

@@ -1,5 +1,5 @@
 /** Options by which a seller states its terms of use. */
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { ZeroAddress, ZeroHash } from "ethers";
 import type { Offer } from "../../contracts/market-views.ts";
 import type { Token } from "../../contracts/tokens.ts";
@@ -16,6 +16,7 @@ import { SymbolonError } from "../../mpc/errors.ts";
 import type { TermsDocument } from "../terms.ts";
 import { collect, wholeNumber } from "./command.ts";
 import { amountIn, type Money, parseAccount, parseMoney, type TokenBook } from "./money.ts";
+import { quoted } from "./runnable.ts";
 
 export interface TermsOptions {
   price?: Money;
@@ -85,6 +86,17 @@ export function addTermsOptions(made: Command): Command {
         "a contract of the seller's own that must agree to each job (ITerms in contracts/interfaces)",
       ).argParser(parseAccount),
     );
+}
+
+/** The options of `addTermsOptions` as they were typed, for a command that repeats them; to be called before parsing. */
+export function termsAsGiven(made: Command): () => string {
+  const given: string[] = [];
+  for (const option of addTermsOptions(new Command()).options) {
+    made.on(`option:${option.name()}`, (text?: string) => {
+      given.push(text === undefined ? option.long! : `${option.long} ${quoted(text)}`);
+    });
+  }
+  return () => given.join(" ");
 }
 
 /** Terms as they are, which a relisting keeps where no option says otherwise. */

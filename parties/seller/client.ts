@@ -27,6 +27,8 @@ export interface OfferRequest {
   budgetMicroRho?: bigint;
   /** An offer of the same data that this one takes the place of, for good. Its budget goes along by default. */
   replaces?: string;
+  /** The terms as they were typed: see `ReplacementRequest`. */
+  termsOptions?: string;
   kernel?: Kernel;
   /** Where the sealed shares wait for their upload; the system's folder for temporary files by default. */
   scratch?: string;

@@ -17,6 +17,8 @@ export interface ReplacementRequest {
   schema: DataSetSchema;
   operatorSet: string;
   budgetMicroRho?: bigint;
+  /** The new terms as options of `symbolon seller relist`, for the hint that names it. */
+  termsOptions?: string;
   onDoubt?: (words: string) => void;
 }
 
@@ -38,7 +40,7 @@ export async function checkReplacement(
       "TERMS_REFUSED",
       `the operators of this set hold the data of offer ${old.offer} already: shared to them again, nothing would change but its name`,
       {
-        hint: `name another operator set with --set; to change its terms: symbolon seller relist ${shortId(old.offer)}`,
+        hint: `name another operator set with --set; to change its terms: ${["symbolon seller relist", shortId(old.offer), request.termsOptions].filter(Boolean).join(" ")}`,
       },
     );
   }

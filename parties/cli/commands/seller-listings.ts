@@ -1,11 +1,14 @@
 /** What a seller does with the offers that it has: look at them, change their terms, take them from the market. */
 import type { Command } from "commander";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
+import type { Replacement } from "../../../contracts/market-views.ts";
 import { shortId, tokenOf, useTermsHash } from "../../../contracts/use-terms.ts";
 import { parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
 import { linksOf, offerDocument, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
+import { runnable } from "../runnable.ts";
 import { addTermsOptions, describeTerms, type TermsOptions, termsOf } from "../terms-options.ts";
 
 export function offers(output: Output): Command {
@@ -101,10 +104,17 @@ export function withdrawOffer(output: Output): Command {
         const id = await market.offerNamed(start);
         const offer = await market.ownOffer(id);
         if (!offer.active) {
-          const state = stateWords({ ...offer, ...linksOf(id, await market.replacements()) });
-          output.result(
-            { offer: id, txHash: null },
-            () => `offer ${shortId(id)} is ${state} already: nothing is to be done`,
+          const replacements = await market.replacements();
+          const state = stateWords({ ...offer, ...linksOf(id, replacements) });
+          const onSale = await onSaleInPlaceOf(market, id, replacements);
+          const withdrawals = onSale.map((each) => `symbolon seller withdraw-offer ${each}`).join(" and ");
+          output.result({ offer: id, txHash: null, onSale }, () =>
+            onSale.length === 0
+              ? `offer ${shortId(id)} is ${state} already: nothing is to be done`
+              : runnable(
+                  `offer ${shortId(id)} is ${state}, and the same data stay on sale in its place; to withdraw them: ${withdrawals}`,
+                  options,
+                ),
           );
           return;
         }
@@ -112,6 +122,20 @@ export function withdrawOffer(output: Output): Command {
         output.result({ offer: id, txHash: hash }, () => `offer ${shortId(id)} is withdrawn  tx ${hash}`);
       }),
     );
+}
+
+/** The offers for sale of the same data: those in the place of an offer, and in the places of these. */
+async function onSaleInPlaceOf(
+  market: MarketReader,
+  offer: string,
+  replacements: readonly Replacement[],
+): Promise<string[]> {
+  const { replacedBy } = linksOf(offer, replacements);
+  const found = replacedBy.map(async (id) => {
+    const { active } = await market.offer(id);
+    return [...(active ? [id] : []), ...(await onSaleInPlaceOf(market, id, replacements))];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 export function returnBudget(output: Output): Command {

@@ -11,7 +11,14 @@ import { keysOf } from "../key-options.ts";
 import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
 import { idleWords } from "../offer-state.ts";
 import { type Output, showBytes } from "../output.ts";
-import { addTermsOptions, describeTerms, parseRho, type TermsOptions, termsOf } from "../terms-options.ts";
+import {
+  addTermsOptions,
+  describeTerms,
+  parseRho,
+  type TermsOptions,
+  termsAsGiven,
+  termsOf,
+} from "../terms-options.ts";
 
 interface OfferOptions extends AccountOptions, DialectOptions, TermsOptions {
   data: string;
@@ -60,6 +67,7 @@ export function offer(output: Output): Command {
       "--scratch <folder>",
       "where the sealed shares wait for their upload; a temporary folder by default",
     );
+  const termsOptions = termsAsGiven(made);
   return addDialectOptions(addTermsOptions(made)).action(async (options: OfferOptions) => {
     if (options.price === undefined) {
       throw new SymbolonError("USAGE", "an offer has a price", { hint: "give --price, such as 0.01eth" });
@@ -92,6 +100,7 @@ export function offer(output: Output): Command {
           ...(options.budgetRho !== undefined && { budgetMicroRho: options.budgetRho }),
           ...(options.scratch !== undefined && { scratch: options.scratch }),
           ...(options.replaces !== undefined && { replaces: await reader.offerNamed(options.replaces) }),
+          termsOptions: termsOptions(),
           onStep: (step) => output.note(step),
           onDoubt: (words) => output.note(words),
         },

@@ -122,8 +122,12 @@ test("of an offer that was replaced there is nothing to withdraw, and the one in
   const withdrawn = await cli.run(`seller withdraw-offer ${offer} ${keys}`);
   expect([withdrawn.status, withdrawn.stdout]).toEqual([
     0,
-    `offer ${shortId(offer)} is replaced by ${shortId(successor)} already: nothing is to be done\n`,
+    expect.stringContaining(
+      `offer ${shortId(offer)} is replaced by ${shortId(successor)}, and the same data stay on sale in its place; to withdraw them: `,
+    ),
   ]);
+  const options = [keys.replace(/@(.*)/, (_, name) => cli.file(name)), ...cli.market].join(" ");
+  expect(withdrawn.stdout).toContain(`symbolon seller withdraw-offer ${successor} ${options}\n`);
   const { status, document } = await cli.json(`seller relist ${offer} --price 3gwei ${keys}`);
   expect([status, document.error.code]).toEqual([3, "TERMS_REFUSED"]);
   expect(document.error.message).toContain(`was replaced by ${successor}`);
@@ -131,8 +135,19 @@ test("of an offer that was replaced there is nothing to withdraw, and the one in
   expect(await sent()).toBe(before);
 });
 
-test("a replacement that gains nothing is refused by the command too", async () => {
-  const line = `seller offer ${keys} --data @data.csv --price 1gwei --set ${otherSet} --replaces ${successor}`;
+test("a replacement that gains nothing is refused with the command that changes the terms, as they were given", async () => {
+  const terms = "--price 4gwei --min-sellers 2 --allow-purpose teaching";
+  const line = `seller offer ${keys} --data @data.csv ${terms} --set ${otherSet} --replaces ${successor}`;
   const { status, document } = await cli.json(line);
   expect([status, document.error.code]).toEqual([3, "TERMS_REFUSED"]);
+  const command = /symbolon (seller relist .*)$/.exec(document.error.hint)?.[1] ?? "";
+  expect(command).toMatch(new RegExp(`${shortId(successor)} .* ${terms}$`));
+  expect((await cli.json(command)).document.terms).toMatchObject({ priceWei: "4000000000", minSellers: 2 });
+});
+
+test("where the offer in its place was withdrawn too, nothing is to be done", async () => {
+  await cli.json(`seller withdraw-offer ${successor} ${keys}`);
+  expect((await cli.run(`seller withdraw-offer ${offer} ${keys}`)).stdout).toBe(
+    `offer ${shortId(offer)} is replaced by ${shortId(successor)} already: nothing is to be done\n`,
+  );
 });
