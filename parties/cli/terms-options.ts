@@ -34,6 +34,10 @@ export interface TermsOptions {
   hook?: string;
 }
 
+/** For sellers who limit privacy loss: gas is paid for an offer or listing that nobody can buy. */
+export const sellsNothingNote =
+  "no algorithm adds noise yet: all results are exact, and offers with a limit of privacy loss (--max-rho, --budget-rho) refuse those, so this one sells nothing for now";
+
 export function addTermsOptions(made: Command): Command {
   return made
     .addOption(new Option("--price <amount>", "price of one use, such as 0.01eth").argParser(parseMoney))
@@ -51,7 +55,7 @@ export function addTermsOptions(made: Command): Command {
     .addOption(
       new Option(
         "--max-rho <rho>",
-        "most privacy loss of one job (zCDP); without it exact results are allowed",
+        "most privacy loss of one job (zCDP); without it exact results are allowed, and no algorithm gives others yet",
       ).argParser(parseRho),
     )
     .addOption(new Option("--expires <date>", "last moment of the offer, ISO 8601").argParser(parseDate))

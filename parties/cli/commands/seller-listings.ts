@@ -9,7 +9,13 @@ import { type AccountOptions, accountCommand, withConnection } from "../market-o
 import { linksOf, offerDocument, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { runnable } from "../runnable.ts";
-import { addTermsOptions, describeTerms, type TermsOptions, termsOf } from "../terms-options.ts";
+import {
+  addTermsOptions,
+  describeTerms,
+  sellsNothingNote,
+  type TermsOptions,
+  termsOf,
+} from "../terms-options.ts";
 
 export function offers(output: Output): Command {
   return accountCommand(
@@ -72,6 +78,7 @@ export function relist(output: Output): Command {
       // The contract would take the same terms again, and everything would stay as it is but the seller's money.
       const same = active && useTermsHash(terms) === useTermsHash(before);
       if (document !== undefined && !same) await bridge.uploadBlob(document);
+      if (!same && options.maxRho !== undefined) output.note(sellsNothingNote);
       const txHash = same ? null : (await market.relist(id, terms)).hash;
       const listed = await market.offer(id);
       const { budgetLeftMicroRho } = listed;

@@ -15,6 +15,7 @@ import {
   addTermsOptions,
   describeTerms,
   parseRho,
+  sellsNothingNote,
   type TermsOptions,
   termsAsGiven,
   termsOf,
@@ -42,7 +43,7 @@ export function offer(output: Output): Command {
     .addOption(
       new Option(
         "--budget-rho <rho>",
-        "privacy loss (zCDP) that all jobs together may cause, for ever; without it there is no limit",
+        "privacy loss (zCDP) that all jobs together may cause, for ever; without it there is no limit. No algorithm adds noise yet, so that an offer with a limit sells nothing for now",
       ).argParser(parseRho),
     )
     .addOption(
@@ -72,6 +73,7 @@ export function offer(output: Output): Command {
     if (options.price === undefined) {
       throw new SymbolonError("USAGE", "an offer has a price", { hint: "give --price, such as 0.01eth" });
     }
+    if (options.maxRho !== undefined || options.budgetRho !== undefined) output.note(sellsNothingNote);
     if (options.maxRho !== undefined && options.budgetRho === undefined) {
       output.note("there is a limit for one job, but none for all jobs together: see --budget-rho");
     }

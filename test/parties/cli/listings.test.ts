@@ -151,3 +151,16 @@ test("where the offer in its place was withdrawn too, nothing is to be done", as
     `offer ${shortId(offer)} is replaced by ${shortId(successor)} already: nothing is to be done\n`,
   );
 });
+
+test("who limits the privacy loss hears before paying that such an offer sells nothing yet, and so it is", async () => {
+  const note = "no algorithm adds noise yet";
+  const line = `seller offer ${keys} --data @data.csv --price 1gwei --set ${world.operatorSet}`;
+  expect((await cli.run(line)).stderr).not.toContain(note);
+  const limited = await cli.run(`${line} --budget-rho 1 --json`);
+  expect(limited.stderr.indexOf(note)).toBeGreaterThan(-1);
+  expect(limited.stderr.indexOf(note)).toBeLessThan(limited.stderr.indexOf("publish: about"));
+  const { offer: id } = JSON.parse(limited.stdout);
+  const bought = await cli.json(`buyer run statistics --offers ${id} --keys @buyer.json`);
+  expect(bought.document.error.code).toBe("TERMS_REFUSED");
+  expect((await cli.run(`seller relist ${id} --max-rho 0.5 ${keys}`)).stderr).toContain(note);
+});
