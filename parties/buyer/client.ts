@@ -1,4 +1,5 @@
 /** The buyer's side as a library: fund a proposal, follow the job, read the result, accept it, get money back. */
+import { ZeroAddress } from "ethers";
 import { encodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
 import type { Job, Market } from "../../contracts/market.ts";
@@ -86,7 +87,8 @@ export class BuyerClient {
       );
       spec.validation = { nonce, rows, columns, ciphertextHashes };
     }
-    await this.#checkFunds(proposal.token, proposal.amountWei);
+    const specBytes = encodeJobSpec(spec);
+    await this.#checkFunds(proposal, specBytes.length);
     const deadlineSec = (await chainTimeSec(market)) + durationSec;
     const { receipt, job, amountWei } = await market.createJob({
       algorithm: proposal.identity.hash,
@@ -99,7 +101,7 @@ export class BuyerClient {
       credentials: proposal.credentials,
       token: proposal.token,
       terms: new Map(proposal.offers.map(({ offer, terms }) => [offer, terms])),
-      spec: encodeJobSpec(spec),
+      spec: specBytes,
       // The price that was shown, not another that a seller may have set since.
       amountWei: proposal.amountWei,
     });
@@ -165,15 +167,20 @@ export class BuyerClient {
     return undefined;
   }
 
-  async #checkFunds(address: string, amount: bigint): Promise<void> {
+  /** An account with the price alone hears from the estimate what it lacks; without it there is none. */
+  async #checkFunds({ token, amountWei, offers }: JobProposal, specBytes: number): Promise<void> {
     const { market, buyer } = this.#connection;
-    const balance = await balanceOf(market.provider, address, buyer);
-    if (balance >= amount) return;
-    const token = await readToken(market.provider, address);
+    const balance = await balanceOf(market.provider, token, buyer);
+    if (balance >= amountWei) return;
+    const paidIn = await readToken(market.provider, token);
+    const gasWei = token === ZeroAddress ? await mostGasWei(market, offers.length, specBytes) : 0n;
+    const gas = gasWei === 0n ? "" : ` and up to ${showAmount(gasWei, paidIn)} for gas`;
     throw new SymbolonError(
       "FUNDS_MISSING",
-      `the job costs ${showAmount(amount, token)}, the account ${buyer} holds ${showAmount(balance, token)}`,
-      { hint: "fund the account, or use fewer offers" },
+      `the job costs ${showAmount(amountWei, paidIn)}${gas}, the account ${buyer} holds ${showAmount(balance, paidIn)}`,
+      {
+        hint: `send at least ${showAmount(amountWei + gasWei - balance, paidIn)} to the account, or use fewer offers`,
+      },
     );
   }
 
@@ -201,6 +208,15 @@ export class BuyerClient {
     if (state === "Failed") return this.#failure(id);
     return expired(id, await moneyBack(this.#connection.market, id), deadlineSec);
   }
+}
+
+/**
+ * More than the gas of a funding costs: 88 thousand with one offer, 1 million with 100, and 40 for each byte of call
+ * data. Endpoints estimate nothing for an account that cannot pay the price.
+ */
+async function mostGasWei({ provider }: Market, offers: number, specBytes: number): Promise<bigint> {
+  const { maxFeePerGas, gasPrice } = await provider.getFeeData();
+  return BigInt(150_000 + 20_000 * offers + 40 * specBytes) * (maxFeePerGas ?? gasPrice ?? 0n);
 }
 
 /** Whose money a job with a result holds, and what its buyer can do. @throws STATE_INVALID */

@@ -101,6 +101,7 @@ export function run(output: Output): Command {
           throw new SymbolonError(
             "FUNDS_MISSING",
             `the job costs ${price}, more than the ${allowed} allowed`,
+            { hint: "nothing was paid; allow more with --max-price, or use fewer or cheaper offers" },
           );
         }
       }
