@@ -75,6 +75,7 @@ export const jobReasons: Readonly<Record<string, (args: Result) => Words>> = {
         : from === to
           ? `job ${shortId(job)} is ${stateName(from)} already`
           : `job ${shortId(job)} is ${stateName(from)} and cannot become ${stateName(to)}`,
+    ...(from === 0n && { hint: "`symbolon buyer jobs` lists those of a buyer" }),
   }),
   DeadlineOutOfRange: ([deadline, earliest, latest]) => ({
     code: "PARAMETER_INVALID",

@@ -35,7 +35,7 @@ export class MarketReader extends OperatorReader {
   /** @throws NOT_FOUND */
   async offer(id: string): Promise<Offer> {
     const [published] = await this.eventsOf("OfferPublished", [id]);
-    if (published === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
+    if (published === undefined) throw notFound("offer", id);
     return this.#withListing(published);
   }
 
@@ -67,6 +67,11 @@ export class MarketReader extends OperatorReader {
     return (await this.eventsOf("JobFunded", [])).map(({ job }) => job);
   }
 
+  /** Those of one buyer. */
+  async jobsOf(buyer: string): Promise<string[]> {
+    return (await this.eventsOf("JobFunded", [null, buyer])).map(({ job }) => job);
+  }
+
   /** Storage and events of a job at one block. @throws NOT_FOUND; COMMITMENT_MISMATCH when they differ */
   async job(id: string): Promise<Job> {
     const at = await this.blockNumber();
@@ -81,7 +86,7 @@ export class MarketReader extends OperatorReader {
       this.eventsOf("JobAttested", [id], at),
     ]);
     const state = jobStates[Number(stored.state)] ?? "None";
-    if (state === "None" || funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
+    if (state === "None" || funding === undefined) throw notFound("job", id);
     const told = attested === undefined ? ZeroHash : outcomeHash(outcomeOf({ ...funding, ...attested }));
     const jobTerms = termsOf(funding);
     if (jobId(jobTerms) !== id || told !== stored.outcomeHash) {
@@ -318,7 +323,7 @@ export class MarketReader extends OperatorReader {
     ]);
     return ids.map((id) => {
       const first = published.find(({ offer }) => offer === id);
-      if (first === undefined) throw new SymbolonError("NOT_FOUND", `no offer ${id}`);
+      if (first === undefined) throw notFound("offer", id);
       const now = relisted.findLast(({ offer }) => offer === id) ?? first;
       const encoded = encodeTerms(seen?.get(id) ?? now.terms);
       const { algorithm = [], buyer = [], purpose = [] } = proofs?.get(id) ?? {};
@@ -354,7 +359,7 @@ export class MarketReader extends OperatorReader {
   /** As its event tells it. @throws NOT_FOUND */
   async fundedJob(id: string): Promise<EventOf<"JobFunded">> {
     const [funding] = await this.eventsOf("JobFunded", [id]);
-    if (funding === undefined) throw new SymbolonError("NOT_FOUND", `no job ${id}`);
+    if (funding === undefined) throw notFound("job", id);
     return funding;
   }
 
@@ -387,11 +392,25 @@ export class MarketReader extends OperatorReader {
   }
 }
 
-async function complete(what: string, start: string, all: () => Promise<string[]>): Promise<string> {
+const lists = {
+  job: "`symbolon buyer jobs` lists those of a buyer",
+  offer: "`symbolon buyer browse` lists the offers, with `--all` also those that are not for sale",
+  "operator set": "`symbolon buyer browse` names the sets of the offers",
+} as const;
+
+function notFound(what: keyof typeof lists, name: string): SymbolonError {
+  return new SymbolonError("NOT_FOUND", `no ${what} ${name}`, { hint: lists[what] });
+}
+
+async function complete(
+  what: keyof typeof lists,
+  start: string,
+  all: () => Promise<string[]>,
+): Promise<string> {
   if (/^0x[0-9a-f]{64}$/.test(start)) return start;
   const found = [...new Set(await all())].filter((id) => id.startsWith(start));
   const [only] = found;
-  if (only === undefined) throw new SymbolonError("NOT_FOUND", `no ${what} ${start}`);
+  if (only === undefined) throw notFound(what, start);
   if (found.length === 1) return only;
   throw new SymbolonError("USAGE", `${found.length} names of a ${what} begin with ${start}`, {
     hint: `give more digits: ${found.slice(0, 5).join(", ")}`,

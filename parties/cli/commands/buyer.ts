@@ -8,6 +8,7 @@ import { offerDocument, stateWords } from "../offer-state.ts";
 import type { Output } from "../output.ts";
 import { describeTerms } from "../terms-options.ts";
 import { buyerExchangeCommands } from "./buyer-exchange.ts";
+import { jobs } from "./buyer-jobs.ts";
 import { accept, dispute, refund, result } from "./buyer-result.ts";
 import { run } from "./buyer-run.ts";
 import { status } from "./buyer-status.ts";
@@ -15,6 +16,7 @@ import { status } from "./buyer-status.ts";
 export function buyerCommands(output: Output): Command {
   return group("buyer", "the buyer's side: jobs and results", "symbolon buyer browse", [
     browse(output),
+    jobs(output),
     run(output),
     status(output),
     result(output),

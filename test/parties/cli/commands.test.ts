@@ -65,6 +65,7 @@ describe("the tree of commands", () => {
         "seller earnings",
         "seller claim",
         "buyer browse",
+        "buyer jobs",
         "buyer run",
         "buyer status",
         "buyer result",
