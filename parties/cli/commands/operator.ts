@@ -1,6 +1,5 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
 import { Argument, type Command, Option } from "commander";
-import type { Market, Operator } from "../../../contracts/market.ts";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
@@ -9,8 +8,10 @@ import { keysOf } from "../key-options.ts";
 import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
 import { operatorAccount, operatorCommand } from "../operator-account.ts";
-import { type Output, showEther, showSpan } from "../output.ts";
+import type { Output } from "../output.ts";
+import { leave, withdrawBond } from "./operator-leave.ts";
 import { register, update } from "./operator-registration.ts";
+import { status } from "./operator-status.ts";
 
 export function operatorCommands(output: Output): Command {
   return group(
@@ -235,74 +236,6 @@ function resume(output: Output): Command {
   );
 }
 
-function status(output: Output): Command {
-  return operatorCommand(
-    "status",
-    "registration, bond, algorithms and earnings",
-    "symbolon operator status --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as, reader }) => {
-      const { earningsOf } = await import("../../seller/earnings.ts");
-      const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
-      const { owner } = await keysOf("operator", options);
-      const operator = await reader.operator(owner.address);
-      const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
-      const own = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
-      const operatorSets = await Promise.all(
-        own.map(async ({ id, members }) => ({
-          id,
-          members,
-          algorithms: (await reader.approvals(owner.address, id)).map((hash) => ({
-            hash,
-            id: known.find((a) => a.hash === hash)?.id ?? null,
-          })),
-        })),
-      );
-      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
-      const release = await bondRelease(as(owner), operator);
-      output.result(
-        {
-          ...operator,
-          operatorSets,
-          claimableWei,
-          claimedWei,
-          jobs: jobs.length,
-        },
-        () =>
-          output.table(
-            ["operator", owner.address],
-            [
-              ["status", operator.status],
-              ["endpoint", operator.endpoint],
-              ["signer", operator.signer],
-              ["fee", showEther(operator.feeWei)],
-              ["bond", showEther(operator.bondWei)],
-              ...(release === undefined ? [] : [["bond is free", release]]),
-              ...operatorSets.map(({ id, algorithms }) => [
-                `set ${shortId(id)}`,
-                algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
-              ]),
-              ["jobs", String(jobs.length)],
-              ["can be claimed", showEther(claimableWei)],
-              ["claimed", showEther(claimedWei)],
-            ],
-          ),
-      );
-    }),
-  );
-}
-
-/** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
-async function bondRelease(market: Market, { withdrawableAtSec }: Operator): Promise<string | undefined> {
-  if (withdrawableAtSec === null) return undefined;
-  const { chainTimeSec } = await import("../../buyer/client.ts");
-  const leftSec = withdrawableAtSec - (await chainTimeSec(market));
-  const at = new Date(withdrawableAtSec * 1000).toISOString();
-  return leftSec > 0
-    ? `from ${at} on, in ${showSpan(leftSec)}`
-    : `since ${at}: symbolon operator withdraw-bond`;
-}
-
 function claim(output: Output): Command {
   return operatorCommand(
     "claim",
@@ -326,37 +259,4 @@ function claim(output: Output): Command {
         );
       }),
     );
-}
-
-function leave(output: Output): Command {
-  return operatorCommand(
-    "leave",
-    "take no new jobs and start the delay of the bond",
-    "symbolon operator leave --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async (connection) => {
-      const { operator, market } = await operatorAccount(connection, options);
-      const { hash } = await market.requestUnbond();
-      const { withdrawableAtSec } = await market.operator(operator);
-      const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
-      output.result(
-        { operator, withdrawableAtSec, txHash: hash },
-        () => `leaving; the bond can be withdrawn from ${at} on  tx ${hash}`,
-      );
-    }),
-  );
-}
-
-function withdrawBond(output: Output): Command {
-  return operatorCommand(
-    "withdraw-bond",
-    "get the bond back after leaving and its delay",
-    "symbolon operator withdraw-bond --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async (connection) => {
-      const { operator, market } = await operatorAccount(connection, options);
-      const { hash } = await market.withdrawBond();
-      output.result({ operator, txHash: hash }, () => `the bond is back  tx ${hash}`);
-    }),
-  );
 }

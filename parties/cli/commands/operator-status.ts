@@ -1,0 +1,76 @@
+/** `symbolon operator status`: where an operator stands. */
+import type { Command } from "commander";
+import type { Market, Operator } from "../../../contracts/market.ts";
+import { shortId } from "../../../contracts/use-terms.ts";
+import { keysOf } from "../key-options.ts";
+import { type AccountOptions, withConnection } from "../market-options.ts";
+import { operatorCommand } from "../operator-account.ts";
+import { type Output, showEther, showSpan } from "../output.ts";
+
+export function status(output: Output): Command {
+  return operatorCommand(
+    "status",
+    "registration, bond, algorithms and earnings",
+    "symbolon operator status --keys operator.keys.json",
+  ).action((options: AccountOptions) =>
+    withConnection(options, output, async ({ as, reader }) => {
+      const { earningsOf } = await import("../../seller/earnings.ts");
+      const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
+      const { owner } = await keysOf("operator", options);
+      const operator = await reader.operator(owner.address);
+      const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
+      const own = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
+      const operatorSets = await Promise.all(
+        own.map(async ({ id, members }) => ({
+          id,
+          members,
+          algorithms: (await reader.approvals(owner.address, id)).map((hash) => ({
+            hash,
+            id: known.find((a) => a.hash === hash)?.id ?? null,
+          })),
+        })),
+      );
+      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
+      const release = await bondRelease(as(owner), operator);
+      output.result(
+        {
+          ...operator,
+          operatorSets,
+          claimableWei,
+          claimedWei,
+          jobs: jobs.length,
+        },
+        () =>
+          output.table(
+            ["operator", owner.address],
+            [
+              ["status", operator.status],
+              ["endpoint", operator.endpoint],
+              ["signer", operator.signer],
+              ["fee", showEther(operator.feeWei)],
+              ["bond", showEther(operator.bondWei)],
+              ...(release === undefined ? [] : [["bond is free", release]]),
+              ...operatorSets.map(({ id, algorithms }) => [
+                `set ${shortId(id)}`,
+                algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
+              ]),
+              ["jobs", String(jobs.length)],
+              ["can be claimed", showEther(claimableWei)],
+              ["claimed", showEther(claimedWei)],
+            ],
+          ),
+      );
+    }),
+  );
+}
+
+/** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
+async function bondRelease(market: Market, { withdrawableAtSec }: Operator): Promise<string | undefined> {
+  if (withdrawableAtSec === null) return undefined;
+  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const leftSec = withdrawableAtSec - (await chainTimeSec(market));
+  const at = new Date(withdrawableAtSec * 1000).toISOString();
+  return leftSec > 0
+    ? `from ${at} on, in ${showSpan(leftSec)}`
+    : `since ${at}: symbolon operator withdraw-bond`;
+}
