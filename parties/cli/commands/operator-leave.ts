@@ -1,5 +1,8 @@
 /** `symbolon operator leave` and `symbolon operator withdraw-bond`: the way out of the market. */
 import type { Command } from "commander";
+import type { Market } from "../../../contracts/market.ts";
+import type { OwedChunks } from "../../owed-chunks.ts";
+import { describeOwed, whatOwedIsAnsweredBy } from "../describe-owed.ts";
 import { type AccountOptions, withConnection } from "../market-options.ts";
 import { operatorAccount, operatorCommand } from "../operator-account.ts";
 import type { Output } from "../output.ts";
@@ -12,11 +15,12 @@ export function leave(output: Output): Command {
   ).action((options: AccountOptions) =>
     withConnection(options, output, async (connection) => {
       const { operator, market } = await operatorAccount(connection, options);
+      const owed = await warnOfOwed(market, operator, output);
       const { hash } = await market.requestUnbond();
       const { withdrawableAtSec } = await market.operator(operator);
       const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
       output.result(
-        { operator, withdrawableAtSec, txHash: hash },
+        { operator, withdrawableAtSec, owed, txHash: hash },
         () => `leaving; the bond can be withdrawn from ${at} on  tx ${hash}`,
       );
     }),
@@ -31,8 +35,23 @@ export function withdrawBond(output: Output): Command {
   ).action((options: AccountOptions) =>
     withConnection(options, output, async (connection) => {
       const { operator, market } = await operatorAccount(connection, options);
+      const owed = await warnOfOwed(market, operator, output);
       const { hash } = await market.withdrawBond();
-      output.result({ operator, txHash: hash }, () => `the bond is back  tx ${hash}`);
+      output.result({ operator, owed, txHash: hash }, () => `the bond is back  tx ${hash}`);
     }),
   );
+}
+
+/** Whoever leaves tends to switch the node off, which costs the bond where an answer is owed. */
+async function warnOfOwed(market: Market, operator: string, output: Output): Promise<OwedChunks> {
+  const { owedChunks } = await import("../../owed-chunks.ts");
+  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const owed = await owedChunks(market, operator);
+  const phrases = describeOwed(owed, await chainTimeSec(market));
+  if (phrases.length > 0) {
+    output.note(
+      `operator ${operator} owes buyers parts of results: ${phrases.join("; ")}\n  ${whatOwedIsAnsweredBy}`,
+    );
+  }
+  return owed;
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Market, Operator } from "../../../contracts/market.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
+import { describeOwed, whatOwedIsAnsweredBy } from "../describe-owed.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, withConnection } from "../market-options.ts";
 import { operatorCommand } from "../operator-account.ts";
@@ -10,11 +11,13 @@ import { type Output, showEther, showSpan } from "../output.ts";
 export function status(output: Output): Command {
   return operatorCommand(
     "status",
-    "registration, bond, algorithms and earnings",
+    "registration, bond, what is owed to buyers, algorithms and earnings",
     "symbolon operator status --keys operator.keys.json",
   ).action((options: AccountOptions) =>
     withConnection(options, output, async ({ as, reader }) => {
       const { earningsOf } = await import("../../seller/earnings.ts");
+      const { owedChunks } = await import("../../owed-chunks.ts");
+      const { chainTimeSec } = await import("../../buyer/client.ts");
       const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
       const { owner } = await keysOf("operator", options);
       const operator = await reader.operator(owner.address);
@@ -32,9 +35,12 @@ export function status(output: Output): Command {
       );
       const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
       const release = await bondRelease(as(owner), operator);
+      const owed = await owedChunks(reader, owner.address);
+      const owes = describeOwed(owed, await chainTimeSec(reader));
       output.result(
         {
           ...operator,
+          owed,
           operatorSets,
           claimableWei,
           claimedWei,
@@ -50,6 +56,8 @@ export function status(output: Output): Command {
               ["fee", showEther(operator.feeWei)],
               ["bond", showEther(operator.bondWei)],
               ...(release === undefined ? [] : [["bond is free", release]]),
+              ...owes.map((phrase) => ["owes", phrase]),
+              ...(owes.length === 0 ? [] : [["", whatOwedIsAnsweredBy]]),
               ...operatorSets.map(({ id, algorithms }) => [
                 `set ${shortId(id)}`,
                 algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
