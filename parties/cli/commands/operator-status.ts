@@ -7,6 +7,7 @@ import { keysOf } from "../key-options.ts";
 import { type AccountOptions, withConnection } from "../market-options.ts";
 import { operatorCommand } from "../operator-account.ts";
 import { type Output, showEther, showSpan } from "../output.ts";
+import { runnable } from "../runnable.ts";
 
 export function status(output: Output): Command {
   return operatorCommand(
@@ -34,7 +35,7 @@ export function status(output: Output): Command {
         })),
       );
       const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
-      const release = await bondRelease(as(owner), operator);
+      const release = await bondRelease(as(owner), operator, options);
       const owed = await owedChunks(reader, owner.address);
       const owes = describeOwed(owed, await chainTimeSec(reader));
       output.result(
@@ -73,12 +74,16 @@ export function status(output: Output): Command {
 }
 
 /** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
-async function bondRelease(market: Market, { withdrawableAtSec }: Operator): Promise<string | undefined> {
+async function bondRelease(
+  market: Market,
+  { withdrawableAtSec }: Operator,
+  options: AccountOptions,
+): Promise<string | undefined> {
   if (withdrawableAtSec === null) return undefined;
   const { chainTimeSec } = await import("../../buyer/client.ts");
   const leftSec = withdrawableAtSec - (await chainTimeSec(market));
   const at = new Date(withdrawableAtSec * 1000).toISOString();
   return leftSec > 0
     ? `from ${at} on, in ${showSpan(leftSec)}`
-    : `since ${at}: symbolon operator withdraw-bond`;
+    : `since ${at}: ${runnable("symbolon operator withdraw-bond", options)}`;
 }

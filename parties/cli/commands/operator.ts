@@ -70,10 +70,14 @@ function createSet(output: Output): Command {
     );
 }
 
-/** What can be done about a member that takes no jobs; the registry's own refusal is one for buyers, too. */
+/**
+ * What can be done about a member that takes no jobs; the registry's own refusal is one for buyers, too. Commands
+ * stand here without the program's name: their owner runs them, not who makes the set, with whose keys they would be
+ * completed.
+ */
 const remedies = {
-  None: "its owner registers it first: `symbolon operator register`",
-  Paused: "its owner ends the pause: `symbolon operator resume`",
+  None: "its owner registers it first: `operator register`",
+  Paused: "its owner ends the pause: `operator resume`",
   Leaving: "name another operator, or wait until it has left and registers again",
   Slashed: "name another operator",
 };

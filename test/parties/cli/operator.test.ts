@@ -19,6 +19,7 @@ import {
   settings,
   startMarket,
 } from "../../contracts/market-fixture.ts";
+import { runInProcess } from "./in-process.ts";
 
 let market: MarketFixture;
 let folder: string;
@@ -106,6 +107,15 @@ describe("what changes nothing is not sent", () => {
   });
 });
 
+test("a hint names a command that runs as it stands, with the options of the present one", async () => {
+  await operator("pause", staying);
+  const { document } = await operator("pause", staying);
+  const command = /`(?:npx )?symbolon (operator resume --keys \S+ --rpc \S+ --deployment \S+)`/.exec(
+    document.error.hint,
+  );
+  expect((await runInProcess(command![1]!.split(" "))).status).toBe(0);
+});
+
 describe("leaving", () => {
   test("is what an active operator that wants its bond is told to do", async () => {
     const { status, document, sent } = await operator("withdraw-bond", leaving);
@@ -124,7 +134,7 @@ describe("leaving", () => {
     expect(shown.said).toMatch(new RegExp(`bond is free +from ${at} on, in \\d+ (seconds|minutes)\n`));
     await market.pass(settings.unbondingSec);
     expect((await operator("status", leaving, false)).said).toMatch(
-      new RegExp(`bond is free +since ${at}: symbolon operator withdraw-bond\n`),
+      new RegExp(`bond is free +since ${at}: (npx )?symbolon operator withdraw-bond --keys .* --rpc .*\n`),
     );
   });
 });
