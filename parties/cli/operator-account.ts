@@ -1,10 +1,10 @@
 /** What the commands of an operator have in common: their options, and the account that they act with. */
 import type { Command } from "commander";
 import type { Market } from "../../contracts/market.ts";
-import type { SymbolonError } from "../../mpc/errors.ts";
+import { SymbolonError } from "../../mpc/errors.ts";
 import type { OperatorKeys } from "../keys.ts";
 import { command } from "./command.ts";
-import { keysOf } from "./key-options.ts";
+import { type KeyOptions, keysOf, publicKeysOf } from "./key-options.ts";
 import {
   type AccountOptions,
   addKeyOptions,
@@ -14,6 +14,14 @@ import {
 
 export function operatorCommand(name: string, summary: string, example: string): Command {
   return addMarketOptions(addKeyOptions(command(name, summary, example), "operator"));
+}
+
+/** For commands that only read. @throws USAGE, KEY_INVALID */
+export async function operatorAddress(options: KeyOptions): Promise<string> {
+  const { getAddress, isAddress } = await import("ethers");
+  const { owner } = await publicKeysOf("operator", options);
+  if (owner !== undefined && isAddress(owner)) return getAddress(owner);
+  throw new SymbolonError("KEY_INVALID", "the public part of the key file has no address of an owner");
 }
 
 export interface OperatorAccount {

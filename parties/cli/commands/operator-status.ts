@@ -1,11 +1,11 @@
 /** `symbolon operator status`: where an operator stands. */
 import type { Command } from "commander";
-import type { Market, Operator } from "../../../contracts/market.ts";
+import type { Operator } from "../../../contracts/market.ts";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { describeOwed, whatOwedIsAnsweredBy } from "../describe-owed.ts";
-import { keysOf } from "../key-options.ts";
 import { type AccountOptions, withConnection } from "../market-options.ts";
-import { operatorCommand } from "../operator-account.ts";
+import { operatorAddress, operatorCommand } from "../operator-account.ts";
 import { type Output, showEther, showSpan } from "../output.ts";
 import { runnable } from "../runnable.ts";
 
@@ -15,28 +15,28 @@ export function status(output: Output): Command {
     "registration, bond, what is owed to buyers, algorithms and earnings",
     "symbolon operator status --keys operator.keys.json",
   ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as, reader }) => {
+    withConnection(options, output, async ({ reader }) => {
       const { earningsOf } = await import("../../seller/earnings.ts");
       const { owedChunks } = await import("../../owed-chunks.ts");
       const { chainTimeSec } = await import("../../buyer/client.ts");
       const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
-      const { owner } = await keysOf("operator", options);
-      const operator = await reader.operator(owner.address);
+      const address = await operatorAddress(options);
+      const operator = await reader.operator(address);
       const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
-      const own = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
+      const own = (await reader.sets()).filter(({ members }) => members.includes(address));
       const operatorSets = await Promise.all(
         own.map(async ({ id, members }) => ({
           id,
           members,
-          algorithms: (await reader.approvals(owner.address, id)).map((hash) => ({
+          algorithms: (await reader.approvals(address, id)).map((hash) => ({
             hash,
             id: known.find((a) => a.hash === hash)?.id ?? null,
           })),
         })),
       );
-      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
-      const release = await bondRelease(as(owner), operator, options);
-      const owed = await owedChunks(reader, owner.address);
+      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, address);
+      const release = await bondRelease(reader, operator, options);
+      const owed = await owedChunks(reader, address);
       const owes = describeOwed(owed, await chainTimeSec(reader));
       output.result(
         {
@@ -49,7 +49,7 @@ export function status(output: Output): Command {
         },
         () =>
           output.table(
-            ["operator", owner.address],
+            ["operator", address],
             [
               ["status", operator.status],
               ["endpoint", operator.endpoint],
@@ -75,13 +75,13 @@ export function status(output: Output): Command {
 
 /** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
 async function bondRelease(
-  market: Market,
+  reader: MarketReader,
   { withdrawableAtSec }: Operator,
   options: AccountOptions,
 ): Promise<string | undefined> {
   if (withdrawableAtSec === null) return undefined;
   const { chainTimeSec } = await import("../../buyer/client.ts");
-  const leftSec = withdrawableAtSec - (await chainTimeSec(market));
+  const leftSec = withdrawableAtSec - (await chainTimeSec(reader));
   const at = new Date(withdrawableAtSec * 1000).toISOString();
   return leftSec > 0
     ? `from ${at} on, in ${showSpan(leftSec)}`

@@ -1,5 +1,5 @@
 /** The operator's commands on a real chain: which trouble they name, and when they send nothing. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -114,6 +114,28 @@ test("a hint names a command that runs as it stands, with the options of the pre
     document.error.hint,
   );
   expect((await runInProcess(command![1]!.split(" "))).status).toBe(0);
+});
+
+test("status asks for no passphrase: it shows what is public", async () => {
+  await saveKeys(staying, file("sealed.json"), { passphrase: "a passphrase" });
+  await saveKeys(createKeys("seller"), file("seller.json"));
+  const show = (keys: string) =>
+    runInProcess([
+      ...["operator", "status", "--json", "--keys", file(keys)],
+      ...["--rpc", market.chain.url, "--deployment", file("deployment.json")],
+    ]);
+  const { status, stdout } = await show("sealed.json");
+  expect([status, JSON.parse(stdout).address]).toEqual([0, address(staying)]);
+  expect(JSON.parse((await show("seller.json")).stdout).error).toMatchObject({
+    ...{ code: "KEY_INVALID", message: expect.stringContaining("expected those of role operator") },
+  });
+
+  const content = JSON.parse(await readFile(file("sealed.json"), "utf8"));
+  content.public.owner = "0x12";
+  await writeFile(file("odd.json"), JSON.stringify(content), { mode: 0o600 });
+  expect(JSON.parse((await show("odd.json")).stdout).error).toMatchObject({
+    ...{ code: "KEY_INVALID", message: expect.stringContaining("no address of an owner") },
+  });
 });
 
 describe("leaving", () => {
