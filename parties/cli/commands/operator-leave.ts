@@ -5,7 +5,7 @@ import type { OwedChunks } from "../../owed-chunks.ts";
 import { describeOwed, whatOwedIsAnsweredBy } from "../describe-owed.ts";
 import { type AccountOptions, withConnection } from "../market-options.ts";
 import { operatorAccount, operatorCommand } from "../operator-account.ts";
-import type { Output } from "../output.ts";
+import { type Output, showEther } from "../output.ts";
 
 export function leave(output: Output): Command {
   return operatorCommand(
@@ -34,7 +34,18 @@ export function withdrawBond(output: Output): Command {
     "symbolon operator withdraw-bond --keys operator.keys.json",
   ).action((options: AccountOptions) =>
     withConnection(options, output, async (connection) => {
-      const { operator, market } = await operatorAccount(connection, options);
+      const { operator, market, status } = await operatorAccount(connection, options);
+      const back = status === "None" ? await market.bondReturn(operator) : undefined;
+      if (back !== undefined) {
+        const { amountWei, timestampSec: atSec, txHash } = back;
+        const at = new Date(atSec * 1000).toISOString();
+        output.result(
+          { operator, txHash: null, bondReturn: { amountWei, atSec, txHash } },
+          () =>
+            `nothing to do: the bond of ${showEther(amountWei)} is back already, since ${at}  tx ${txHash}`,
+        );
+        return;
+      }
       const owed = await warnOfOwed(market, operator, output);
       const { hash } = await market.withdrawBond();
       output.result({ operator, owed, txHash: hash }, () => `the bond is back  tx ${hash}`);

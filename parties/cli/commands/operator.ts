@@ -7,7 +7,7 @@ import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
-import { operatorAccount, operatorCommand } from "../operator-account.ts";
+import { operatorAccount, operatorCommand, refuse } from "../operator-account.ts";
 import type { Output } from "../output.ts";
 import { leave, withdrawBond } from "./operator-leave.ts";
 import { register, update } from "./operator-registration.ts";
@@ -44,7 +44,7 @@ function createSet(output: Output): Command {
   )
     .argument("<members...>", "three operator accounts")
     .action((members: string[], options: AccountOptions) =>
-      withConnection(options, output, async ({ as, reader }) => {
+      withConnection(options, output, async (connection) => {
         if (members.length !== 3) throw new SymbolonError("USAGE", "a set has three members");
         const { getAddress, isAddress } = await import("ethers");
         const bad = members.find((member) => !isAddress(member));
@@ -52,16 +52,16 @@ function createSet(output: Output): Command {
         const { operatorSetId } = await import("../../../contracts/commitments.ts");
         const three = members.map((member) => getAddress(member)) as [string, string, string];
         const operatorSet = operatorSetId(three);
-        const keys = await keysOf("operator", options);
-        if ((await reader.sets()).some(({ id }) => id === operatorSet)) {
+        const { market } = await operatorAccount(connection, options);
+        if ((await market.sets()).some(({ id }) => id === operatorSet)) {
           output.result(
             { operatorSet, members: three, txHash: null },
             () => `nothing to do: operator set ${operatorSet} is there already`,
           );
           return;
         }
-        for (const member of three) await requireActive(reader, member);
-        const { hash } = await as(keys.owner).createSet(three);
+        for (const member of three) await requireActive(market, member);
+        const { hash } = await market.createSet(three);
         output.result(
           { operatorSet, members: three, txHash: hash },
           () => `operator set ${operatorSet}  tx ${hash}`,
@@ -147,7 +147,9 @@ function allowList(
   return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
     withConnection(options, output, async (connection) => {
       const algorithm = await algorithmHashOf(name);
-      const { operator, market } = await operatorAccount(connection, options);
+      const { operator, market } = await operatorAccount(connection, options, {
+        leaving: verb === "approve" ? refuse : ({ message }) => output.note(message),
+      });
       const operatorSets = await ownSets(market, operator, options.set);
       const unchanged: string[] = [];
       const txHashes: string[] = [];
@@ -183,7 +185,7 @@ function acceptToken(output: Output): Command {
     .action((address: string, options: AccountOptions & { fee: Money }) =>
       withConnection(options, output, async (connection) => {
         const { tokens } = connection;
-        const { operator, market } = await operatorAccount(connection, options);
+        const { operator, market } = await operatorAccount(connection, options, { leaving: refuse });
         const token = await tokens.of(address);
         const fee = amountIn(options.fee, token);
         const { hash } = await market.acceptToken(address, fee);
@@ -205,7 +207,17 @@ function refuseToken(output: Output): Command {
     .addArgument(new Argument("<token>", "address of the token").argParser(parseAccount))
     .action((token: string, options: AccountOptions) =>
       withConnection(options, output, async (connection) => {
-        const { operator, market } = await operatorAccount(connection, options);
+        const { operator, market, status } = await operatorAccount(connection, options, {
+          leaving: ({ message }) => output.note(message),
+        });
+        // Who is not registered is told so by the registry.
+        if (status !== "None" && (await market.tokenFee(operator, token)) === null) {
+          output.result(
+            { operator, token, txHash: null },
+            () => `nothing to do: it takes no jobs in ${token} as it is`,
+          );
+          return;
+        }
         const { hash } = await market.refuseToken(token);
         output.result({ operator, token, txHash: hash }, () => `takes no jobs in ${token}  tx ${hash}`);
       }),
