@@ -229,25 +229,31 @@ function requireRole(content: KeyFile, role: Role, file: string): void {
 
 async function readKeyFile(file: string): Promise<KeyFile> {
   let text: string;
+  let mode: number;
   try {
-    const { mode } = await stat(file);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new SymbolonError(
-        "KEY_INVALID",
-        `The key file ${file} can be read by other users of this machine.`,
-        {
-          hint: `Run chmod 600 ${file}, and consider the keys in it known to them.`,
-        },
-      );
-    }
+    ({ mode } = await stat(file));
     text = await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof SymbolonError) throw error;
     throw new SymbolonError("USAGE", `The key file ${file} ${unreadable(error)}.`, {
       cause: error,
       hint: "`symbolon keys new` makes key files.",
     });
   }
+  const content = parseKeyFile(text, file);
+  // Only now: of another file that was named by mistake it need not be said.
+  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+    throw new SymbolonError(
+      "KEY_INVALID",
+      `The key file ${file} can be read by other users of this machine.`,
+      {
+        hint: `Run chmod 600 ${file}, and consider the keys in it known to them.`,
+      },
+    );
+  }
+  return content;
+}
+
+function parseKeyFile(text: string, file: string): KeyFile {
   let value: unknown;
   try {
     value = JSON.parse(text);
