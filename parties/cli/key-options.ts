@@ -23,9 +23,17 @@ export interface KeyOptions {
   passphraseFile?: string;
 }
 
-/** The keys of `role` from `--keys` or SYMBOLON_KEYS. @throws USAGE, KEY_INVALID */
-export async function keysOf<R extends Role>(role: R, options: KeyOptions): Promise<Keys<R>> {
-  const file = keyFileOf(role, options);
+/**
+ * The keys of `role` from `--keys` or SYMBOLON_KEYS.
+ * @param otherWay what a command takes in place of them, for the error that says that they are missing
+ * @throws USAGE, KEY_INVALID
+ */
+export async function keysOf<R extends Role>(
+  role: R,
+  options: KeyOptions,
+  otherWay?: string,
+): Promise<Keys<R>> {
+  const file = keyFileOf(role, options, otherWay);
   const passphrase = await readPassphrase(options.passphraseFile);
   const passphraseHint = "give --passphrase-file FILE or set SYMBOLON_PASSPHRASE";
   return await loadKeys(file, role, { passphrase, passphraseHint });
@@ -36,10 +44,10 @@ export async function publicKeysOf(role: Role, options: KeyOptions): Promise<Rec
   return (await loadPublicKeys(keyFileOf(role, options), role)).public;
 }
 
-function keyFileOf(role: Role, options: KeyOptions): string {
+function keyFileOf(role: Role, options: KeyOptions, otherWay?: string): string {
   const file = options.keys ?? process.env.SYMBOLON_KEYS;
   if (file !== undefined && file !== "") return file;
   throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
-    hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one`,
+    hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one${otherWay === undefined ? "" : `; ${otherWay}`}`,
   });
 }
