@@ -140,6 +140,9 @@ describe("an operator that has left", () => {
     expect(unregistered.status).toBe(3);
     expect(unregistered.document.error.message).toContain("is not registered");
 
+    const updated = await operator("update --fee 1gwei --json", "stranger.json");
+    expect([updated.status, updated.document.error.hint]).toEqual([2, expect.stringContaining("register")]);
+
     expect((await operator("register --endpoint 127.0.0.1:8 --fee 1gwei")).status).toBe(0);
     expect((await operator("status")).stdout).toMatch(/status +Active\n/);
     expect((await operator("withdraw-bond --json")).document.error.hint).toContain("operator leave");

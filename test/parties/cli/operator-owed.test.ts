@@ -48,12 +48,16 @@ test("status and leave tell how much of which jobs is owed, and until when; othe
   await buying.challenge(first.told, 2, 1);
   await buying.challenge(second.told, 2, 1);
   await market.of(market.stranger).respond(first.told, 2, 1, first.open(2, 1));
+  const firstOfSecond = (await dueSec(second.job))?.dueSec;
+  await market.pass(10);
   await buying.challenge(second.told, 2, 0);
+  // Another operator's debt is not its own.
+  await buying.challenge(first.told, 1, 0);
   const owed = {
     chunks: 3,
     jobs: [
       { job: first.job, chunks: 1, dueSec: (await dueSec(first.job))?.dueSec },
-      { job: second.job, chunks: 2, dueSec: expect.any(Number) },
+      { job: second.job, chunks: 2, dueSec: firstOfSecond },
     ],
   };
 
@@ -65,7 +69,8 @@ test("status and leave tell how much of which jobs is owed, and until when; othe
     "s",
   );
   expect((await operator("status", 2)).stdout).toMatch(told);
-  expect((await operator("status", 1)).stdout).not.toContain("owes");
+  expect(JSON.parse((await operator("status", 1, "--json")).stdout).owed.chunks).toBe(1);
+  expect((await operator("status", 3)).stdout).not.toContain("owes");
 
   const leaving = await operator("leave", 2, "--json");
   expect(leaving.stderr).toMatch(told);
