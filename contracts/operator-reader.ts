@@ -1,7 +1,7 @@
 /** Typed reads of the operators' registry: who computes, in which sets, for what. */
 import { SymbolonError } from "../mpc/errors.ts";
 import { ChainReader } from "./chain-reader.ts";
-import { endpointOf } from "./market-events.ts";
+import { type EventOf, endpointOf } from "./market-events.ts";
 import { type IdleMember, type Operator, type OperatorSet, operatorStatuses } from "./market-views.ts";
 
 export class OperatorReader extends ChainReader {
@@ -16,7 +16,11 @@ export class OperatorReader extends ChainReader {
       endpoint: string;
     };
     const status = operatorStatuses[Number(record.status)] ?? "None";
-    if (status === "None") throw new SymbolonError("NOT_FOUND", `no operator ${address}`);
+    if (status === "None") {
+      throw new SymbolonError("NOT_FOUND", `no operator ${address}`, {
+        hint: "its owner registers it with `symbolon operator register`",
+      });
+    }
     // Not `record.keys`: that is Array's method, which ethers does not let a field hide.
     const { signer, sealKey, channelKey, jiffKey } = record.getValue("keys");
     return {
@@ -39,6 +43,11 @@ export class OperatorReader extends ChainReader {
     const addresses = [...new Set(registered.map(({ operator }) => operator))];
     const found = addresses.map((address) => this.operator(address).catch(nullIfNotFound));
     return (await Promise.all(found)).filter((operator) => operator !== null);
+  }
+
+  /** The last time that an operator got its bond back: of one that is not registered, how it left. */
+  async bondReturn(operator: string): Promise<EventOf<"BondWithdrawn"> | undefined> {
+    return (await this.eventsOf("BondWithdrawn", [operator])).at(-1);
   }
 
   /** Whether one of these operators changed its record after a block, in which its keys stand. */

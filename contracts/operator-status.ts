@@ -4,7 +4,7 @@
  */
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
-import type { OperatorStatus } from "./market-views.ts";
+import type { Operator, OperatorStatus } from "./market-views.ts";
 import type { Words } from "./reason-words.ts";
 import { parseError, revertData, toChainError } from "./revert-reasons.ts";
 
@@ -31,6 +31,18 @@ export function standing(operator: string, status: OperatorStatus): string {
 /** For an operator that was slashed, instead of a transaction that costs gas for nothing. */
 export function slashedError(operator: string): SymbolonError {
   return new SymbolonError("STATE_INVALID", standing(operator, "Slashed"), { hint: slashedHint });
+}
+
+/** For an operator that is leaving and wants what is of use for new jobs alone, or to register once more. */
+export function leavingError({ address, withdrawableAtSec }: Operator): SymbolonError {
+  const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
+  return new SymbolonError(
+    "STATE_INVALID",
+    `${standing(address, "Leaving")}, and takes no new jobs any more; its bond can be withdrawn from ${at} on`,
+    {
+      hint: "what it approves or accepts ends with this registration; after `symbolon operator withdraw-bond` it can register again",
+    },
+  );
 }
 
 /** As `toChainError`, and of an operator that was refused for its status with that status. */

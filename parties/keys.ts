@@ -198,9 +198,7 @@ export async function loadKeys<R extends Role>(
   options: PassphraseOptions = {},
 ): Promise<Keys<R>> {
   const content = await readKeyFile(file);
-  if (content.role !== role) {
-    throw invalid(`${file} holds keys of role ${content.role}, expected those of role ${role}.`);
-  }
+  requireRole(content, role, file);
   const secrets = await secretsOf(content, file, options);
   const keys = assemble(role, content.created, secrets);
   if (canonicalize(publicKeys(keys)) !== canonicalize(content.public)) {
@@ -209,35 +207,53 @@ export async function loadKeys<R extends Role>(
   return keys;
 }
 
-/** The public part of a key file, without the passphrase; it is not authenticated. @throws as `loadKeys` */
+/**
+ * The public part of a key file, without the passphrase; it is not authenticated.
+ * @param expected any role unless given
+ * @throws as `loadKeys`
+ */
 export async function loadPublicKeys(
   file: string,
+  expected?: Role,
 ): Promise<{ role: Role; created: string; public: Record<string, string> }> {
-  const { role, created, public: all } = await readKeyFile(file);
+  const content = await readKeyFile(file);
+  if (expected !== undefined) requireRole(content, expected, file);
+  const { role, created, public: all } = content;
   return { role, created, public: all };
+}
+
+function requireRole(content: KeyFile, role: Role, file: string): void {
+  if (content.role === role) return;
+  throw invalid(`${file} holds keys of role ${content.role}, expected those of role ${role}.`);
 }
 
 async function readKeyFile(file: string): Promise<KeyFile> {
   let text: string;
+  let mode: number;
   try {
-    const { mode } = await stat(file);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new SymbolonError(
-        "KEY_INVALID",
-        `The key file ${file} can be read by other users of this machine.`,
-        {
-          hint: `Run chmod 600 ${file}, and consider the keys in it known to them.`,
-        },
-      );
-    }
+    ({ mode } = await stat(file));
     text = await readFile(file, "utf8");
   } catch (error) {
-    if (error instanceof SymbolonError) throw error;
     throw new SymbolonError("USAGE", `The key file ${file} ${unreadable(error)}.`, {
       cause: error,
       hint: "`symbolon keys new` makes key files.",
     });
   }
+  const content = parseKeyFile(text, file);
+  // Only now: of another file that was named by mistake it need not be said.
+  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+    throw new SymbolonError(
+      "KEY_INVALID",
+      `The key file ${file} can be read by other users of this machine.`,
+      {
+        hint: `Run chmod 600 ${file}, and consider the keys in it known to them.`,
+      },
+    );
+  }
+  return content;
+}
+
+function parseKeyFile(text: string, file: string): KeyFile {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -24,7 +24,11 @@ if (!installed) {
 
 const bundled = join(root, "node_modules", ".bin", "node");
 const node = existsSync(bundled) ? bundled : process.execPath;
+// Of a build that is up to date there is nothing to say; the first one is long enough to be taken for a standstill.
+const built = existsSync(join(root, "build", "contracts.sha256"));
+if (!built) console.error("Compiling the kernels and the contracts (once, about half a minute) ...");
 run(node, [join(root, "scripts", "build.mjs")], "the build failed");
+if (!installed || !built) console.error("Everything is set up.");
 
 function run(command, args, failure) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });

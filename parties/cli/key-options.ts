@@ -1,7 +1,7 @@
 /** Where commands find the keys that they act with, and the passphrase of an encrypted key file. */
 import { readFile } from "node:fs/promises";
 import { SymbolonError } from "../../mpc/errors.ts";
-import { type Keys, loadKeys, type Role } from "../keys.ts";
+import { type Keys, loadKeys, loadPublicKeys, type Role } from "../keys.ts";
 import { unreadable } from "../unreadable.ts";
 
 /** The first line of the file, else SYMBOLON_PASSPHRASE; undefined when neither is there. */
@@ -23,15 +23,31 @@ export interface KeyOptions {
   passphraseFile?: string;
 }
 
-/** The keys of `role` from `--keys` or SYMBOLON_KEYS. @throws USAGE, KEY_INVALID */
-export async function keysOf<R extends Role>(role: R, options: KeyOptions): Promise<Keys<R>> {
-  const file = options.keys ?? process.env.SYMBOLON_KEYS;
-  if (file === undefined || file === "") {
-    throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
-      hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one`,
-    });
-  }
+/**
+ * The keys of `role` from `--keys` or SYMBOLON_KEYS.
+ * @param otherWay what a command takes in place of them, for the error that says that they are missing
+ * @throws USAGE, KEY_INVALID
+ */
+export async function keysOf<R extends Role>(
+  role: R,
+  options: KeyOptions,
+  otherWay?: string,
+): Promise<Keys<R>> {
+  const file = keyFileOf(role, options, otherWay);
   const passphrase = await readPassphrase(options.passphraseFile);
   const passphraseHint = "give --passphrase-file FILE or set SYMBOLON_PASSPHRASE";
   return await loadKeys(file, role, { passphrase, passphraseHint });
+}
+
+/** Their public part, for commands that only read: it takes no passphrase. @throws USAGE, KEY_INVALID */
+export async function publicKeysOf(role: Role, options: KeyOptions): Promise<Record<string, string>> {
+  return (await loadPublicKeys(keyFileOf(role, options), role)).public;
+}
+
+function keyFileOf(role: Role, options: KeyOptions, otherWay?: string): string {
+  const file = options.keys ?? process.env.SYMBOLON_KEYS;
+  if (file !== undefined && file !== "") return file;
+  throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
+    hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one${otherWay === undefined ? "" : `; ${otherWay}`}`,
+  });
 }

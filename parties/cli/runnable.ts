@@ -10,8 +10,9 @@ import type { MarketOptions } from "./market-options.ts";
 
 type Environment = Record<string, string | undefined>;
 
-/** A command of a seller or buyer about a job or an offer. */
-const named = /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64})\b/g;
+/** A command of a seller or buyer about a job or an offer, or one of an operator that needs no more than its keys. */
+const named =
+  /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64}|operator (?:claim|leave|pause|resume|status|withdraw-bond))\b/g;
 
 /** `text` with its commands completed. */
 export function runnable(

@@ -132,6 +132,15 @@ describe("key files", () => {
     await expect(loadKeys(file, "seller")).rejects.toThrow(invalid(/can be read by other users/));
   });
 
+  it.each(["no JSON", '{ "columns": [] }'])(
+    "are not said to be known to others where a file is none: %s",
+    async (text) => {
+      const file = newFile();
+      await writeFile(file, text, { mode: 0o644 });
+      await expect(loadKeys(file, "seller")).rejects.toThrow(invalid(/is not JSON|is malformed/));
+    },
+  );
+
   it("are refused for another role", async () => {
     const file = newFile();
     await saveKeys(createKeys("seller"), file);

@@ -80,6 +80,8 @@ interface DeployOptions extends KeyOptions {
   devAccount?: number;
 }
 
+const onDevChain = "on a development chain --dev-account 0 takes an account of it";
+
 export function deployCommand(output: Output): Command {
   return command(
     "deploy",
@@ -155,7 +157,7 @@ export function deployCommand(output: Output): Command {
       const { Wallet } = await import("ethers");
       const privateKey =
         options.devAccount === undefined
-          ? (await keysOf("bridge", options)).account.privateKey.hex()
+          ? (await keysOf("bridge", options, onDevChain)).account.privateKey.hex()
           : devAccounts()[options.devAccount]!.privateKey;
       await buildContracts();
       const provider = await connectChain(options.rpc);

@@ -1,6 +1,5 @@
 /** `symbolon operator`: bond, algorithms, earnings and leave of whoever runs a compute party. */
 import { Argument, type Command, Option } from "commander";
-import type { Market, Operator } from "../../../contracts/market.ts";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
@@ -8,9 +7,11 @@ import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
 import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
-import { operatorAccount, operatorCommand } from "../operator-account.ts";
-import { type Output, showEther, showSpan } from "../output.ts";
+import { operatorAccount, operatorCommand, refuse } from "../operator-account.ts";
+import type { Output } from "../output.ts";
+import { leave, withdrawBond } from "./operator-leave.ts";
 import { register, update } from "./operator-registration.ts";
+import { status } from "./operator-status.ts";
 
 export function operatorCommands(output: Output): Command {
   return group(
@@ -43,7 +44,7 @@ function createSet(output: Output): Command {
   )
     .argument("<members...>", "three operator accounts")
     .action((members: string[], options: AccountOptions) =>
-      withConnection(options, output, async ({ as, reader }) => {
+      withConnection(options, output, async (connection) => {
         if (members.length !== 3) throw new SymbolonError("USAGE", "a set has three members");
         const { getAddress, isAddress } = await import("ethers");
         const bad = members.find((member) => !isAddress(member));
@@ -51,16 +52,16 @@ function createSet(output: Output): Command {
         const { operatorSetId } = await import("../../../contracts/commitments.ts");
         const three = members.map((member) => getAddress(member)) as [string, string, string];
         const operatorSet = operatorSetId(three);
-        const keys = await keysOf("operator", options);
-        if ((await reader.sets()).some(({ id }) => id === operatorSet)) {
+        const { market } = await operatorAccount(connection, options);
+        if ((await market.sets()).some(({ id }) => id === operatorSet)) {
           output.result(
             { operatorSet, members: three, txHash: null },
             () => `nothing to do: operator set ${operatorSet} is there already`,
           );
           return;
         }
-        for (const member of three) await requireActive(reader, member);
-        const { hash } = await as(keys.owner).createSet(three);
+        for (const member of three) await requireActive(market, member);
+        const { hash } = await market.createSet(three);
         output.result(
           { operatorSet, members: three, txHash: hash },
           () => `operator set ${operatorSet}  tx ${hash}`,
@@ -69,10 +70,14 @@ function createSet(output: Output): Command {
     );
 }
 
-/** What can be done about a member that takes no jobs; the registry's own refusal is one for buyers, too. */
+/**
+ * What can be done about a member that takes no jobs; the registry's own refusal is one for buyers, too. Commands
+ * stand here without the program's name: their owner runs them, not who makes the set, with whose keys they would be
+ * completed.
+ */
 const remedies = {
-  None: "its owner registers it first: `symbolon operator register`",
-  Paused: "its owner ends the pause: `symbolon operator resume`",
+  None: "its owner registers it first: `operator register`",
+  Paused: "its owner ends the pause: `operator resume`",
   Leaving: "name another operator, or wait until it has left and registers again",
   Slashed: "name another operator",
 };
@@ -142,7 +147,9 @@ function allowList(
   return addSetOption(made).action((name: string, options: AccountOptions & { set?: string }) =>
     withConnection(options, output, async (connection) => {
       const algorithm = await algorithmHashOf(name);
-      const { operator, market } = await operatorAccount(connection, options);
+      const { operator, market } = await operatorAccount(connection, options, {
+        leaving: verb === "approve" ? refuse : ({ message }) => output.note(message),
+      });
       const operatorSets = await ownSets(market, operator, options.set);
       const unchanged: string[] = [];
       const txHashes: string[] = [];
@@ -178,7 +185,7 @@ function acceptToken(output: Output): Command {
     .action((address: string, options: AccountOptions & { fee: Money }) =>
       withConnection(options, output, async (connection) => {
         const { tokens } = connection;
-        const { operator, market } = await operatorAccount(connection, options);
+        const { operator, market } = await operatorAccount(connection, options, { leaving: refuse });
         const token = await tokens.of(address);
         const fee = amountIn(options.fee, token);
         const { hash } = await market.acceptToken(address, fee);
@@ -200,7 +207,17 @@ function refuseToken(output: Output): Command {
     .addArgument(new Argument("<token>", "address of the token").argParser(parseAccount))
     .action((token: string, options: AccountOptions) =>
       withConnection(options, output, async (connection) => {
-        const { operator, market } = await operatorAccount(connection, options);
+        const { operator, market, status } = await operatorAccount(connection, options, {
+          leaving: ({ message }) => output.note(message),
+        });
+        // Who is not registered is told so by the registry.
+        if (status !== "None" && (await market.tokenFee(operator, token)) === null) {
+          output.result(
+            { operator, token, txHash: null },
+            () => `nothing to do: it takes no jobs in ${token} as it is`,
+          );
+          return;
+        }
         const { hash } = await market.refuseToken(token);
         output.result({ operator, token, txHash: hash }, () => `takes no jobs in ${token}  tx ${hash}`);
       }),
@@ -235,74 +252,6 @@ function resume(output: Output): Command {
   );
 }
 
-function status(output: Output): Command {
-  return operatorCommand(
-    "status",
-    "registration, bond, algorithms and earnings",
-    "symbolon operator status --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async ({ as, reader }) => {
-      const { earningsOf } = await import("../../seller/earnings.ts");
-      const { identify, listAlgorithms } = await import("../../../algorithms/catalog.ts");
-      const { owner } = await keysOf("operator", options);
-      const operator = await reader.operator(owner.address);
-      const known = await Promise.all(listAlgorithms().map(({ manifest }) => identify(manifest)));
-      const own = (await reader.sets()).filter(({ members }) => members.includes(owner.address));
-      const operatorSets = await Promise.all(
-        own.map(async ({ id, members }) => ({
-          id,
-          members,
-          algorithms: (await reader.approvals(owner.address, id)).map((hash) => ({
-            hash,
-            id: known.find((a) => a.hash === hash)?.id ?? null,
-          })),
-        })),
-      );
-      const { claimableWei, claimedWei, jobs } = await earningsOf(reader, owner.address);
-      const release = await bondRelease(as(owner), operator);
-      output.result(
-        {
-          ...operator,
-          operatorSets,
-          claimableWei,
-          claimedWei,
-          jobs: jobs.length,
-        },
-        () =>
-          output.table(
-            ["operator", owner.address],
-            [
-              ["status", operator.status],
-              ["endpoint", operator.endpoint],
-              ["signer", operator.signer],
-              ["fee", showEther(operator.feeWei)],
-              ["bond", showEther(operator.bondWei)],
-              ...(release === undefined ? [] : [["bond is free", release]]),
-              ...operatorSets.map(({ id, algorithms }) => [
-                `set ${shortId(id)}`,
-                algorithms.map((a) => a.id ?? shortId(a.hash)).join(", ") || "runs nothing",
-              ]),
-              ["jobs", String(jobs.length)],
-              ["can be claimed", showEther(claimableWei)],
-              ["claimed", showEther(claimedWei)],
-            ],
-          ),
-      );
-    }),
-  );
-}
-
-/** From when on a bond can be withdrawn, in words; undefined where the operator is not leaving. */
-async function bondRelease(market: Market, { withdrawableAtSec }: Operator): Promise<string | undefined> {
-  if (withdrawableAtSec === null) return undefined;
-  const { chainTimeSec } = await import("../../buyer/client.ts");
-  const leftSec = withdrawableAtSec - (await chainTimeSec(market));
-  const at = new Date(withdrawableAtSec * 1000).toISOString();
-  return leftSec > 0
-    ? `from ${at} on, in ${showSpan(leftSec)}`
-    : `since ${at}: symbolon operator withdraw-bond`;
-}
-
 function claim(output: Output): Command {
   return operatorCommand(
     "claim",
@@ -326,37 +275,4 @@ function claim(output: Output): Command {
         );
       }),
     );
-}
-
-function leave(output: Output): Command {
-  return operatorCommand(
-    "leave",
-    "take no new jobs and start the delay of the bond",
-    "symbolon operator leave --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async (connection) => {
-      const { operator, market } = await operatorAccount(connection, options);
-      const { hash } = await market.requestUnbond();
-      const { withdrawableAtSec } = await market.operator(operator);
-      const at = new Date((withdrawableAtSec ?? 0) * 1000).toISOString();
-      output.result(
-        { operator, withdrawableAtSec, txHash: hash },
-        () => `leaving; the bond can be withdrawn from ${at} on  tx ${hash}`,
-      );
-    }),
-  );
-}
-
-function withdrawBond(output: Output): Command {
-  return operatorCommand(
-    "withdraw-bond",
-    "get the bond back after leaving and its delay",
-    "symbolon operator withdraw-bond --keys operator.keys.json",
-  ).action((options: AccountOptions) =>
-    withConnection(options, output, async (connection) => {
-      const { operator, market } = await operatorAccount(connection, options);
-      const { hash } = await market.withdrawBond();
-      output.result({ operator, txHash: hash }, () => `the bond is back  tx ${hash}`);
-    }),
-  );
 }

@@ -37,49 +37,57 @@ export function bundleCommand(output: Output): Command {
 }
 
 export function verifyCommand(output: Output): Command {
-  return command(
-    "verify",
-    "check a bundle: commitments, attestation, roots, payouts",
-    "symbolon verify job.bundle.json",
-  )
-    .argument("<bundle>", "a file that `symbolon bundle` wrote")
-    .addOption(new Option("--rpc <url>", "compare it with the chain too, at this JSON-RPC endpoint"))
-    .action(async (file: string, options: { rpc?: string }) => {
-      const { parseBundle } = await import("../../verify/bundle.ts");
-      const { compareWithChain, verifyBundle } = await import("../../verify/check.ts");
-      const bundle = parseBundle(await readJson(file));
-      const verification = await verifyBundle(bundle);
-      if (options.rpc !== undefined) {
-        const { MarketReader } = await import("../../../contracts/market-reader.ts");
-        const provider = await connectChain(options.rpc);
-        try {
-          const found = await compareWithChain(bundle, new MarketReader(bundle.deployment, provider));
-          verification.checks.push(...found);
-          verification.valid &&= found.every(({ ok }) => ok);
-          verification.notChecked = verification.notChecked.filter((item) => !item.includes("--rpc"));
-        } finally {
-          provider.destroy();
+  return (
+    command(
+      "verify",
+      "check a bundle: commitments, attestation, roots, payouts",
+      "symbolon verify job.bundle.json",
+    )
+      .argument("<bundle>", "a file that `symbolon bundle` wrote")
+      // Not from SYMBOLON_RPC: the check needs no network, and the bundle may be of another chain than one's own market.
+      .addOption(
+        new Option(
+          "--rpc <url>",
+          "compare it with its chain too, at this JSON-RPC endpoint; SYMBOLON_RPC is not read",
+        ),
+      )
+      .action(async (file: string, options: { rpc?: string }) => {
+        const { parseBundle } = await import("../../verify/bundle.ts");
+        const { compareWithChain, verifyBundle } = await import("../../verify/check.ts");
+        const bundle = parseBundle(await readJson(file));
+        const verification = await verifyBundle(bundle);
+        if (options.rpc !== undefined) {
+          const { MarketReader } = await import("../../../contracts/market-reader.ts");
+          const provider = await connectChain(options.rpc);
+          try {
+            const found = await compareWithChain(bundle, new MarketReader(bundle.deployment, provider));
+            verification.checks.push(...found);
+            verification.valid &&= found.every(({ ok }) => ok);
+            verification.notChecked = verification.notChecked.filter((item) => !item.includes("--rpc"));
+          } finally {
+            provider.destroy();
+          }
         }
-      }
-      const { green, red, bold } = output.colors;
-      const words = (): string =>
-        [
-          ...verification.checks.map(
-            ({ name, ok, detail }) => `${ok ? green("ok    ") : red("FAILED")}  ${name}: ${detail}`,
-          ),
-          "",
-          bold("Not checked, because a bundle cannot show it:"),
-          ...verification.notChecked.map((item) => `        ${item}`),
-        ].join("\n");
-      if (!verification.valid) {
-        output.note(words());
-        const failed = verification.checks.filter(({ ok }) => !ok).map(({ name }) => name);
-        throw new SymbolonError("COMMITMENT_MISMATCH", `the bundle does not hold: ${failed.join(", ")}`, {
-          hint: "it was altered, or it is not of the job that it names",
-        });
-      }
-      output.result(verification, words);
-    });
+        const { green, red, bold } = output.colors;
+        const words = (): string =>
+          [
+            ...verification.checks.map(
+              ({ name, ok, detail }) => `${ok ? green("ok    ") : red("FAILED")}  ${name}: ${detail}`,
+            ),
+            "",
+            bold("Not checked, because a bundle cannot show it:"),
+            ...verification.notChecked.map((item) => `        ${item}`),
+          ].join("\n");
+        if (!verification.valid) {
+          output.note(words());
+          const failed = verification.checks.filter(({ ok }) => !ok).map(({ name }) => name);
+          throw new SymbolonError("COMMITMENT_MISMATCH", `the bundle does not hold: ${failed.join(", ")}`, {
+            hint: "it was altered, or it is not of the job that it names",
+          });
+        }
+        output.result(verification, words);
+      })
+  );
 }
 
 async function readJson(file: string): Promise<unknown> {

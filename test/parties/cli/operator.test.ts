@@ -1,5 +1,5 @@
 /** The operator's commands on a real chain: which trouble they name, and when they send nothing. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -19,6 +19,7 @@ import {
   settings,
   startMarket,
 } from "../../contracts/market-fixture.ts";
+import { runInProcess } from "./in-process.ts";
 
 let market: MarketFixture;
 let folder: string;
@@ -106,6 +107,70 @@ describe("what changes nothing is not sent", () => {
   });
 });
 
+test("refuse-token of a token that was never accepted, or no longer is, sends nothing", async () => {
+  const token = "0x1111111111111111111111111111111111111111";
+  const refused = async () => {
+    const { status, sent, document } = await operator(`refuse-token ${token}`, staying);
+    return [status, sent, document];
+  };
+  const nothing = [0, 0, { operator: address(staying), token, txHash: null }];
+  expect(await refused()).toEqual(nothing);
+  // Not by the command, which looks at the token: there is none at this address.
+  await market.of(new Wallet(staying.owner.privateKey.hex(), market.provider)).acceptToken(token, 1n);
+  expect(await refused()).toMatchObject([0, 1, { txHash: expect.stringMatching(/^0x/) }]);
+  expect(await refused()).toEqual(nothing);
+  expect((await operator(`refuse-token ${token}`, staying, false)).said).toMatch(/^nothing to do: /);
+});
+
+test("update takes the endpoint, the fee or both, and leaves the other as it is registered", async () => {
+  const registered = async () => {
+    const { endpoint, feeWei } = await market.of(market.stranger).operator(address(staying));
+    return [endpoint, feeWei];
+  };
+  for (const [line, after] of [
+    ["--fee 7wei", ["127.0.0.1:9600", 7n]],
+    ["--endpoint 127.0.0.1:9700", ["127.0.0.1:9700", 7n]],
+    ["--endpoint 127.0.0.1:9600 --fee 1wei", ["127.0.0.1:9600", 1n]],
+  ] as const) {
+    expect(await operator(`update ${line}`, staying)).toMatchObject({ status: 0, sent: 1 });
+    expect(await registered()).toEqual(after);
+  }
+  const { status, document, sent } = await operator("update", staying);
+  expect([status, sent, document.error.code]).toEqual([2, 0, "USAGE"]);
+  expect(document.error.message).toContain("--endpoint, --fee or both");
+});
+
+test("a hint names a command that runs as it stands, with the options of the present one", async () => {
+  await operator("pause", staying);
+  const { document } = await operator("pause", staying);
+  const command = /`(?:npx )?symbolon (operator resume --keys \S+ --rpc \S+ --deployment \S+)`/.exec(
+    document.error.hint,
+  );
+  expect((await runInProcess(command![1]!.split(" "))).status).toBe(0);
+});
+
+test("status asks for no passphrase: it shows what is public", async () => {
+  await saveKeys(staying, file("sealed.json"), { passphrase: "a passphrase" });
+  await saveKeys(createKeys("seller"), file("seller.json"));
+  const show = (keys: string) =>
+    runInProcess([
+      ...["operator", "status", "--json", "--keys", file(keys)],
+      ...["--rpc", market.chain.url, "--deployment", file("deployment.json")],
+    ]);
+  const { status, stdout } = await show("sealed.json");
+  expect([status, JSON.parse(stdout).address]).toEqual([0, address(staying)]);
+  expect(JSON.parse((await show("seller.json")).stdout).error).toMatchObject({
+    ...{ code: "KEY_INVALID", message: expect.stringContaining("expected those of role operator") },
+  });
+
+  const content = JSON.parse(await readFile(file("sealed.json"), "utf8"));
+  content.public.owner = "0x12";
+  await writeFile(file("odd.json"), JSON.stringify(content), { mode: 0o600 });
+  expect(JSON.parse((await show("odd.json")).stdout).error).toMatchObject({
+    ...{ code: "KEY_INVALID", message: expect.stringContaining("no address of an owner") },
+  });
+});
+
 describe("leaving", () => {
   test("is what an active operator that wants its bond is told to do", async () => {
     const { status, document, sent } = await operator("withdraw-bond", leaving);
@@ -124,7 +189,7 @@ describe("leaving", () => {
     expect(shown.said).toMatch(new RegExp(`bond is free +from ${at} on, in \\d+ (seconds|minutes)\n`));
     await market.pass(settings.unbondingSec);
     expect((await operator("status", leaving, false)).said).toMatch(
-      new RegExp(`bond is free +since ${at}: symbolon operator withdraw-bond\n`),
+      new RegExp(`bond is free +since ${at}: (npx )?symbolon operator withdraw-bond --keys .* --rpc .*\n`),
     );
   });
 });
@@ -180,8 +245,15 @@ describe("an operator that was slashed", () => {
     });
   });
 
+  test("is told so by create-set, even of a set that is there", async () => {
+    const members = [staying, leaving, slashed].map(address);
+    const { status, document, sent } = await operator(`create-set ${members.join(" ")}`, slashed);
+    expect([status, sent]).toEqual([3, 0]);
+    expect(document.error.message).toContain(`operator ${address(slashed)} was slashed`);
+  });
+
   test("can still move to another endpoint, for the jobs that it has", async () => {
-    const moved = await operator("update --endpoint 127.0.0.1:7 --fee 1gwei", slashed);
+    const moved = await operator("update --endpoint 127.0.0.1:7", slashed);
     expect(moved).toMatchObject({ status: 0, sent: 1 });
     const { endpoint } = await market.of(market.stranger).operator(address(slashed));
     expect(endpoint).toBe("127.0.0.1:7");

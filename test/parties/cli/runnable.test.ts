@@ -44,6 +44,17 @@ describe("a command that a message names", () => {
     );
   });
 
+  test("of an operator is completed where its keys are all that it needs", () => {
+    const options = { ...plain, keys: "operator.json" };
+    for (const name of ["claim", "leave", "pause", "resume", "status", "withdraw-bond"]) {
+      expect(runnable(`\`symbolon operator ${name}\` does it`, options, {})).toBe(
+        `\`symbolon operator ${name} --keys operator.json\` does it`,
+      );
+    }
+    const register = "register first: `symbolon operator register`";
+    expect(runnable(register, options, {})).toBe(register);
+  });
+
   test("is completed in the hint of an error, and nothing else of it changes", () => {
     const error = new SymbolonError("PEER_TIMEOUT", "a share is missing", { hint: `ask: ${accept}` });
     const completed = runnableHint(error, { ...plain, keys: "buyer.json" }) as SymbolonError;

@@ -79,3 +79,14 @@ test("an encrypted key file names where its passphrase comes from", async () => 
     hint: expect.stringMatching(/^(?!.*--passphrase-file).*SYMBOLON_NODE_PASSPHRASE/),
   });
 });
+
+test("a deployment without an account names --keys, and the accounts of a development chain", async () => {
+  vi.stubEnv("SYMBOLON_KEYS", "");
+  expect(await refused("deploy")).toMatchObject({
+    ...{ status: 2, code: "USAGE" },
+    hint: expect.stringMatching(/--keys FILE.*--dev-account/),
+  });
+  // Other commands have no such option.
+  const other = await keysOf("bridge", {}).catch((error) => error);
+  expect(other).toMatchObject({ code: "USAGE", hint: expect.not.stringContaining("--dev-account") });
+});
