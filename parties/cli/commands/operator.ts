@@ -3,9 +3,10 @@ import { Argument, type Command, Option } from "commander";
 import type { MarketReader } from "../../../contracts/market-reader.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import { claimPay } from "../claim-pay.ts";
 import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
-import { type AccountOptions, jobsNamed, withConnection } from "../market-options.ts";
+import { type AccountOptions, withConnection } from "../market-options.ts";
 import { amountIn, type Money, parseAccount, parseMoney } from "../money.ts";
 import { operatorAccount, operatorCommand, refuse } from "../operator-account.ts";
 import type { Output } from "../output.ts";
@@ -260,19 +261,9 @@ function claim(output: Output): Command {
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
     .action((options: AccountOptions & { job?: string[] }) =>
-      withConnection(options, output, async ({ as, tokens }) => {
-        const { claimEarnings } = await import("../../seller/earnings.ts");
+      withConnection(options, output, async (connection) => {
         const { owner } = await keysOf("operator", options);
-        const claimed = await claimEarnings(
-          as(owner),
-          owner.address,
-          await jobsNamed(as(owner), options.job),
-        );
-        const paid = await Promise.all(claimed.paid.map((p) => tokens.show(p.amountWei, p.token)));
-        output.result(
-          { ...claimed, account: owner.address },
-          () => `${paid.join(", ")} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
-        );
+        await claimPay(connection, owner, options.job, output);
       }),
     );
 }

@@ -1,9 +1,10 @@
 /** `symbolon seller`: share a data set, publish its price, see its use, draw the pay. */
 import { Argument, type Command, Option } from "commander";
 import { shortId } from "../../../contracts/use-terms.ts";
+import { claimPay } from "../claim-pay.ts";
 import { collect, group, parseId } from "../command.ts";
 import { keysOf } from "../key-options.ts";
-import { type AccountOptions, accountCommand, jobsNamed, withConnection } from "../market-options.ts";
+import { type AccountOptions, accountCommand, withConnection } from "../market-options.ts";
 import { parseAccount } from "../money.ts";
 import { writeOutFile } from "../out-file.ts";
 import { type Output, showEther } from "../output.ts";
@@ -100,25 +101,9 @@ function claim(output: Output): Command {
   )
     .option("--job <id>", "of this job only; may be given several times", collect(parseId))
     .action((options: AccountOptions & { job?: string[] }) =>
-      withConnection(options, output, async ({ as, tokens }) => {
-        const { claimEarnings } = await import("../../seller/earnings.ts");
+      withConnection(options, output, async (connection) => {
         const { account } = await keysOf("seller", options);
-        const claimed = await claimEarnings(
-          as(account),
-          account.address,
-          await jobsNamed(as(account), options.job),
-          (job) => output.note(settlingNote(job)),
-        );
-        const paid = await Promise.all(claimed.paid.map((p) => tokens.show(p.amountWei, p.token)));
-        output.result(
-          { ...claimed, account: account.address },
-          () => `${paid.join(", ")} of job ${claimed.jobs.map(shortId).join(", ")}  tx ${claimed.txHash}`,
-        );
+        await claimPay(connection, account, options.job, output);
       }),
     );
-}
-
-/** The bridge settles jobs at its own cost; whoever does it in its place pays. */
-function settlingNote(job: string): string {
-  return `the challenge window of job ${shortId(job)} is over and nobody has settled it: it is settled first, at your cost`;
 }
