@@ -1,14 +1,26 @@
 /**
  * Commands that messages name, completed so that they run as they stand: with the key file, chain, bridge and
- * deployment that the present command was given. What stands in the environment is there for the next one, too.
+ * deployment that the present command was given, and the files of schema and result where the command takes them. What
+ * stands in the environment is there for the next one, too.
  */
 import { originOf } from "../../bridge/client.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { defaultBridge, defaultRpc } from "./endpoints.ts";
 import type { KeyOptions } from "./key-options.ts";
 import type { MarketOptions } from "./market-options.ts";
+import type { SchemaOption } from "./schema-option.ts";
 
 type Environment = Record<string, string | undefined>;
+
+/** What the present command was given. */
+export interface GivenOptions extends MarketOptions, KeyOptions, SchemaOption {
+  /** Where the result of a job goes; other commands keep their `--out` to themselves. */
+  out?: string;
+}
+
+/** Which commands take more than what leads to the market. */
+const takesSchema = /^buyer (result|accept|dispute) /;
+const takesOut = /^buyer (result|dispute) /;
 
 /** A command of a seller or buyer about a job or an offer. */
 const named = /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64})\b/g;
@@ -16,19 +28,20 @@ const named = /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64})\b/g
 /** `text` with its commands completed. */
 export function runnable(
   text: string,
-  options: MarketOptions & KeyOptions,
+  options: GivenOptions,
   environment: Environment = process.env,
 ): string {
   // Whoever came by npx may have no other way to the program.
   const program = environment.npm_lifecycle_event === "npx" ? "npx symbolon" : "symbolon";
-  const rest = repeated(options, environment)
-    .map(([option, value]) => ` ${option} ${quoted(value)}`)
-    .join("");
-  return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest}`);
+  const rest = (command: string): string =>
+    repeated(command, options, environment)
+      .map(([option, value]) => ` ${option} ${quoted(value)}`)
+      .join("");
+  return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest(command)}`);
 }
 
 /** An error whose hint names commands, with these completed. */
-export function runnableHint(error: unknown, options: MarketOptions & KeyOptions): unknown {
+export function runnableHint(error: unknown, options: GivenOptions): unknown {
   if (!(error instanceof SymbolonError) || error.hint === undefined) return error;
   const hint = runnable(error.hint, options);
   if (hint === error.hint) return error;
@@ -37,14 +50,16 @@ export function runnableHint(error: unknown, options: MarketOptions & KeyOptions
 }
 
 /** The options that the next command needs again. */
-function repeated(options: MarketOptions & KeyOptions, environment: Environment): [string, string][] {
-  const { keys, passphraseFile, rpc, bridge, deployment } = options;
+function repeated(command: string, options: GivenOptions, environment: Environment): [string, string][] {
+  const { keys, passphraseFile, rpc, bridge, deployment, schema, out } = options;
   const all: [string, string | undefined, string | undefined][] = [
     ["--keys", keys, undefined],
     ["--passphrase-file", passphraseFile, undefined],
     ["--rpc", rpc, environment.SYMBOLON_RPC ?? defaultRpc],
     ["--bridge", bridge, environment.SYMBOLON_BRIDGE ?? defaultBridge],
     ["--deployment", deployment, environment.SYMBOLON_DEPLOYMENT],
+    ["--schema", takesSchema.test(command) ? schema : undefined, undefined],
+    ["--out", takesOut.test(command) ? out : undefined, undefined],
   ];
   return all.flatMap(([option, value, without]) =>
     value === undefined || value === "" || value === without ? [] : [[option, shown(value)]],
