@@ -1,7 +1,7 @@
 /**
  * Commands that messages name, completed so that they run as they stand: with the key file, chain, bridge and
- * deployment that the present command was given, and the files of schema and result where the command takes them. What
- * stands in the environment is there for the next one, too.
+ * deployment that the present command was given, and the files of schema and result where they take them. What stands in
+ * the environment is there for the next one, too.
  */
 import { originOf } from "../../bridge/client.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
@@ -11,16 +11,6 @@ import type { MarketOptions } from "./market-options.ts";
 import type { SchemaOption } from "./schema-option.ts";
 
 type Environment = Record<string, string | undefined>;
-
-/** What the present command was given. */
-export interface GivenOptions extends MarketOptions, KeyOptions, SchemaOption {
-  /** Where the result of a job goes; other commands keep their `--out` to themselves. */
-  out?: string;
-}
-
-/** Which commands take more than what leads to the market. */
-const takesSchema = /^buyer (result|accept|dispute) /;
-const takesOut = /^buyer (result|dispute) /;
 
 /** A command of a seller or buyer about a job or an offer. */
 const named = /(?<!npx )symbolon ((?:seller|buyer) [a-z-]+ 0x[0-9a-f]{8,64})\b/g;
@@ -33,11 +23,11 @@ export function runnable(
 ): string {
   // Whoever came by npx may have no other way to the program.
   const program = environment.npm_lifecycle_event === "npx" ? "npx symbolon" : "symbolon";
-  const rest = (command: string): string =>
-    repeated(command, options, environment)
-      .map(([option, value]) => ` ${option} ${quoted(value)}`)
-      .join("");
-  return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest(command)}`);
+  const rest = repeated(options, environment)
+    .map(([option, value]) => ` ${option} ${quoted(value)}`)
+    .join("");
+  const whole = (command: string): string => `${program} ${command}${rest}${files(command, options)}`;
+  return text.replaceAll(named, (_, command: string) => whole(command));
 }
 
 /** An error whose hint names commands, with these completed. */
@@ -50,20 +40,36 @@ export function runnableHint(error: unknown, options: GivenOptions): unknown {
 }
 
 /** The options that the next command needs again. */
-function repeated(command: string, options: GivenOptions, environment: Environment): [string, string][] {
-  const { keys, passphraseFile, rpc, bridge, deployment, schema, out } = options;
+function repeated(options: MarketOptions & KeyOptions, environment: Environment): [string, string][] {
+  const { keys, passphraseFile, rpc, bridge, deployment } = options;
   const all: [string, string | undefined, string | undefined][] = [
     ["--keys", keys, undefined],
     ["--passphrase-file", passphraseFile, undefined],
     ["--rpc", rpc, environment.SYMBOLON_RPC ?? defaultRpc],
     ["--bridge", bridge, environment.SYMBOLON_BRIDGE ?? defaultBridge],
     ["--deployment", deployment, environment.SYMBOLON_DEPLOYMENT],
-    ["--schema", takesSchema.test(command) ? schema : undefined, undefined],
-    ["--out", takesOut.test(command) ? out : undefined, undefined],
   ];
   return all.flatMap(([option, value, without]) =>
     value === undefined || value === "" || value === without ? [] : [[option, shown(value)]],
   );
+}
+
+/** What the present command was given. */
+export interface GivenOptions extends MarketOptions, KeyOptions, SchemaOption {
+  /** Where the result of a job goes; other commands keep their `--out` to themselves. */
+  out?: string;
+}
+
+/** Which commands take these files. */
+const takers = { schema: /^buyer (result|accept|dispute) /, out: /^buyer (result|dispute) / };
+
+function files(command: string, options: GivenOptions): string {
+  return (["schema", "out"] as const)
+    .map((name) => {
+      const file = options[name];
+      return file === undefined || !takers[name].test(command) ? "" : ` --${name} ${quoted(file)}`;
+    })
+    .join("");
 }
 
 /** Endpoints may have a password or key in their address, which is not printed: who has it puts it in again. */
