@@ -38,7 +38,8 @@ export interface AskedShare {
   point: PartyIndex;
   asked: number;
   posted: number;
-  /** When the last one that nobody has posted is due; null where there is none. */
+  /** When the first and the last one that nobody has posted is due; null where there is none. */
+  nextDueSec: number | null;
   dueSec: number | null;
   exposed: boolean;
 }
@@ -48,26 +49,47 @@ export function askedShares(chunks: readonly AskedChunk[]): AskedShare[] {
   const points = [...new Set(chunks.map(({ point }) => point))].sort();
   return points.map((point) => {
     const own = chunks.filter((chunk) => chunk.point === point);
-    const open = own.filter(isOpen);
+    const due = own.filter(isOpen).map(({ dueSec }) => dueSec);
     return {
       point,
       asked: own.length,
       posted: own.filter(({ posted }) => posted !== null).length,
-      dueSec: open.length === 0 ? null : Math.max(...open.map(({ dueSec }) => dueSec)),
+      nextDueSec: due.length === 0 ? null : Math.min(...due),
+      dueSec: due.length === 0 ? null : Math.max(...due),
       exposed: own.some(({ exposed }) => exposed !== null),
     };
   });
 }
 
+/** Whether time has passed for something that nobody has posted. */
+export const isOverdue = ({ exposed, nextDueSec }: AskedShare, nowSec: number): boolean =>
+  exposed || (nextDueSec !== null && nowSec > nextDueSec);
+
 /** The same in words. @param nowSec as the contract will judge it */
-export function describeAsked({ point, asked, posted, dueSec, exposed }: AskedShare, nowSec: number): string {
+export function describeAsked(share: AskedShare, nowSec: number): string {
+  const { point, asked, posted, nextDueSec, dueSec, exposed } = share;
   const chunks = asked === 1 ? "1 chunk" : `${asked} chunks`;
   const so = `party ${point} has posted ${posted} of ${chunks} that it was asked for on chain`;
-  if (exposed) return `${so}, not all of them in time: its bond is gone`;
-  if (dueSec === null) return so;
-  const due = new Date(dueSec * 1000).toISOString();
-  return `${so}, and ${nowSec > dueSec ? "had" : "has"} until ${due} for the others`;
+  if (exposed) return `${so}, and lost its bond for what it did not post in time`;
+  if (nextDueSec === null || dueSec === null) return so;
+  const them =
+    posted === 0 ? (asked === 1 ? "it" : "them") : asked - posted === 1 ? "the other" : "the others";
+  if (nowSec > nextDueSec) return `${so}, and had until ${time(nextDueSec)} for ${them}`;
+  if (nextDueSec === dueSec) return `${so}, and has until ${time(dueSec)} for ${them}`;
+  return `${so}, and has until ${time(nextDueSec)} for the next, and until ${time(dueSec)} for the last`;
 }
+
+const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
+
+/** "party 2" or "parties 1, 2 and 3". */
+export function partiesWords(points: readonly PartyIndex[]): string {
+  const last = points.at(-1);
+  return points.length === 1 ? `party ${last}` : `parties ${points.slice(0, -1).join(", ")} and ${last}`;
+}
+
+/** "the share of party 2" or "the shares of parties 1, 2 and 3". */
+export const sharesWords = (points: readonly PartyIndex[]): string =>
+  `the ${points.length === 1 ? "share" : "shares"} of ${partiesWords(points)}`;
 
 /** Whether an operator let the time of a chunk pass. */
 export const isLapsed = ({ posted, exposed, dueSec }: AskedChunk, nowSec: number): boolean =>

@@ -1,13 +1,22 @@
 /** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
 import { formatEther } from "ethers";
-import type { ChunkOpening } from "../../contracts/market.ts";
+import type { Job, Market } from "../../contracts/market.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
-import { type AskedShare, askedChunks, askedShares, describeAsked, isLapsed } from "./asked-chunks.ts";
+import {
+  type AskedChunk,
+  type AskedShare,
+  askedChunks,
+  askedShares,
+  describeAsked,
+  isLapsed,
+  isOverdue,
+  sharesWords,
+} from "./asked-chunks.ts";
 import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
 import {
-  awaitShare,
+  awaitShares,
   challengeShares,
   chunkCount,
   contestPosted,
@@ -23,6 +32,8 @@ export interface DisputeOptions {
   /** The buyer agrees that a challenged share lets each operator put the result together. */
   disclose: boolean;
   onStep?: (line: string) => void;
+  /** Told again and again while parties can still post what they were asked for, and the chain's time. */
+  onWait?: (waiting: readonly AskedShare[], nowSec: number) => void;
   signal?: AbortSignal;
 }
 
@@ -40,8 +51,8 @@ export interface DisputeEnd {
 
 /**
  * Inspects the result of a job and does what there is to do.
- * @throws STATE_INVALID before the attestation; TERMS_REFUSED when a share is missing and may not be disclosed;
- * CONTRACT_REVERTED and kin after the challenge window
+ * @throws STATE_INVALID before the attestation and after the challenge window; TERMS_REFUSED when a share is missing and
+ * may not be disclosed
  */
 export async function disputeResult(
   connection: BuyerConnection,
@@ -53,6 +64,8 @@ export async function disputeResult(
   const { shares, lie } = inspection;
   if (lie !== undefined) {
     onStep(`the three shares of number ${lie} of the result are not on a line`);
+    const closed = await closedWords(connection.market, inspection.finished.job);
+    if (closed !== undefined) throw new SymbolonError("STATE_INVALID", closed);
     const { txHash } = await contestResult(connection, inspection);
     return contestedEnd(connection, id, txHash);
   }
@@ -68,13 +81,17 @@ export async function disputeResult(
     };
   }
   for (const point of missing) onStep(`party ${point}: ${(shares[point - 1] as SymbolonError).message}`);
-  await requireConsent(connection, inspection, missing, options.disclose);
-  return challengeAll(connection, inspection, missing, options);
+  if (await mayAsk(connection, inspection, missing, options.disclose)) {
+    await challengeShares(connection, inspection.finished, missing, (point, chunk, txHash) =>
+      onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
+    );
+  }
+  return awaitAll(connection, inspection, missing, options);
 }
 
 async function contestedEnd(connection: BuyerConnection, id: string, txHash: string): Promise<DisputeEnd> {
   const back = await fetchBack(connection, id);
-  const words = `the contradiction stands on chain, and ${back}  tx ${txHash}`;
+  const words = `the contradiction stands on chain (tx ${txHash}), and ${back}`;
   return { outcome: "contested", txHash, result: null, words };
 }
 
@@ -85,105 +102,139 @@ async function fetchBack(connection: BuyerConnection, id: string): Promise<strin
   const dueSec = await exposeOverdue(connection, id, await chainTimeSec(market));
   if ((await market.returnedFeesWei(buyer)) > 0n) await market.withdrawFees(buyer);
   if (dueSec === undefined) return back;
-  return `${back}; other chunks can be posted until ${time(dueSec)}: dispute again then, for the fees of those that were not`;
+  return `${back}; other chunks can be posted until ${time(dueSec)}: for the fees of those that were not, after that: symbolon buyer dispute ${id}`;
+}
+
+/** Why nothing more of a result can be asked for or shown; undefined while it can. */
+async function closedWords(
+  market: Market,
+  { job, state, windowEndSec }: Job,
+  { asking = false } = {},
+): Promise<string | undefined> {
+  const endSec = windowEndSec ?? 0;
+  const inWindow = (await chainTimeSec(market)) <= endSec;
+  if (state === "Attested" && inWindow) return undefined;
+  // What was posted can be shown to be wrong for longer than something can be asked for.
+  if (state === "Disputed" && (inWindow || !asking)) return undefined;
+  if (state === "Settled") {
+    const settled = (await market.jobEvents(job)).find(({ type }) => type === "JobSettled");
+    // In the window nobody but the buyer settles.
+    if (settled !== undefined && settled.timestampSec <= endSec) {
+      return `job ${shortId(job)} was accepted at ${time(settled.timestampSec)}, and can no longer be disputed`;
+    }
+  }
+  if (inWindow) return `job ${shortId(job)} is ${state}, and can no longer be disputed`;
+  return `job ${shortId(job)} is ${state}, and its challenge window ended at ${time(endSec)}`;
 }
 
 /**
- * Nothing needs consent where all was asked for before, where nothing can be any more, or where an operator has let the
- * time pass, which is enough.
- * @throws TERMS_REFUSED, or STATE_INVALID when nothing was asked for in time
+ * Whether the rest of the missing shares is to be asked for: not where all was asked for before, where nothing can be any
+ * more, or where an operator has let the time pass, which is enough.
+ * @throws TERMS_REFUSED without the buyer's consent, or STATE_INVALID when nothing was asked for in time
  */
-async function requireConsent(
+async function mayAsk(
   { market }: BuyerConnection,
   { finished }: Inspection,
   missing: readonly PartyIndex[],
   disclose: boolean,
-): Promise<void> {
-  if (disclose) return;
-  const { job, state, windowEndSec } = finished.job;
-  const asked = (await askedChunks(market, job)).filter(({ point }) => missing.includes(point));
+): Promise<boolean> {
+  const { job } = finished;
+  const asked = (await askedChunks(market, job.job)).filter(({ point }) => missing.includes(point));
   const rest = chunkCount(finished) * missing.length - asked.length;
   const nowSec = await chainTimeSec(market);
-  if (rest === 0 || asked.some((chunk) => isLapsed(chunk, nowSec))) return;
-  const endSec = windowEndSec ?? 0;
-  const open = (state === "Attested" || state === "Disputed") && nowSec <= endSec;
-  if (open) {
-    throw consentError(missing, askedShares(asked), rest, {
-      nowSec,
-      endSec,
-      feeWei: await market.challengeFeeWei(),
-    });
+  if (rest === 0 || asked.some((chunk) => isLapsed(chunk, nowSec))) return false;
+  const closed = await closedWords(market, job, { asking: true });
+  if (closed === undefined) {
+    if (disclose) return true;
+    const feeWei = await market.challengeFeeWei();
+    throw consentError(job, missing, asked, { rest, nowSec, feeWei });
   }
-  if (asked.length > 0) return;
-  throw new SymbolonError(
-    "STATE_INVALID",
-    `${isMissing(missing)} and cannot be asked for any more: job ${shortId(job)} is ${state}, and its challenge window ended at ${time(endSec)}`,
-  );
+  if (asked.length > 0) return false;
+  throw new SymbolonError("STATE_INVALID", `${isMissing(missing)}, but ${closed}`);
 }
 
 /** What was asked, what came of it, and what asking for the rest would cost and show. */
 function consentError(
+  { job, windowEndSec }: Job,
   missing: readonly PartyIndex[],
-  asked: readonly AskedShare[],
-  rest: number,
-  { nowSec, endSec, feeWei }: { nowSec: number; endSec: number; feeWei: bigint },
+  asked: readonly AskedChunk[],
+  { rest, nowSec, feeWei }: { rest: number; nowSec: number; feeWei: bigint },
 ): SymbolonError {
   const readers = missing.length === 1 ? "each of the operators" : "everybody";
   const first = asked.length === 0;
-  const sofar = asked.map((share) => `; ${describeAsked(share, nowSec)}`).join("");
+  const them = missing.length === 1 ? "it" : "them";
+  const sofar = askedShares(asked).map((share) => `; ${describeAsked(share, nowSec)}`);
   const chunks = `${rest} ${first ? "" : "more "}${rest === 1 ? "chunk" : "chunks"}`;
   const cost = `${formatEther(feeWei * BigInt(rest))} ETH at the present price of gas`;
   return new SymbolonError(
     "TERMS_REFUSED",
-    `${isMissing(missing)}${sofar}${first ? ", and asking for it" : "; asking for the rest"} on chain lets ${readers} put the result together`,
+    `${isMissing(missing)}${sofar.join("")}${first ? `, and asking for ${them}` : "; asking for the rest"} on chain lets ${readers} put the result together`,
     {
-      hint: `to ask for ${chunks}, for ${cost}, give --disclose before the challenge window ends at ${time(endSec)}`,
+      hint: `to ask for ${chunks}, for ${cost}, before the challenge window ends at ${time(windowEndSec ?? 0)}: symbolon buyer dispute ${job} --disclose`,
     },
   );
 }
 
 const isMissing = (points: readonly PartyIndex[]): string =>
-  `the share of party ${points.join(" and ")} is missing`;
+  `${sharesWords(points)} ${points.length === 1 ? "is" : "are"} missing`;
 
 const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
 
-async function challengeAll(
+async function awaitAll(
   connection: BuyerConnection,
   inspection: Inspection,
   missing: readonly PartyIndex[],
-  { disclose, onStep = () => {}, signal }: DisputeOptions,
+  { onStep = () => {}, onWait = () => {}, signal }: DisputeOptions,
 ): Promise<DisputeEnd> {
   const { finished } = inspection;
-  if (disclose) {
-    await challengeShares(connection, finished, missing, (point, chunk, txHash) =>
-      onStep(`party ${point} is asked for chunk ${chunk}  tx ${txHash}`),
-    );
-  }
-  const posted = new Map<PartyIndex, ReadonlyMap<number, ChunkOpening>>();
-  for (const point of missing) {
-    const onWait = (dueSec: number) =>
-      onStep(`party ${point} has until ${time(dueSec)} to post what it was asked for`);
-    const end = await awaitShare(connection, finished, point, onWait, signal);
-    if ("exposed" in end) {
-      const back = await fetchBack(connection, finished.job.job);
-      const words = `party ${point} did not post its share: its bond is gone, and ${back}  tx ${end.exposed}`;
-      return { outcome: "exposed", txHash: end.exposed, result: null, words };
+  const { job } = finished.job;
+  const told = new Map<PartyIndex, ShareState>();
+  const onLook = (asked: readonly AskedShare[], nowSec: number): void => {
+    for (const point of missing) {
+      const share = asked.find((each) => each.point === point);
+      const state = stateOf(share, nowSec);
+      if (told.get(point) === state) continue;
+      told.set(point, state);
+      onStep(stateWords(point, share, nowSec));
     }
-    onStep(`party ${point} has posted what it was asked for`);
-    posted.set(point, end.posted);
+    const waiting = asked.filter((share) => stateOf(share, nowSec) === "awaited");
+    if (waiting.length > 0) onWait(waiting, nowSec);
+  };
+  const end = await awaitShares(connection, finished, missing, onLook, signal);
+  if ("exposed" in end) {
+    const back = await fetchBack(connection, job);
+    const words = `party ${end.point} did not post its share: its bond is gone (tx ${end.exposed}), and ${back}`;
+    return { outcome: "exposed", txHash: end.exposed, result: null, words };
   }
-  const contested = await contestPosted(connection, inspection, posted);
+  const contested = await contestPosted(connection, inspection, end.posted);
   if (contested !== undefined) {
     onStep(`the three shares of number ${contested.coordinate} of the result are not on a line`);
-    return contestedEnd(connection, finished.job.job, contested.txHash);
+    return contestedEnd(connection, job, contested.txHash);
   }
-  const asked = Math.min(...[...posted.values()].map((chunks) => chunks.size));
   const count = chunkCount(finished);
-  if (asked < count) {
-    const words = `the challenge window closed when ${asked} of ${count} chunks had been asked for: they were posted and contradict nothing, and the rest of the result stays missing`;
+  const parts = [...end.posted].filter(([, chunks]) => chunks.size < count);
+  if (parts.length > 0) {
+    const closed = await closedWords(connection.market, finished.job, { asking: true });
+    const asked = parts.map(([point, { size }]) => `${size} of ${count} chunks of party ${point}`);
+    const words = `${closed === undefined ? "" : `${closed}: `}${asked.join(", ")} had been asked for; what was asked for was posted and contradicts nothing, and the rest of the result stays missing`;
     return { outcome: "incomplete", txHash: null, result: null, words };
   }
-  const result = await resultOf(connection, inspection, posted);
+  const result = await resultOf(connection, inspection, end.posted);
   const words = "the missing shares are on chain, and the result is whole";
   return { outcome: "posted", txHash: null, result, words };
+}
+
+type ShareState = "not asked" | "posted" | "overdue" | "awaited";
+
+function stateOf(share: AskedShare | undefined, nowSec: number): ShareState {
+  if (share === undefined) return "not asked";
+  if (isOverdue(share, nowSec)) return "overdue";
+  return share.nextDueSec === null ? "posted" : "awaited";
+}
+
+/** The same in words. */
+function stateWords(point: PartyIndex, share: AskedShare | undefined, nowSec: number): string {
+  if (share === undefined) return `party ${point} was not asked for its share`;
+  if (stateOf(share, nowSec) === "posted") return `party ${point} has posted what it was asked for`;
+  return describeAsked(share, nowSec);
 }

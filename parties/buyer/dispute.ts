@@ -12,7 +12,14 @@ import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
 import { encodeShare } from "../data-set.ts";
 import { chunkElementBytes, chunkElements, openChunk, type ResultPayload, resultChunks } from "../result.ts";
 import type { RunMeasurement } from "../run-cost.ts";
-import { type AskedChunk, askedChunks, isOpen } from "./asked-chunks.ts";
+import {
+  type AskedChunk,
+  type AskedShare,
+  askedChunks,
+  askedShares,
+  isLapsed,
+  isOpen,
+} from "./asked-chunks.ts";
 import { type BuyerConnection, chainTimeSec } from "./client.ts";
 import {
   decodeResult,
@@ -223,31 +230,36 @@ export async function challengeShares(
   }
 }
 
-/** How the challenges of a share ended: all that was asked for posted, or its operator exposed. */
-export type ChallengeEnd = { posted: ReadonlyMap<number, ChunkOpening> } | { exposed: string };
+/** How the challenges of shares ended: all that was asked for posted, or one of the operators exposed. */
+export type ChallengeEnd = { posted: PostedShares } | { point: PartyIndex; exposed: string };
 
 /**
- * Waits until what was asked of a party is posted, or is due; then shows that to the chain.
- * @param onWait told once until when the last of it is due
+ * Waits until what was asked of these parties is posted, or something of it is overdue; then shows that to the chain.
+ * @param onLook told at each look what was asked of each, and what came of it
  */
-export async function awaitShare(
+export async function awaitShares(
   { market }: BuyerConnection,
   { job: { job } }: FinishedJob,
-  point: PartyIndex,
-  onWait: (dueSec: number) => void,
+  points: readonly PartyIndex[],
+  onLook: (asked: readonly AskedShare[], nowSec: number) => void,
   signal?: AbortSignal,
 ): Promise<ChallengeEnd> {
-  for (let looks = 0; ; looks += 1) {
+  for (;;) {
     signal?.throwIfAborted();
-    const asked = (await askedChunks(market, job)).filter((each) => each.point === point);
-    const exposed = asked.find((each) => each.exposed !== null)?.exposed;
-    if (exposed != null) return { exposed };
+    const asked = (await askedChunks(market, job)).filter(({ point }) => points.includes(point));
+    const nowSec = await chainTimeSec(market);
+    onLook(askedShares(asked), nowSec);
+    for (const { point, exposed } of asked) if (exposed !== null) return { point, exposed };
     const open = asked.filter(isOpen);
-    if (open.length === 0) return { posted: postedOf(asked) };
-    if (looks === 0) onWait(Math.max(...open.map(({ dueSec }) => dueSec)));
-    const now = await chainTimeSec(market);
-    const late = open.find(({ dueSec }) => now > dueSec);
-    if (late !== undefined) return { exposed: (await market.expose(job, point, late.chunk)).hash };
+    if (open.length === 0) {
+      const own = (point: PartyIndex) => asked.filter((each) => each.point === point);
+      return { posted: new Map(points.map((point) => [point, postedOf(own(point))])) };
+    }
+    const late = open.find((each) => isLapsed(each, nowSec));
+    if (late !== undefined) {
+      const { point, chunk } = late;
+      return { point, exposed: (await market.expose(job, point, chunk)).hash };
+    }
     await pause(500, undefined, { signal });
   }
 }

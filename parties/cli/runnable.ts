@@ -1,12 +1,14 @@
 /**
  * Commands that messages name, completed so that they run as they stand: with the key file, chain, bridge and
- * deployment that the present command was given. What stands in the environment is there for the next one, too.
+ * deployment that the present command was given, and the files of schema and result where they take them. What stands in
+ * the environment is there for the next one, too.
  */
 import { originOf } from "../../bridge/client.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { defaultBridge, defaultRpc } from "./endpoints.ts";
 import type { KeyOptions } from "./key-options.ts";
 import type { MarketOptions } from "./market-options.ts";
+import type { SchemaOption } from "./schema-option.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -17,14 +19,15 @@ const named =
 /** `text` with its commands completed. */
 export function runnable(
   text: string,
-  options: MarketOptions & KeyOptions,
+  options: GivenOptions,
   environment: Environment = process.env,
 ): string {
   const program = programName(environment);
   const rest = repeated(options, environment)
     .map(([option, value]) => ` ${option} ${quoted(value)}`)
     .join("");
-  return text.replaceAll(named, (_, command: string) => `${program} ${command}${rest}`);
+  const whole = (command: string): string => `${program} ${command}${rest}${files(command, options)}`;
+  return text.replaceAll(named, (_, command: string) => whole(command));
 }
 
 /** As the present command was called: whoever came by npx may have no other way to the program. */
@@ -33,7 +36,7 @@ export function programName(environment: Environment = process.env): string {
 }
 
 /** An error whose hint names commands, with these completed. */
-export function runnableHint(error: unknown, options: MarketOptions & KeyOptions): unknown {
+export function runnableHint(error: unknown, options: GivenOptions): unknown {
   if (!(error instanceof SymbolonError) || error.hint === undefined) return error;
   const hint = runnable(error.hint, options);
   if (hint === error.hint) return error;
@@ -54,6 +57,24 @@ function repeated(options: MarketOptions & KeyOptions, environment: Environment)
   return all.flatMap(([option, value, without]) =>
     value === undefined || value === "" || value === without ? [] : [[option, shown(value)]],
   );
+}
+
+/** What the present command was given. */
+export interface GivenOptions extends MarketOptions, KeyOptions, SchemaOption {
+  /** Where the result of a job goes; other commands keep their `--out` to themselves. */
+  out?: string;
+}
+
+/** Which commands take these files. */
+const takers = { schema: /^buyer (result|accept|dispute) /, out: /^buyer (result|dispute) / };
+
+function files(command: string, options: GivenOptions): string {
+  return (["schema", "out"] as const)
+    .map((name) => {
+      const file = options[name];
+      return file === undefined || !takers[name].test(command) ? "" : ` --${name} ${quoted(file)}`;
+    })
+    .join("");
 }
 
 /** Endpoints may have a password or key in their address, which is not printed: who has it puts it in again. */

@@ -132,6 +132,8 @@ function asTableError(error: unknown, file: string): SymbolonError {
 const numberWithPoint = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const numberWithComma = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$/;
 
+const counted = (count: number, name: string): string => `${count} ${name}${count === 1 ? "" : "s"}`;
+
 /**
  * Whether the numbers in a header of `width` cells are a numbering 0, 1, 2 ... or 1, 2, 3 ... of the columns,
  * as programs write that have no names. A short row of data may look like one: two cells alone do not pass.
@@ -230,7 +232,7 @@ class CsvReader {
     if (record.length !== columns.length) {
       throw new SymbolonError(
         "CSV_MALFORMED",
-        `${this.file}, line ${line}: ${record.length} cells where the header names ${columns.length} columns.`,
+        `${this.file}, line ${line}: ${counted(record.length, "cell")} where the header names ${counted(columns.length, "column")}.`,
         {
           hint:
             this.#otherDelimiter(columns, record.length > 1) ??

@@ -4,12 +4,14 @@ import { shortId } from "../../../contracts/use-terms.ts";
 import { withBuyer } from "../buyer-connection.ts";
 import { parseId } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
+import { DisputeProgress, endWords } from "../follow-dispute.ts";
 import { awaitResult, follow } from "../follow-job.ts";
 import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
 import { runnable } from "../runnable.ts";
 import { type SchemaOption, schemaOption } from "../schema-option.ts";
+import { heardWhenInterrupted } from "../until-stopped.ts";
 
 export function result(output: Output): Command {
   return accountCommand(
@@ -110,14 +112,22 @@ export function dispute(output: Output): Command {
         await checkOutFile(options.out);
         const id = await reader.jobNamed(start);
         const { disputeResult } = await import("../../buyer/dispute-steps.ts");
-        const end = await disputeResult(connection, id, {
-          disclose: options.disclose === true,
-          onStep: (line) => output.note(line),
-        });
+        const disclose = options.disclose === true;
+        const goOn = runnable(`symbolon buyer dispute ${id}${disclose ? " --disclose" : ""}`, options);
+        const progress = new DisputeProgress(output, goOn);
+        const end = await heardWhenInterrupted(
+          () => progress.interrupted(),
+          () =>
+            disputeResult(connection, id, {
+              disclose,
+              onStep: (line) => progress.step(line),
+              onWait: (waiting, nowSec) => progress.wait(waiting, nowSec),
+            }),
+        ).finally(() => progress.stop());
         if (end.result !== null) await writeOutFile(options.out, end.result.file);
         const { outcome, txHash } = end;
         const document = { job: id, outcome, txHash, result: end.result?.file ?? null };
-        output.result(document, () => runnable(end.words, options));
+        output.result(document, () => endWords(end, options, output));
       }),
     );
 }

@@ -15,6 +15,7 @@ import { amountIn, type Money, parseMoney } from "../money.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes } from "../output.ts";
 import { runnable } from "../runnable.ts";
+import { heardWhenInterrupted } from "../until-stopped.ts";
 
 interface RunOptions extends AccountOptions, DialectOptions {
   offers: string[];
@@ -125,12 +126,18 @@ export function run(output: Output): Command {
       output.note(`job ${funded.job} is funded  tx ${funded.txHash}`);
       if (!options.follow) {
         output.result(funded, () =>
-          runnable(`symbolon buyer status ${funded.job} shows how it goes`, options),
+          runnable(`to see how it goes: symbolon buyer status ${funded.job}`, options),
         );
         return;
       }
-      await follow(buyer, funded.job, output);
-      let { file } = await awaitResult(buyer, funded.job, output);
+      const goOn = `the job goes on by itself; for its result: symbolon buyer result ${funded.job} --wait`;
+      let { file } = await heardWhenInterrupted(
+        () => output.note(runnable(goOn, options)),
+        async () => {
+          await follow(buyer, funded.job, output);
+          return await awaitResult(buyer, funded.job, output);
+        },
+      );
       if (options.accept === true) {
         await buyer.accept(funded.job);
         ({ file } = await buyer.result(funded.job));

@@ -21,17 +21,17 @@ export function bundleCommand(output: Output): Command {
     .argument("<job>", "its name, or the first digits of it", parseId)
     .addOption(schemaOption())
     .option("--out <file>", "write it to this file instead of stdout")
-    .action((start: string, options: MarketOptions & SchemaOption & { out?: string }) =>
+    .action((start: string, { out, ...options }: MarketOptions & SchemaOption & { out?: string }) =>
       withConnection(options, output, async ({ bridge, reader }) => {
         const { exportBundle } = await import("../../verify/bundle.ts");
         const id = await reader.jobNamed(start);
         const bundle = await exportBundle({ bridge, market: reader, ...(await givenSchema(options)) }, id);
-        if (options.out === undefined) {
+        if (out === undefined) {
           output.result(bundle, () => JSON.stringify(bundle, null, 2));
           return;
         }
-        await writeOutFile(options.out, bundle);
-        output.result({ job: id, file: options.out }, () => `job ${shortId(id)} is in ${options.out}`);
+        await writeOutFile(out, bundle);
+        output.result({ job: id, file: out }, () => `job ${shortId(id)} is in ${out}`);
       }),
     );
 }

@@ -164,6 +164,15 @@ describe("a lie about one number", () => {
     await dispute(attested);
     expect(await eventsOf(attested, "ResultContested")).toMatchObject([{ coordinate: 65n }]);
   });
+
+  test("cannot be shown of a result that was accepted, and the words say so", async () => {
+    const attested = await attest({ spoil: (shares) => addTo(shares, 3, 70) });
+    await attested.connection.market.accept(attested.job);
+    await expect(dispute(attested)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringContaining("was accepted at"),
+    });
+  });
 });
 
 describe("a missing share", () => {
@@ -259,6 +268,19 @@ describe("a missing share", () => {
     await world.account(1).market.respond(told, 3, 1, openChunk(origin, salt, share, 1));
     expect((await refused()).message).toContain("has posted 1 of 1 chunk that it was asked for on chain;");
     expect(await eventsOf(attested, "ChunkChallenged")).toHaveLength(1);
+  });
+
+  test.each([false, true])("of a result that was accepted is lost, with --disclose %s", async (disclose) => {
+    const attested = await attest({ deliver: [1, 3] });
+    const { blockNumber } = await attested.connection.market.accept(attested.job);
+    const at = new Date((await world.provider.getBlock(blockNumber))!.timestamp * 1000).toISOString();
+    await expect(dispute(attested, disclose)).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`party 2 is missing, but job .* was accepted at ${at}, and can no longer be disputed$`),
+      ),
+    });
+    expect(await eventsOf(attested, "ChunkChallenged")).toEqual([]);
   });
 
   test("needs no further consent once all of it was asked for", async () => {

@@ -30,6 +30,17 @@ describe("a command that a message names", () => {
     expect(runnable(accept, options, environment)).toBe(`${accept} --bridge ${plain.bridge}`);
   });
 
+  test("repeats the files of schema and result where the command takes them", () => {
+    const options = { ...plain, schema: "schema.json", out: "model.json" };
+    const text = ["result", "accept", "dispute", "status"].map((name) => `symbolon buyer ${name} ${job}`);
+    expect(text.map((line) => runnable(`${line} --x`, options, {}).replace(`${line} `, ""))).toEqual([
+      "--schema schema.json --out model.json --x",
+      "--schema schema.json --x",
+      "--schema schema.json --out model.json --x",
+      "--x",
+    ]);
+  });
+
   test("has no secret of an endpoint's address", () => {
     const options = { ...plain, rpc: "https://user:secret@example.org/v3/secret?token=secret" };
     const text = runnable(accept, options, {});

@@ -122,7 +122,8 @@ describe("reading a CSV file", () => {
   });
 
   it("refuses rows of another length", async () => {
-    await refused("a,b\n1,2\n31337\n", "CSV_MALFORMED", /line 3: 1 cells where the header names 2/);
+    await refused("a,b\n1,2\n31337\n", "CSV_MALFORMED", /line 3: 1 cell where the header names 2 columns/);
+    await refused("a\n1\n1,2\n", "CSV_MALFORMED", /line 3: 2 cells where the header names 1 column\./);
     await refused("a,b\n1,2\n31337,4,5\n", "CSV_MALFORMED", /line 3: 3 cells/);
   });
 
