@@ -115,7 +115,7 @@ export function offer(output: Output): Command {
           `terms: ${words}`,
           `${showBytes(published.preview.sealedBytes)} of sealed shares at the bridge, commitments on chain`,
           ...Object.entries(published.preview.clipped).map(
-            ([name, count]) => `${name}: ${count} cells clipped`,
+            ([name, count]) => `${name}: ${count} ${count === 1 ? "cell" : "cells"} clipped`,
           ),
           `tx ${published.txHash}`,
         ].join("\n"),
