@@ -23,10 +23,17 @@ export interface KeyOptions {
   passphraseFile?: string;
 }
 
+/** The key file that is named, if one is. */
+export function keyFileOf({
+  keys = process.env.SYMBOLON_KEYS,
+}: Pick<KeyOptions, "keys">): string | undefined {
+  return keys === "" ? undefined : keys;
+}
+
 /** The keys of `role` from `--keys` or SYMBOLON_KEYS. @throws USAGE, KEY_INVALID */
 export async function keysOf<R extends Role>(role: R, options: KeyOptions): Promise<Keys<R>> {
-  const file = options.keys ?? process.env.SYMBOLON_KEYS;
-  if (file === undefined || file === "") {
+  const file = keyFileOf(options);
+  if (file === undefined) {
     throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
       hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one`,
     });

@@ -48,9 +48,15 @@ test("status says who has not delivered, until when to dispute, and what was ask
     asked: [{ point: 2, asked: 1, posted: 0, exposed: false }],
   });
   const after = (await cli.run(`buyer status ${job} ${keys}`)).stdout;
-  expect(row(after, "party 2")).toContain(`has until ${time(document.asked[0].dueSec)}`);
-  expect(row(after, "these keys")).toBe("bought the job, and read its result");
+  expect(row(after, "asked for")).toMatch(/^party 2 has posted 0 of 1 chunk /);
+  expect(row(after, "asked for")).toContain(`has until ${time(document.asked[0].dueSec)}`);
+  expect(row(after, "held up")).toBe("nobody can settle it until what was asked for is posted");
+  expect(row(after, "these keys")).toBe("bought the job; its result is sealed to them");
+  expect(after).not.toContain("progress");
   await attested.deliver(2);
+  expect(row((await cli.run(`buyer status ${job} ${keys}`)).stdout, "these keys")).toBe(
+    "bought the job, and can read its result",
+  );
   expect((await cli.json(`buyer status ${job}`)).document.delivered).toEqual([1, 2, 3]);
 });
 

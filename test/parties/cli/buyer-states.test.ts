@@ -1,0 +1,135 @@
+/** What a buyer is told in each state of a job, also without a bridge; the operators are played by hand. */
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { deriveSchema } from "../../../parties/data/schema.ts";
+import { createKeys, saveKeys } from "../../../parties/keys.ts";
+import { payoutPlan } from "../../../parties/payout-plan.ts";
+import { openChunk } from "../../../parties/result.ts";
+import { type AttestedJob, type AttestOptions, attestJob, wideTable } from "../buyer/attested-job.ts";
+import { MarketWorld } from "../compute/market-world.ts";
+import { type MarketCli, marketCli } from "./market-cli.ts";
+
+let world: MarketWorld;
+let offer: string;
+/** A bridge that a test has stopped is started again after it. */
+let stopped = false;
+
+beforeAll(async () => {
+  world = await MarketWorld.open();
+  offer = (await world.offers([wideTable], deriveSchema([wideTable])))[0]!.id;
+});
+afterEach(async () => {
+  delete process.env.SYMBOLON_KEYS;
+  if (stopped) await world.restartBridge();
+  stopped = false;
+});
+afterAll(() => world.close());
+
+async function stopBridge(): Promise<void> {
+  await world.bridge.close();
+  stopped = true;
+}
+
+let files = 0;
+/** The command line of a buyer, with its key file. */
+async function cliOf(account: string): Promise<{ cli: MarketCli; keys: string; file: string }> {
+  const name = `state-${files++}.json`;
+  const cli = await marketCli(world, { [name]: { role: "buyer", account } });
+  return { cli, keys: `--keys @${name}`, file: cli.file(name) };
+}
+
+async function attested(options: AttestOptions = {}) {
+  const made = await attestJob(world, offer, options);
+  return { made, job: made.job, market: made.connection.market, ...(await cliOf(made.connection.buyer)) };
+}
+
+let durations = 0;
+/** A job that nobody joined yet. */
+async function funded() {
+  const { client, market, address } = world.buyer();
+  const proposal = await client.propose({ algorithm: "statistics", offers: [offer] });
+  const { job, deadlineSec } = await client.fund(proposal, 90_000 + durations++);
+  return { job, market, deadlineSec, ...(await cliOf(address)) };
+}
+
+/** Posts what party 2 was asked for, and reads what the chain says of it. */
+async function answer({ evidence, job, connection: { market } }: AttestedJob, chunks: readonly number[]) {
+  const told = await market.attestedJob(job);
+  const { origin, salt, share } = evidence[1];
+  for (const chunk of chunks) await market.respond(told, 2, chunk, openChunk(origin, salt, share, chunk));
+}
+
+const time = (seconds: number): string => new Date(seconds * 1000).toISOString();
+/** A row of a table. */
+const row = (stdout: string, name: string): string | undefined =>
+  stdout
+    .split("\n")
+    .find((line) => line.startsWith(name))
+    ?.slice(name.length)
+    .trim();
+
+test("status takes from the chain who joined, and says where only the bridge would know", async () => {
+  const { job, cli } = await attested();
+  const open = await funded();
+  await expect.poll(async () => (await cli.run(`buyer status ${open.job}`)).stdout).toContain("nobody yet");
+  await stopBridge();
+  const { stdout } = await cli.run(`buyer status ${job}`);
+  expect(row(stdout, "joined")).toBe("1, 2, 3");
+  expect(row(stdout, "progress")).toBe(undefined);
+  expect((await cli.json(`buyer status ${job}`)).document.joins).toEqual([1, 2, 3]);
+  const unjoined = (await cli.run(`buyer status ${open.job}`)).stdout;
+  expect(row(unjoined, "joined")).toBe("the bridge does not tell");
+  expect(row(unjoined, "escrowed")).toBe(row(unjoined, "price"));
+});
+
+test("status shows what is escrowed now beside the price", async () => {
+  const { job, market, cli } = await attested();
+  const known = await market.job(job);
+  const shown = async () => (await cli.run(`buyer status ${job}`)).stdout;
+  const whole = `${known.amountWei} wei`;
+  expect([row(await shown(), "price"), row(await shown(), "escrowed")]).toEqual([whole, whole]);
+  await market.accept(job);
+  const { offers, operators } = await market.jobPrices(known);
+  const fees = operators.map(({ operator, feeWei }) => ({ address: operator, feeWei }));
+  const { tree } = payoutPlan({ amountWei: known.amountWei, offers, operators: fees });
+  for (const payout of tree.payouts) await market.claim({ job, ...payout });
+  expect([row(await shown(), "price"), row(await shown(), "escrowed")]).toEqual([whole, "nothing"]);
+});
+
+test("status looks at the key file of SYMBOLON_KEYS too, and needs no passphrase for it", async () => {
+  const { job, cli, made } = await attested();
+  const account = world.chain.accounts.find(({ address }) => address === made.connection.buyer)!.privateKey;
+  const resultKey = world.resultKey.privateKey.hex();
+  const file = cli.file(`locked-${files++}.json`);
+  await saveKeys(createKeys("buyer", { account, resultKey }), file, { passphrase: "of nobody" });
+  process.env.SYMBOLON_KEYS = file;
+  const { status, stdout } = await cli.run(`buyer status ${job}`);
+  expect(status).toBe(0);
+  expect(row(stdout, "these keys")).toBe("bought the job, and can read its result");
+  const seller = cli.file(`seller-${files++}.json`);
+  await saveKeys(createKeys("seller"), seller);
+  process.env.SYMBOLON_KEYS = seller;
+  expect(row((await cli.run(`buyer status ${job}`)).stdout, "these keys")).toBe(
+    "did not buy the job, and cannot read its result",
+  );
+});
+
+test("status promises a result only where there is one", async () => {
+  const open = await funded();
+  const shown = async (line: string) => row((await open.cli.run(line)).stdout, "these keys");
+  expect(await shown(`buyer status ${open.job} ${open.keys}`)).toBe(
+    "bought the job; its result will be sealed to them",
+  );
+  const { made, job, market, cli, keys } = await attested({ deliver: [1, 3] });
+  const told = await market.attestedJob(job);
+  await market.challenge(told, 2, 0);
+  await answer(made, [0]);
+  const state = async () => (await cli.run(`buyer status ${job} ${keys}`)).stdout;
+  expect(row(await state(), "these keys")).toBe("bought the job; its result is sealed to them");
+  await market.challenge(told, 2, 1);
+  await answer(made, [1]);
+  const after = await state();
+  expect(row(after, "these keys")).toBe("bought the job, and can read its result");
+  const heldUntilSec = await market.heldUntilSec(job);
+  expect(row(after, "held up")).toBe(`only the buyer can settle it until ${time(heldUntilSec!)}`);
+  expect((await cli.json(`buyer status ${job}`)).document.heldUntilSec).toBe(heldUntilSec);
+});
