@@ -12,7 +12,7 @@ import { recipients } from "../seller/client.ts";
 import type { PrepareOptions } from "../seller/prepare.ts";
 import { withSealedFiles } from "../seller/sealed-files.ts";
 import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
-import { fetchResult, type JobResult, type OnWait } from "./result.ts";
+import type { JobResult, OnWait } from "./result.ts";
 
 export interface BuyerConnection {
   bridge: BridgeClient;
@@ -137,9 +137,11 @@ export class BuyerClient {
     }
   }
 
-  /** Fetches, checks, decrypts and decodes the result. See `fetchResult`. */
-  result(id: string, onWait?: OnWait): Promise<JobResult> {
-    return fetchResult(this.#connection, id, onWait);
+  /** Fetches, checks, decrypts and decodes the result; waits a while for shares. See `readJobResult`. */
+  async result(id: string, onWait: OnWait = () => {}): Promise<JobResult> {
+    // It builds on this file.
+    const { readJobResult } = await import("./read-result.ts");
+    return readJobResult(this.#connection, id, { onWait });
   }
 
   /** Releases the payment at once instead of after the challenge window. */

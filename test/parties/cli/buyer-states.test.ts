@@ -1,4 +1,5 @@
 /** What a buyer is told in each state of a job, also without a bridge; the operators are played by hand. */
+import { writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { deriveSchema } from "../../../parties/data/schema.ts";
 import { createKeys, saveKeys } from "../../../parties/keys.ts";
@@ -6,6 +7,7 @@ import { payoutPlan } from "../../../parties/payout-plan.ts";
 import { openChunk } from "../../../parties/result.ts";
 import { type AttestedJob, type AttestOptions, attestJob, wideTable } from "../buyer/attested-job.ts";
 import { MarketWorld } from "../compute/market-world.ts";
+import { runInProcess } from "./in-process.ts";
 import { type MarketCli, marketCli } from "./market-cli.ts";
 
 let world: MarketWorld;
@@ -132,4 +134,98 @@ test("status promises a result only where there is one", async () => {
   const heldUntilSec = await market.heldUntilSec(job);
   expect(row(after, "held up")).toBe(`only the buyer can settle it until ${time(heldUntilSec!)}`);
   expect((await cli.json(`buyer status ${job}`)).document.heldUntilSec).toBe(heldUntilSec);
+});
+
+test("accepting or reading a job without a result says what comes next", async () => {
+  const { job, cli, keys, deadlineSec } = await funded();
+  for (const line of [`accept ${job}`, `accept ${job} --unread`, `result ${job}`, `dispute ${job}`]) {
+    const { status, document } = await cli.json(`buyer ${line} ${keys}`);
+    expect([status, document.error.code]).toEqual([3, "STATE_INVALID"]);
+    expect(document.error.message).toContain("it is Funded");
+    expect(document.error.hint).toContain(`it has until ${time(deadlineSec)}`);
+    expect(document.error.hint).toMatch(
+      /buyer result 0x\w+ --keys .* --wait;.*buyer status 0x.*buyer refund 0x/,
+    );
+  }
+});
+
+test("a share that is missing is asked for on chain only while it can be", async () => {
+  const { job, market, cli, keys } = await attested({ deliver: [1, 3] });
+  const { windowEndSec } = await market.job(job);
+  const accept = async () => (await cli.json(`buyer accept ${job} ${keys}`)).document.error;
+  const before = await accept();
+  expect(before.message).toBe("party 2 has not delivered its share of the result");
+  expect(before.hint).toMatch(
+    new RegExp(
+      `on chain until ${time(windowEndSec!)}: (npx )?symbolon buyer dispute ${job} --keys .* --disclose$`,
+    ),
+  );
+  await market.challenge(await market.attestedJob(job), 2, 0);
+  const asked = await accept();
+  expect(asked.hint).toMatch(/^party 2 has posted 0 of 1 chunk .* has until .*buyer dispute .* --disclose$/);
+  // Waiting is of no use once the share was asked for.
+  const { stderr, status } = await cli.run(`buyer result ${job} ${keys}`);
+  expect(status).toBe(4);
+  expect(stderr).toContain("party 2 has posted 0 of 1 chunk");
+});
+
+test("a settled job is accepted already, and what is missing of its result is so for good", async () => {
+  const { job, market, cli, keys } = await attested({ deliver: [1, 3] });
+  await market.accept(job);
+  const { status, document } = await cli.json(`buyer accept ${job} ${keys}`);
+  expect([status, document]).toEqual([0, { job, txHash: null }]);
+  const { error } = (await cli.json(`buyer result ${job} ${keys}`)).document;
+  expect(error.message).toMatch(/^job 0x\w+ is settled; party 2 has not delivered/);
+  expect(error.hint).not.toContain("dispute");
+});
+
+test("a result that was overturned is not accepted, and reading it says where its money is", async () => {
+  const spoil: AttestOptions["spoil"] = (shares) => {
+    shares[1][3]! += 1n;
+  };
+  const { job, market, cli, keys } = await attested({ spoil });
+  const wrong = (await cli.json(`buyer result ${job} ${keys}`)).document.error;
+  expect(wrong.code).toBe("RESULT_TAMPERED");
+  expect(wrong.hint).toMatch(/^do not accept the result; until .*symbolon buyer dispute 0x/);
+  expect((await cli.json(`buyer dispute ${job} ${keys}`)).document.outcome).toBe("contested");
+  expect(await market.jobState(job)).toBe("Refunded");
+  for (const line of [`accept ${job}`, `accept ${job} --unread`, `result ${job}`]) {
+    const { error } = (await cli.json(`buyer ${line} ${keys}`)).document;
+    expect(error.message).toMatch(/^the money of job 0x\w+ is back/);
+    expect(error.hint).toBe(null);
+  }
+});
+
+test("without a bridge, results are read with the schema from a file, of what was posted", async () => {
+  const { made, job, market, cli, keys } = await attested({ deliver: [] });
+  await writeFile(cli.file("schema.json"), JSON.stringify(deriveSchema([wideTable])));
+  const told = await market.attestedJob(job);
+  await stopBridge();
+  for (const name of ["accept", "result"]) {
+    const { error } = (await cli.json(`buyer ${name} ${job} ${keys}`)).document;
+    expect(error.code).toBe("BRIDGE_UNREACHABLE");
+    expect(error.hint).toContain("is the bridge running there?");
+    expect(error.hint).toContain("--schema FILE");
+    expect(error.hint.includes("--unread")).toBe(name === "accept");
+    const offline = (await cli.json(`buyer ${name} ${job} ${keys} --schema @schema.json`)).document.error;
+    expect(offline.hint).toMatch(/on chain until .*: .*symbolon buyer dispute 0x.* --disclose --schema FILE/);
+  }
+  for (const point of [1, 2, 3]) for (const chunk of [0, 1]) await market.challenge(told, point, chunk);
+  for (const [i, { origin, salt, share }] of made.evidence.entries()) {
+    for (const chunk of [0, 1]) {
+      await market.respond(told, i + 1, chunk, openChunk(origin, salt, share, chunk));
+    }
+  }
+  const read = await cli.json(`buyer result ${job} ${keys} --schema @schema.json`);
+  expect([read.status, read.document.job]).toEqual([0, job]);
+  const { status } = await cli.json(`buyer accept ${job} ${keys} --schema @schema.json`);
+  expect(status).toBe(0);
+});
+
+test("without a bridge and a deployment file, the error says that the file will do", async () => {
+  const { job, cli, file } = await attested();
+  await stopBridge();
+  const words = ["buyer", "accept", job, "--keys", file, ...cli.market.slice(0, 4), "--json"];
+  const { stdout } = await runInProcess(words);
+  expect(JSON.parse(stdout).error.hint).toContain("--deployment FILE");
 });
