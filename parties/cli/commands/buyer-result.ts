@@ -33,7 +33,7 @@ export function result(output: Output): Command {
         if (options.wait === true) await follow(buyer, id, output);
         const { file } = await awaitResult(buyer, id, output);
         await writeOutFile(options.out, file);
-        output.result(file, () => describeResult(file, output));
+        output.result(file, () => describeResult(file, output, options.out));
       }),
     );
 }
