@@ -1,4 +1,5 @@
 /** What a buyer is told of a job with a result; the operators are played by hand. */
+import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
@@ -117,4 +118,15 @@ test("after the challenge window there is no refund either, and a bridge that is
   const { stdout } = await cli.run(`buyer status ${job}`);
   expect(row(stdout, "delivered")).toBe("the bridge does not tell");
   expect(row(stdout, "challenge window")).toBe(`ended at ${time(windowEndSec!)}`);
+  // Nothing can be asked for any more: what is left is to pay.
+  await writeFile(cli.file("schema.json"), JSON.stringify(deriveSchema([wideTable])));
+  const accept = `buyer accept ${job} ${keys}`;
+  const { error } = (await cli.json(`${accept} --schema @schema.json`)).document;
+  expect(error.message).toContain(
+    `the challenge window of job ${shortId(job)} ended at ${time(windowEndSec!)}`,
+  );
+  expect(error.hint).toContain(`symbolon buyer accept ${job} --keys`);
+  expect(error.hint).toMatch(/ --unread$/);
+  expect(error.hint).not.toContain("dispute 0x");
+  expect((await cli.json(`${accept} --unread`)).status).toBe(0);
 });

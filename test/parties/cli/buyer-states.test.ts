@@ -1,5 +1,5 @@
 /** What a buyer is told in each state of a job, also without a bridge; the operators are played by hand. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { deriveSchema } from "../../../parties/data/schema.ts";
 import { createKeys, saveKeys } from "../../../parties/keys.ts";
@@ -228,4 +228,32 @@ test("without a bridge and a deployment file, the error says that the file will 
   const words = ["buyer", "accept", job, "--keys", file, ...cli.market.slice(0, 4), "--json"];
   const { stdout } = await runInProcess(words);
   expect(JSON.parse(stdout).error.hint).toContain("--deployment FILE");
+});
+
+test("a refund of a disputed job says whether something is owed, and what can be done when nothing is", async () => {
+  const { made, job, market, cli, keys } = await attested({ deliver: [1, 3] });
+  const told = await market.attestedJob(job);
+  const refused = async () => (await cli.json(`buyer refund ${job} ${keys}`)).document.error;
+  await market.challenge(told, 2, 0);
+  expect((await refused()).hint).toMatch(/^party 2 has posted 0 of 1 chunk .*; to go on .* buyer dispute 0x/);
+  await answer(made, [0]);
+  const half = await refused();
+  expect(half.message).toContain("all that was asked for was posted");
+  expect(half.hint).toMatch(/the rest of it: .*buyer dispute 0x.* --disclose/);
+  await market.challenge(told, 2, 1);
+  await answer(made, [1]);
+  const { hint } = await refused();
+  expect(hint).not.toContain("buyer dispute");
+  expect(hint).toMatch(/buyer result 0x.*buyer accept 0x/);
+  const { windowEndSec } = await market.job(job);
+  const last = Math.max((await market.heldUntilSec(job))!, windowEndSec!);
+  expect(hint).toContain(`nobody but you can settle it until ${time(last)}`);
+});
+
+test("the words of a result say that it was written to the file", async () => {
+  const { job, cli, keys } = await attested();
+  const { stdout } = await cli.run(`buyer result ${job} ${keys} --out @model.json`);
+  expect(stdout.trim().split("\n").at(-1)).toBe(`written to ${cli.file("model.json")}`);
+  const file = JSON.parse(await readFile(cli.file("model.json"), "utf8"));
+  expect(file).toEqual((await cli.json(`buyer result ${job} ${keys}`)).document);
 });
