@@ -523,13 +523,16 @@ export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "an address that is not a URL";
 }
 
+/** What to do about a bridge that does not answer, for all that this client knows. */
+export const unreachableHint = "is the bridge running, and is its address right?";
+
 function unreachable(url: string, cause: unknown): SymbolonError {
   const late = cause instanceof Error && cause.name === "TimeoutError";
   return new SymbolonError(
     "BRIDGE_UNREACHABLE",
     `the bridge at ${originOf(url)} ${late ? "did not answer in time" : "does not answer"}`,
     {
-      hint: "is the bridge running, and is its address right?",
+      hint: unreachableHint,
       cause,
     },
   );

@@ -78,6 +78,7 @@ export class MarketReader extends OperatorReader {
     const [stored, [funding], [attested]] = await Promise.all([
       this.call("JobEscrow", "jobOf", [id, { blockTag: at }]) as Promise<{
         state: bigint;
+        joined: boolean;
         windowEndSec: bigint;
         unclaimed: bigint;
         outcomeHash: string;
@@ -104,6 +105,7 @@ export class MarketReader extends OperatorReader {
       specHash: jobTerms.specHash,
       state,
       members: (await this.set(request.operatorSet)).members,
+      joined: stored.joined,
       windowEndSec: attested === undefined ? null : Number(stored.windowEndSec),
       unclaimedWei: attested === undefined ? null : stored.unclaimed,
       attestation: attested === undefined ? null : attestationOf(attested),
@@ -130,7 +132,13 @@ export class MarketReader extends OperatorReader {
 
   /** Whether somebody owes a chunk of this result. */
   async isChallenged(id: string, blockTag?: number): Promise<boolean> {
-    return (await this.call("Disputes", "heldUntilSec", [id, ...atBlock(blockTag)])) === MaxUint256;
+    return (await this.heldUntilSec(id, blockTag)) === null;
+  }
+
+  /** Last second in which nobody but its buyer can settle a job; null while somebody owes a chunk, 0 if none ever did. */
+  async heldUntilSec(id: string, blockTag?: number): Promise<number | null> {
+    const until = (await this.call("Disputes", "heldUntilSec", [id, ...atBlock(blockTag)])) as bigint;
+    return until === MaxUint256 ? null : Number(until);
   }
 
   /**

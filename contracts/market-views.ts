@@ -54,6 +54,8 @@ export interface Job extends FundedJob {
   specHash: string;
   state: JobState;
   members: [string, string, string];
+  /** Whether the three operators joined, whatever came of it. */
+  joined: boolean;
   /** Last second of the challenge window, once attested. */
   windowEndSec: number | null;
   /** What is not yet paid out, once attested. */

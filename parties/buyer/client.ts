@@ -9,11 +9,13 @@ import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
 import type { DataSetSchema } from "../data/schema.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
+import { chunkElements } from "../result.ts";
 import { recipients } from "../seller/client.ts";
 import type { PrepareOptions } from "../seller/prepare.ts";
 import { withSealedFiles } from "../seller/sealed-files.ts";
+import { askedChunks, askedShares, describeAsked } from "./asked-chunks.ts";
 import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
-import { fetchResult, type JobResult, type OnWait } from "./result.ts";
+import type { JobResult, OnWait } from "./result.ts";
 
 export interface BuyerConnection {
   bridge: BridgeClient;
@@ -139,9 +141,11 @@ export class BuyerClient {
     }
   }
 
-  /** Fetches, checks, decrypts and decodes the result. See `fetchResult`. */
-  result(id: string, onWait?: OnWait): Promise<JobResult> {
-    return fetchResult(this.#connection, id, onWait);
+  /** Fetches, checks, decrypts and decodes the result; waits a while for shares. See `readJobResult`. */
+  async result(id: string, onWait: OnWait = () => {}): Promise<JobResult> {
+    // It builds on this file.
+    const { readJobResult } = await import("./read-result.ts");
+    return readJobResult(this.#connection, id, { onWait });
   }
 
   /** Releases the payment at once instead of after the challenge window. */
@@ -153,6 +157,7 @@ export class BuyerClient {
   async refund(id: string): Promise<{ txHash: string }> {
     const { market } = this.#connection;
     const job = await market.job(id);
+    if (job.state === "Disputed") throw await heldUp(market, job);
     if (job.attestation !== null) requireRefundable(job, await chainTimeSec(market));
     return { txHash: (await market.refund(id)).hash };
   }
@@ -228,12 +233,6 @@ function requireRefundable({ job, state, windowEndSec }: Job, nowSec: number): v
   const accept = `symbolon buyer accept ${job}`;
   const dispute = `symbolon buyer dispute ${job}`;
   if (state === "Settled") throw refuse("is settled: its money is the sellers' and operators'");
-  if (state === "Disputed") {
-    throw refuse(
-      "is disputed: its money comes back when an operator does not post in time what it was asked for",
-      `to go on with the dispute: ${dispute}`,
-    );
-  }
   if (state !== "Attested") return;
   if (nowSec > endSec) {
     throw refuse(
@@ -244,6 +243,43 @@ function requireRefundable({ job, state, windowEndSec }: Job, nowSec: number): v
   throw refuse(
     "has a result, and its money comes back only if that is shown to be wrong or withheld",
     `until ${end}, for a result that is: ${dispute}; for one that is right, to pay at once: ${accept}; without either the sellers and operators are paid after that time`,
+  );
+}
+
+/** Why the money of a disputed job is not back, and what its buyer can do. */
+async function heldUp(market: Market, { job, attestation, windowEndSec }: Job): Promise<SymbolonError> {
+  const [chunks, heldUntilSec, nowSec] = await Promise.all([
+    askedChunks(market, job),
+    market.heldUntilSec(job),
+    chainTimeSec(market),
+  ]);
+  const asked = askedShares(chunks);
+  const dispute = `symbolon buyer dispute ${job}`;
+  const refuse = (why: string, hint: string): SymbolonError =>
+    new SymbolonError("STATE_INVALID", `job ${shortId(job)} is disputed${why}`, { hint });
+  if (heldUntilSec === null) {
+    const sofar = asked.map((share) => describeAsked(share, nowSec)).join("; ");
+    return refuse(
+      ": its money comes back when an operator does not post in time what it was asked for",
+      `${sofar}; to go on with the dispute: ${dispute}`,
+    );
+  }
+  const endSec = windowEndSec ?? 0;
+  const settleSec = Math.max(heldUntilSec, endSec);
+  const settled =
+    nowSec <= settleSec
+      ? `nobody but you can settle it until ${new Date(settleSec * 1000).toISOString()}`
+      : "anybody can settle it now";
+  const count = Math.ceil((attestation?.parts.total ?? 0) / chunkElements);
+  const more = nowSec <= endSec && asked.some(({ posted }) => posted < count);
+  return refuse(
+    ", and all that was asked for was posted: its money comes back only if that shows the result to be wrong",
+    [
+      `to read the result: symbolon buyer result ${job}`,
+      `to accept it now: symbolon buyer accept ${job}`,
+      ...(more ? [`to ask for the rest of it: ${dispute} --disclose`] : []),
+      settled,
+    ].join("; "),
   );
 }
 

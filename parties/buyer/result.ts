@@ -12,7 +12,6 @@ import type { BridgeClient } from "../../bridge/client.ts";
 import type { ResultParts } from "../../contracts/commitments.ts";
 import type { AttestedJob, Job } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
-import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
@@ -131,9 +130,7 @@ export async function decodeResult(
 export async function fetchFinishedJob(connection: Connection, id: string): Promise<FinishedJob> {
   const { market } = connection;
   const known = await market.job(id);
-  if (known.attestation === null) {
-    throw new SymbolonError("STATE_INVALID", `job ${id} has no result: it is ${known.state}`);
-  }
+  if (known.attestation === null) throw await noResult(market, known);
   const { parts, resultRoot, payoutRoot } = known.attestation;
   const job = { ...known, parts, resultRoot, payoutRoot };
   const spec = decodeJobSpec(Buffer.from(job.spec.slice(2), "hex"));
@@ -152,6 +149,33 @@ export async function fetchFinishedJob(connection: Connection, id: string): Prom
     );
   }
   return { job, algorithm, parameters, schema, shape, plan };
+}
+
+/** Why a job has no result, and what comes next. */
+export async function noResult(
+  market: MarketReader,
+  { job, state, deadlineSec }: Job,
+): Promise<SymbolonError> {
+  const refund = `symbolon buyer refund ${job}`;
+  if (state === "Refunded") {
+    return new SymbolonError(
+      "STATE_INVALID",
+      `job ${job} has no result: it is Refunded, and the money is back`,
+      {
+        hint: "there is nothing left to do about it: another job is ordered with `symbolon buyer run`",
+      },
+    );
+  }
+  const message = `job ${job} has no result: it is ${state}`;
+  if (state === "Failed") {
+    return new SymbolonError("STATE_INVALID", message, { hint: `to get the money back: ${refund}` });
+  }
+  // The chain takes the result of a job that was joined a while longer.
+  const graceSec = state === "Joined" ? (await market.settings()).graceSec : 0;
+  const end = new Date((deadlineSec + graceSec) * 1000).toISOString();
+  return new SymbolonError("STATE_INVALID", message, {
+    hint: `it has until ${end}; to wait for the result: symbolon buyer result ${job} --wait; to see how the job gets on: symbolon buyer status ${job}; after that time, to get the money back: ${refund}`,
+  });
 }
 
 /** Anybody may have the schema, and its hash is on chain: no bridge can keep a result or a dispute back with it. */
@@ -243,17 +267,15 @@ export async function fetchCiphertext(
     } catch (error) {
       const missing = error instanceof SymbolonError && error.code === "NOT_FOUND";
       if (!missing) throw error;
-      if (Date.now() > until) throw notDelivered(job.job, point);
+      if (Date.now() > until) throw notDelivered(point);
       onMissing();
       await pause(200);
     }
   }
 }
 
-function notDelivered(job: string, point: PartyIndex): SymbolonError {
-  return new SymbolonError("PEER_TIMEOUT", `party ${point} has not delivered its share of the result`, {
-    hint: `try again later, and before the challenge window ends ask for it on chain: symbolon buyer dispute ${shortId(job)}`,
-  });
+function notDelivered(point: PartyIndex): SymbolonError {
+  return new SymbolonError("PEER_TIMEOUT", `party ${point} has not delivered its share of the result`);
 }
 
 /** Opens the payloads and checks each against its operator's root. @throws RESULT_TAMPERED, SEAL_INVALID */
@@ -277,7 +299,7 @@ export async function openPayload(
   deployment: { chainId: number; jobEscrow: string },
 ): Promise<ResultPayload> {
   if (ciphertextHash(sealed) !== job.parts.ciphertextHashes[point - 1]) {
-    throw tampered(job, `the sealed result of party ${point} is not the one that was attested`);
+    throw tampered(`the sealed result of party ${point} is not the one that was attested`);
   }
   const origin = originOf(job, point);
   const { operator } = origin;
@@ -295,7 +317,7 @@ export async function openPayload(
   );
   const payload = decodeResultPayload(plaintext);
   if (partyResultRoot(origin, payload.salt, payload.share) !== job.parts.roots[point - 1]) {
-    throw tampered(job, `the result share of party ${point} is not the one that it attested`);
+    throw tampered(`the result share of party ${point} is not the one that it attested`);
   }
   return payload;
 }
@@ -307,7 +329,7 @@ export function originOf(job: Pick<Job, "job" | "members">, point: PartyIndex): 
 
 /** The numbers behind three shares, by part of the result. @throws RESULT_TAMPERED when they lie on no line */
 export async function reconstructParts(
-  { job, plan }: Pick<FinishedJob, "job" | "plan">,
+  { plan }: Pick<FinishedJob, "plan">,
   payloads: Three<Pick<ResultPayload, "share">>,
 ): Promise<Record<string, Float64Array>> {
   const kernel = await createKernel(plan.fieldBits);
@@ -319,7 +341,6 @@ export async function reconstructParts(
     if (!(error instanceof SymbolonError)) throw error;
     const inconsistent = error.code === "SHARES_INCONSISTENT";
     throw tampered(
-      job,
       inconsistent
         ? "the three result shares do not lie on one line: one of the parties sent a wrong one"
         : "a result share is malformed",
@@ -391,8 +412,6 @@ async function resultFile(
   };
 }
 
-function tampered({ job }: Pick<Job, "job">, message: string): SymbolonError {
-  return new SymbolonError("RESULT_TAMPERED", message, {
-    hint: `do not accept the result; within the challenge window: symbolon buyer dispute ${shortId(job)}`,
-  });
+function tampered(message: string): SymbolonError {
+  return new SymbolonError("RESULT_TAMPERED", message);
 }

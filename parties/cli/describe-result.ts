@@ -6,7 +6,8 @@ import { type Output, showBytes, showEther } from "./output.ts";
 /** Rows of a long list that are shown. */
 const shownRows = 40;
 
-export function describeResult(file: ResultFile, output: Output): string {
+/** @param out where it was written, if it was */
+export function describeResult(file: ResultFile, output: Output, out?: string): string {
   const { bold } = output.colors;
   const { run } = file;
   return [
@@ -24,6 +25,7 @@ export function describeResult(file: ResultFile, output: Output): string {
       ({ party, address, amountWei }) =>
         `${party} ${address} ${file.receipts.settle === null ? "will be" : "is"} paid ${file.token === ZeroAddress ? showEther(BigInt(amountWei)) : `${amountWei} units of ${file.token}`}`,
     ),
+    ...(out === undefined ? [] : [`written to ${out}`]),
   ].join("\n");
 }
 

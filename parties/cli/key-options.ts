@@ -33,7 +33,7 @@ export async function keysOf<R extends Role>(
   options: KeyOptions,
   otherWay?: string,
 ): Promise<Keys<R>> {
-  const file = keyFileOf(role, options, otherWay);
+  const file = requiredKeyFile(role, options, otherWay);
   const passphrase = await readPassphrase(options.passphraseFile);
   const passphraseHint = "give --passphrase-file FILE or set SYMBOLON_PASSPHRASE";
   return await loadKeys(file, role, { passphrase, passphraseHint });
@@ -41,12 +41,19 @@ export async function keysOf<R extends Role>(
 
 /** Their public part, for commands that only read: it takes no passphrase. @throws USAGE, KEY_INVALID */
 export async function publicKeysOf(role: Role, options: KeyOptions): Promise<Record<string, string>> {
-  return (await loadPublicKeys(keyFileOf(role, options), role)).public;
+  return (await loadPublicKeys(requiredKeyFile(role, options), role)).public;
 }
 
-function keyFileOf(role: Role, options: KeyOptions, otherWay?: string): string {
-  const file = options.keys ?? process.env.SYMBOLON_KEYS;
-  if (file !== undefined && file !== "") return file;
+/** The key file that is named, if one is. */
+export function keyFileOf({
+  keys = process.env.SYMBOLON_KEYS,
+}: Pick<KeyOptions, "keys">): string | undefined {
+  return keys === "" ? undefined : keys;
+}
+
+function requiredKeyFile(role: Role, options: KeyOptions, otherWay?: string): string {
+  const file = keyFileOf(options);
+  if (file !== undefined) return file;
   throw new SymbolonError("USAGE", `no key file of a ${role} is named`, {
     hint: `give --keys FILE or set SYMBOLON_KEYS; "symbolon keys new ${role} --out FILE" makes one${otherWay === undefined ? "" : `; ${otherWay}`}`,
   });

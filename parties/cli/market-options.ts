@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { type JsonRpcProvider, Wallet } from "ethers";
-import { BridgeClient, originOf } from "../../bridge/client.ts";
+import { BridgeClient, originOf, unreachableHint } from "../../bridge/client.ts";
 import { type Deployment, deploymentSchema } from "../../contracts/deployment.ts";
 import { type GasEstimate, Market } from "../../contracts/market.ts";
 import { MarketReader } from "../../contracts/market-reader.ts";
@@ -159,6 +159,8 @@ export async function connectChain(rpc: string): Promise<JsonRpcProvider> {
   });
 }
 
+const whereBridge = "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another";
+
 /** What the client of a bridge or chain does not know: which option says where they are. */
 function withAddress(error: unknown, { rpc }: Pick<MarketOptions, "rpc">): unknown {
   if (!(error instanceof SymbolonError)) return error;
@@ -166,7 +168,8 @@ function withAddress(error: unknown, { rpc }: Pick<MarketOptions, "rpc">): unkno
   if (code === "BRIDGE_UNREACHABLE" && message.startsWith("the bridge at ")) {
     return Object.assign(
       new SymbolonError(code, message, {
-        hint: "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another",
+        // Whoever threw it may have added what can be done without the bridge.
+        hint: (error.hint ?? unreachableHint).replace(unreachableHint, whereBridge),
         cause: error.cause,
       }),
       { stack },
@@ -192,7 +195,14 @@ async function readDeployment(
   output: Output,
 ): Promise<Deployment> {
   if (options.deployment === undefined || options.deployment === "") {
-    const named = await bridge.deployment();
+    const named = await bridge.deployment().catch((error) => {
+      if (!(error instanceof SymbolonError) || error.code !== "BRIDGE_UNREACHABLE") throw error;
+      const { code, message, hint, cause } = error;
+      throw new SymbolonError(code, message, {
+        hint: `${hint}; or say with --deployment FILE where the contracts are`,
+        cause,
+      });
+    });
     output.note(
       `Contracts as the bridge names them: escrow ${named.jobEscrow}, exchange ${named.reviewExchange}. Give --deployment FILE not to depend on its word.`,
     );

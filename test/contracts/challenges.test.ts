@@ -35,6 +35,8 @@ describe("a challenge", () => {
     expect(await anyone.jobState(job)).toBe("Disputed");
     const dueSec = timestamp + settings.responseSec;
     expect(await anyone.isChallenged(job)).toBe(true);
+    expect(await anyone.heldUntilSec(job)).toBe(null);
+    expect(await anyone.heldUntilSec(job, receipt.blockNumber - 1)).toBe(0);
     expect(await anyone.openAgainst(members[1])).toBe(1);
     expect(await anyone.openAgainst(members[1], receipt.blockNumber - 1)).toBe(0);
     expect(await owed(job, 2)).toEqual([{ chunk: 1, dueSec }]);
@@ -71,6 +73,7 @@ describe("a challenge", () => {
     expect(await owed(job, 2)).toEqual([]);
     const event = (await anyone.jobEvents(job)).at(-1);
     const heldUntilSec = event!.timestampSec + settings.responseSec;
+    expect(await anyone.heldUntilSec(job)).toBe(heldUntilSec);
     expect(event).toMatchObject({
       ...{ type: "ChunkPosted", operator: members[1], point: 2, chunk: 1, heldUntilSec },
       opening: { ...posted, attempt: BigInt(posted.attempt) },

@@ -34,6 +34,7 @@ describe("a job", () => {
     const funded = await of(stranger).job(job);
     expect(funded).toMatchObject({
       state: "Funded",
+      joined: false,
       buyer: buyer.address,
       algorithm,
       offers: [offer],
@@ -49,7 +50,9 @@ describe("a job", () => {
     ]);
     expect(tree.totalWei).toBe(amountWei);
     await attest(job, tree.root);
-    expect(await of(stranger).job(job)).toMatchObject({ state: "Attested", unclaimedWei: amountWei });
+    expect(await of(stranger).job(job)).toMatchObject({
+      ...{ state: "Attested", joined: true, unclaimedWei: amountWei },
+    });
     await of(buyer).accept(job);
     expect(await of(stranger).jobState(job)).toBe("Settled");
 

@@ -1,6 +1,10 @@
 /** What a buyer does about a result: read it, accept it, dispute it, or get the money back. */
 import type { Command } from "commander";
+import type { MarketReader } from "../../../contracts/market-reader.ts";
+import type { Job } from "../../../contracts/market-views.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { noResult } from "../../buyer/result.ts";
 import { withBuyer } from "../buyer-connection.ts";
 import { parseId } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
@@ -31,7 +35,7 @@ export function result(output: Output): Command {
         if (options.wait === true) await follow(buyer, id, output);
         const { file } = await awaitResult(buyer, id, output);
         await writeOutFile(options.out, file);
-        output.result(file, () => describeResult(file, output));
+        output.result(file, () => describeResult(file, output, options.out));
       }),
     );
 }
@@ -49,12 +53,31 @@ export function accept(output: Output): Command {
     .action((start: string, options: AccountOptions & SchemaOption & { unread?: boolean }) =>
       withBuyer(options, output, async (buyer, { reader }, connection) => {
         const id = await reader.jobNamed(start);
-        const { readResult } = await import("../../buyer/dispute.ts");
-        if (options.unread !== true) await readResult(connection, id);
+        const job = await reader.job(id);
+        if (job.state === "Settled") {
+          output.result({ job: id, txHash: null }, () => `job ${shortId(id)} is settled already`);
+          return;
+        }
+        await requireAcceptable(reader, job);
+        const { readJobResult } = await import("../../buyer/read-result.ts");
+        if (options.unread !== true) await readJobResult(connection, id, { accepting: true });
         const { txHash } = await buyer.accept(id);
         output.result({ job: id, txHash }, () => `job ${shortId(id)} is accepted  tx ${txHash}`);
       }),
     );
+}
+
+/** @throws STATE_INVALID when there is no result, or its price is the buyer's again */
+async function requireAcceptable(reader: MarketReader, job: Job): Promise<void> {
+  if (job.attestation === null) throw await noResult(reader, job);
+  const name = `job ${shortId(job.job)}`;
+  if (job.state === "Refunded") {
+    throw new SymbolonError("STATE_INVALID", `the money of ${name} is back: there is nothing to accept`);
+  }
+  if (job.state !== "Failed") return;
+  throw new SymbolonError("STATE_INVALID", `the result of ${name} was overturned in a dispute`, {
+    hint: `to get the money back: symbolon buyer refund ${job.job}`,
+  });
 }
 
 export function refund(output: Output): Command {

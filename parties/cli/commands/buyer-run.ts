@@ -143,7 +143,7 @@ export function run(output: Output): Command {
         ({ file } = await buyer.result(funded.job));
       } else output.note(runnable(`accept it with: symbolon buyer accept ${funded.job}`, options));
       await writeOutFile(options.out, file);
-      output.result(file, () => describeResult(file, output));
+      output.result(file, () => describeResult(file, output, options.out));
     });
   });
 }

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { rangeReport } from "../../../algorithms/range-report.ts";
 import type { FieldBits } from "../../../mpc/vector/index.ts";
-import type { JobResult, ResultFile } from "../../buyer/result.ts";
+import type { JobResult } from "../../buyer/result.ts";
 import { collect, command } from "../command.ts";
 import { rangeSummary } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
@@ -61,7 +61,7 @@ export function localCommand(output: Output): Command {
     if (inputs.derived) output.note(derivedBoundsNotice);
     const result = await runWithProgress(output, inputs);
     await writeOutFile(options.out, result.file);
-    output.result(result.file, () => words(result.file, output, options.out));
+    output.result(result.file, () => describeResult(result.file, output, options.out));
   });
 }
 
@@ -111,8 +111,4 @@ async function runWithProgress(
   } finally {
     progress.stop();
   }
-}
-
-function words(file: ResultFile, output: Output, out: string | undefined): string {
-  return [describeResult(file, output), ...(out === undefined ? [] : [`written to ${out}`])].join("\n");
 }

@@ -1,4 +1,5 @@
 /** What a buyer is told of a job with a result; the operators are played by hand. */
+import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { deriveSchema } from "../../../parties/data/schema.ts";
@@ -48,9 +49,15 @@ test("status says who has not delivered, until when to dispute, and what was ask
     asked: [{ point: 2, asked: 1, posted: 0, exposed: false }],
   });
   const after = (await cli.run(`buyer status ${job} ${keys}`)).stdout;
-  expect(row(after, "party 2")).toContain(`has until ${time(document.asked[0].dueSec)}`);
-  expect(row(after, "these keys")).toBe("bought the job, and read its result");
+  expect(row(after, "asked for")).toMatch(/^party 2 has posted 0 of 1 chunk /);
+  expect(row(after, "asked for")).toContain(`has until ${time(document.asked[0].dueSec)}`);
+  expect(row(after, "held up")).toBe("nobody can settle it until what was asked for is posted");
+  expect(row(after, "these keys")).toBe("bought the job; its result is sealed to them");
+  expect(after).not.toContain("progress");
   await attested.deliver(2);
+  expect(row((await cli.run(`buyer status ${job} ${keys}`)).stdout, "these keys")).toBe(
+    "bought the job, and can read its result",
+  );
   expect((await cli.json(`buyer status ${job}`)).document.delivered).toEqual([1, 2, 3]);
 });
 
@@ -111,4 +118,15 @@ test("after the challenge window there is no refund either, and a bridge that is
   const { stdout } = await cli.run(`buyer status ${job}`);
   expect(row(stdout, "delivered")).toBe("the bridge does not tell");
   expect(row(stdout, "challenge window")).toBe(`ended at ${time(windowEndSec!)}`);
+  // Nothing can be asked for any more: what is left is to pay.
+  await writeFile(cli.file("schema.json"), JSON.stringify(deriveSchema([wideTable])));
+  const accept = `buyer accept ${job} ${keys}`;
+  const { error } = (await cli.json(`${accept} --schema @schema.json`)).document;
+  expect(error.message).toContain(
+    `the challenge window of job ${shortId(job)} ended at ${time(windowEndSec!)}`,
+  );
+  expect(error.hint).toContain(`symbolon buyer accept ${job} --keys`);
+  expect(error.hint).toMatch(/ --unread$/);
+  expect(error.hint).not.toContain("dispute 0x");
+  expect((await cli.json(`${accept} --unread`)).status).toBe(0);
 });

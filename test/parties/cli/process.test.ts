@@ -66,7 +66,7 @@ describe("symbolon as a process", () => {
     expect(JSON.parse(stdout).error).toEqual({
       code: "BRIDGE_UNREACHABLE",
       message: "the bridge at http://127.0.0.1:9 does not answer",
-      hint: "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another",
+      hint: "is the bridge running there? --bridge URL or SYMBOLON_BRIDGE names another; or say with --deployment FILE where the contracts are",
     });
   });
 
