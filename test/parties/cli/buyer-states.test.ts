@@ -208,7 +208,9 @@ test("without a bridge, results are read with the schema from a file, of what wa
     expect(error.hint).toContain("--schema FILE");
     expect(error.hint.includes("--unread")).toBe(name === "accept");
     const offline = (await cli.json(`buyer ${name} ${job} ${keys} --schema @schema.json`)).document.error;
-    expect(offline.hint).toMatch(/on chain until .*: .*symbolon buyer dispute 0x.* --disclose --schema FILE/);
+    expect(offline.hint).toMatch(
+      /on chain until .*: .*symbolon buyer dispute 0x.* --schema \S+schema\.json --disclose/,
+    );
   }
   for (const point of [1, 2, 3]) for (const chunk of [0, 1]) await market.challenge(told, point, chunk);
   for (const [i, { origin, salt, share }] of made.evidence.entries()) {
