@@ -2,11 +2,12 @@
  * Typed reads of a market. The contracts keep hashes; the values stand in events. What comes from an event is
  * checked against the hash that the contract keeps, so the two cannot tell different stories.
  */
-import { type BytesLike, hexlify, keccak256, type Log, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
+import { type BytesLike, hexlify, keccak256, type Log, ZeroAddress, ZeroHash } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { type ContractName, contractNames } from "./artifacts.ts";
 import { type JobTerms, jobId, type Outcome, outcomeHash } from "./commitments.ts";
 import type { JobSettings } from "./deployment.ts";
+import { DisputeReader } from "./dispute-reader.ts";
 import { compactSignature } from "./eip712.ts";
 import { type PricedJob, pricesOf } from "./job-prices.ts";
 import { type JobState, jobStates } from "./job-states.ts";
@@ -16,20 +17,15 @@ import {
   type Job,
   type JobPrices,
   type Offer,
-  type OpenChallenge,
   outcomeOf,
   type QuoteRequest,
   type Replacement,
   termsOf,
   type UseRequest,
 } from "./market-views.ts";
-import { OperatorReader } from "./operator-reader.ts";
 import { encodeTerms, exactMicroRho, type TermFailure, terms, useTermsTag } from "./use-terms.ts";
 
-/** Each is a request of its own, and public endpoints limit them. */
-const viewsAtOnce = 10;
-
-export class MarketReader extends OperatorReader {
+export class MarketReader extends DisputeReader {
   // ---- offers --------------------------------------------------------------------------------------
 
   /** @throws NOT_FOUND */
@@ -123,53 +119,6 @@ export class MarketReader extends OperatorReader {
     return { ...funding, parts, resultRoot, payoutRoot };
   }
 
-  // Of what is owed, by the contract's own word: no event can be missing in it.
-
-  /** How many chunks an operator owes, of whatever jobs. */
-  async openAgainst(operator: string, blockTag?: number): Promise<number> {
-    return Number(await this.call("Disputes", "openAgainst", [operator, ...atBlock(blockTag)]));
-  }
-
-  /** Whether somebody owes a chunk of this result. */
-  async isChallenged(id: string, blockTag?: number): Promise<boolean> {
-    return (await this.heldUntilSec(id, blockTag)) === null;
-  }
-
-  /** Last second in which nobody but its buyer can settle a job; null while somebody owes a chunk, 0 if none ever did. */
-  async heldUntilSec(id: string, blockTag?: number): Promise<number | null> {
-    const until = (await this.call("Disputes", "heldUntilSec", [id, ...atBlock(blockTag)])) as bigint;
-    return until === MaxUint256 ? null : Number(until);
-  }
-
-  /**
-   * The chunks of its share that a party owes: the contract is asked about one after the other, some at a time.
-   * @param chunks how many the result has
-   */
-  async *openChallenges(
-    { job, point, chunks }: { job: string; point: number; chunks: number },
-    { blockTag, signal }: { blockTag?: number; signal?: AbortSignal } = {},
-  ): AsyncGenerator<OpenChallenge> {
-    for (let first = 0; first < chunks; first += viewsAtOnce) {
-      signal?.throwIfAborted();
-      const some = Array.from({ length: Math.min(viewsAtOnce, chunks - first) }, (_, i) => first + i);
-      const due = some.map((chunk) =>
-        this.call("Disputes", "dueSec", [job, point, chunk, ...atBlock(blockTag)]),
-      );
-      for (const [i, dueSec] of (await Promise.all(due)).entries()) {
-        if (dueSec !== 0n) yield { chunk: first + i, dueSec: Number(dueSec) };
-      }
-    }
-  }
-
-  /** Last second in which only its buyer can settle an attested job; null while somebody owes a chunk of its result. */
-  async contestedUntilSec(id: string): Promise<number | null> {
-    const [{ windowEndSec }, heldUntilSec] = (await Promise.all([
-      this.call("JobEscrow", "jobOf", [id]),
-      this.call("Disputes", "heldUntilSec", [id]),
-    ])) as [{ windowEndSec: bigint }, bigint];
-    return heldUntilSec === MaxUint256 ? null : Math.max(Number(windowEndSec), Number(heldUntilSec));
-  }
-
   /** What a job over these offers costs its buyer now. @throws what creating it would throw */
   async quote(request: QuoteRequest): Promise<bigint> {
     const job = await this.jobRequest({ ...request, deadlineSec: 0, resultKey: ZeroHash, spec: "0x" });
@@ -229,19 +178,6 @@ export class MarketReader extends OperatorReader {
 
   async isClaimed(id: string, index: number | bigint): Promise<boolean> {
     return (await this.call("JobEscrow", "isClaimed", [id, index])) as boolean;
-  }
-
-  /** What a challenge costs, also two blocks from now: full ones raise the base fee by 27 % meanwhile. */
-  async challengeFeeWei(): Promise<bigint> {
-    const block = await this.guard(() => this.provider.getBlock("latest"));
-    return (await this.call("Disputes", "challengeFeeAt", [
-      ((block?.baseFeePerGas ?? 0n) * 13n) / 10n,
-    ])) as bigint;
-  }
-
-  /** The fees of a buyer's challenges that nobody answered, until they are fetched. */
-  async returnedFeesWei(buyer: string): Promise<bigint> {
-    return (await this.call("Disputes", "returnedFeesWei", [buyer])) as bigint;
   }
 
   /** What was fixed at deployment. */
@@ -428,9 +364,4 @@ async function complete(
 function attestationOf(event: EventOf<"JobAttested">): NonNullable<Job["attestation"]> {
   const { type: _type, job: _job, ...attestation } = event;
   return attestation;
-}
-
-/** The last argument of a view that is asked about a block; none for the newest one. */
-function atBlock(blockTag: number | undefined): [] | [{ blockTag: number }] {
-  return blockTag === undefined ? [] : [{ blockTag }];
 }
