@@ -25,29 +25,41 @@ export type ExchangeGasFigures = Record<(typeof exchangeGasNames)[number], numbe
 const daySec = 86_400;
 /** Of each phase after registration. */
 const phaseSec = 43_200;
-const shards = 100;
 const secret = id("secret");
 
+/** What a data set has, and for how many of its shards one is sampled. */
+export interface ShardPlan {
+  shards: number;
+  shardsPerSample: number;
+}
+
 /** Runs two sessions of two providers and reads the receipts of the second. */
-export function measureExchangeGas(start: StartChain): Promise<ExchangeGasFigures> {
+export function measureExchangeGas(
+  start: StartChain,
+  plan: ShardPlan = { shards: 100, shardsPerSample: 20 },
+): Promise<ExchangeGasFigures> {
   return onGasChain(start, async (wallets, jump) => {
     const [collector, first, second] = wallets as [Wallet, Wallet, Wallet];
     const address = await deployExchange(collector, 900);
     const of = (wallet: Wallet) => new ExchangeMarket(address, wallet);
     const session = (round: number, at: number) =>
-      runSession(of(collector), [of(first), of(second)], round, at, jump);
+      runSession(of(collector), [of(first), of(second)], { ...plan, round, startsAt: at, jump });
     // Seats are written for the first time in their life.
     await session(0, startSec + 1000);
     return session(1, startSec + 20 * daySec);
   });
 }
 
+interface SessionPlan extends ShardPlan {
+  round: number;
+  startsAt: number;
+  jump: (timeSec: number) => Promise<void>;
+}
+
 async function runSession(
   collector: ExchangeMarket,
   providers: ExchangeMarket[],
-  round: number,
-  startsAt: number,
-  jump: (timeSec: number) => Promise<void>,
+  { shards, shardsPerSample, round, startsAt, jump }: SessionPlan,
 ): Promise<ExchangeGasFigures> {
   const figures: Partial<ExchangeGasFigures> = {};
   const note = (name: keyof ExchangeGasFigures, receipt: TransactionReceipt) => {
@@ -60,7 +72,7 @@ async function runSession(
     deposit: 12_345_678_901_234_567n,
     samplingBps: 500,
     minShards: shards,
-    shardsPerSample: 20,
+    shardsPerSample,
     registerBySec: startsAt + daySec,
     sampleSec: phaseSec,
     featuresSec: phaseSec,

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { type GasFigures, gasNames, grown, measureGas, readSnapshot } from "../../bench/gas.ts";
+import { exchangeGasNames, measureExchangeGas } from "../../bench/gas-exchange.ts";
+import { startDevChain } from "../../contracts/dev-chain.ts";
 
 /** What a call may cost at most, whatever the snapshot says. */
 const limits: Partial<GasFigures> = {
@@ -24,6 +26,29 @@ const limits: Partial<GasFigures> = {
 
 test("no call costs more gas than in the snapshot", { timeout: 120_000 }, async () => {
   expect(grown(await measureGas(), await readSnapshot())).toEqual([]);
+});
+
+test("an exchange costs the same over 20 times as many shards, where the sample is as large", {
+  timeout: 120_000,
+}, async () => {
+  const few = await measureExchangeGas(startDevChain, { shards: 100, shardsPerSample: 20 });
+  const many = await measureExchangeGas(startDevChain, { shards: 2048, shardsPerSample: 410 });
+  for (const name of exchangeGasNames) {
+    // Some bytes of call data are another number, and zero bytes are cheaper.
+    expect(Math.abs(many[name] - few[name]), `${name}: ${few[name]} and ${many[name]}`).toBeLessThan(300);
+  }
+});
+
+test("a larger sample makes the claim alone dearer, and the largest one within a limit", {
+  timeout: 120_000,
+}, async () => {
+  const small = await measureExchangeGas(startDevChain, { shards: 2048, shardsPerSample: 410 });
+  const largest = await measureExchangeGas(startDevChain, { shards: 2048, shardsPerSample: 32 });
+  expect(largest["hyperx.claim"]).toBeGreaterThan(small["hyperx.claim"]);
+  expect(largest["hyperx.claim"]).toBeLessThan(420_000);
+  for (const name of exchangeGasNames.filter((each) => each !== "hyperx.claim")) {
+    expect(Math.abs(largest[name] - small[name]), name).toBeLessThan(300);
+  }
 });
 
 test("the snapshot keeps the limits", async () => {
