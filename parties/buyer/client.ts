@@ -7,6 +7,7 @@ import { balanceOf, readToken, showAmount } from "../../contracts/tokens.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";
+import { chainTimeSec } from "../chain-time.ts";
 import type { DataSetSchema } from "../data/schema.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import { chunkElements } from "../result.ts";
@@ -325,15 +326,6 @@ function expired(id: string, back: string, deadlineSec?: number): SymbolonError 
   return new SymbolonError("JOB_EXPIRED", `the deadline of job ${id}${when} passed before it was done`, {
     hint: back,
   });
-}
-
-/**
- * Time as the contract will judge it. A chain that mines only on demand stands still, and its next block has
- * the time of the wall clock, hence the later of the two.
- */
-export async function chainTimeSec(market: Pick<Market, "provider">): Promise<number> {
-  const block = await market.provider.getBlock("latest");
-  return Math.max(block?.timestamp ?? 0, Math.floor(Date.now() / 1000));
 }
 
 async function pause(ms: number, signal?: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import type { Job, Market } from "../../contracts/market.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
+import { chainTimeSec } from "../chain-time.ts";
 import {
   type AskedChunk,
   type AskedShare,
@@ -14,7 +15,7 @@ import {
   isOverdue,
   sharesWords,
 } from "./asked-chunks.ts";
-import { type BuyerConnection, chainTimeSec, moneyBack } from "./client.ts";
+import { type BuyerConnection, moneyBack } from "./client.ts";
 import {
   awaitShares,
   challengeShares,

@@ -9,6 +9,7 @@ import type { ChunkOpening, Market } from "../../contracts/market.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
+import { chainTimeSec } from "../chain-time.ts";
 import { encodeShare } from "../data-set.ts";
 import { chunkElementBytes, chunkElements, openChunk, type ResultPayload, resultChunks } from "../result.ts";
 import type { RunMeasurement } from "../run-cost.ts";
@@ -20,7 +21,7 @@ import {
   isLapsed,
   isOpen,
 } from "./asked-chunks.ts";
-import { type BuyerConnection, chainTimeSec } from "./client.ts";
+import type { BuyerConnection } from "./client.ts";
 import {
   decodeResult,
   type FinishedJob,

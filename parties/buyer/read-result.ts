@@ -3,8 +3,9 @@ import { unreachableHint } from "../../bridge/client.ts";
 import type { Job } from "../../contracts/market.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { chainTimeSec } from "../chain-time.ts";
 import { askedChunks, askedShares, describeAsked } from "./asked-chunks.ts";
-import { type BuyerConnection, chainTimeSec } from "./client.ts";
+import type { BuyerConnection } from "./client.ts";
 import { readResult } from "./dispute.ts";
 import { fetchResult, type JobResult, type OnWait } from "./result.ts";
 

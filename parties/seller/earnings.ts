@@ -4,7 +4,7 @@ import type { Market } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import type { PayoutTree } from "../../contracts/payouts.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import { chainTimeSec } from "../buyer/client.ts";
+import { chainTimeSec } from "../chain-time.ts";
 import { readLedger } from "../market-history.ts";
 import { type PayoutFacts, payoutPlan } from "../payout-plan.ts";
 

@@ -56,7 +56,7 @@ export function withdrawBond(output: Output): Command {
 /** Whoever leaves tends to switch the node off, which costs the bond where an answer is owed. */
 async function warnOfOwed(market: Market, operator: string, output: Output): Promise<OwedChunks> {
   const { owedChunks } = await import("../../owed-chunks.ts");
-  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const { chainTimeSec } = await import("../../chain-time.ts");
   const owed = await owedChunks(market, operator);
   const phrases = describeOwed(owed, await chainTimeSec(market));
   if (phrases.length > 0) {

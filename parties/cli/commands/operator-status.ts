@@ -74,7 +74,7 @@ async function bondRelease(
   options: AccountOptions,
 ): Promise<string | undefined> {
   if (withdrawableAtSec === null) return undefined;
-  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const { chainTimeSec } = await import("../../chain-time.ts");
   const leftSec = withdrawableAtSec - (await chainTimeSec(reader));
   const at = isoTime(withdrawableAtSec);
   return leftSec > 0
@@ -104,7 +104,7 @@ async function left(reader: MarketReader, address: string, options: AccountOptio
 
 async function debts(reader: MarketReader, address: string): Promise<Shown> {
   const { owedChunks } = await import("../../owed-chunks.ts");
-  const { chainTimeSec } = await import("../../buyer/client.ts");
+  const { chainTimeSec } = await import("../../chain-time.ts");
   const owed = await owedChunks(reader, address);
   const phrases = describeOwed(owed, await chainTimeSec(reader));
   const rows = phrases.map((phrase) => ["owes", phrase]);
