@@ -178,7 +178,7 @@ describe("blobs", () => {
     const small = new TestMarket();
     const bounded = await small.bridge({ rateLimit: { max: 100, uploads: 2, windowMs: 60_000 } });
     const put = () =>
-      bounded.inject({ method: "PUT", url: "/v1/blobs", payload: randomBytes(1), headers: octets });
+      bounded.inject({ method: "PUT", url: "/v1/blobs", payload: randomBytes(16), headers: octets });
     expect([(await put()).statusCode, (await put()).statusCode]).toEqual([201, 201]);
     expectProblem(await put(), 429, "LIMIT_EXCEEDED");
     expect((await bounded.inject({ url: "/v1/jobs" })).statusCode).toBe(200);
