@@ -313,7 +313,7 @@ contract ReviewExchange is IReviewExchange, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IReviewExchange
-    function shardKey(bytes32 masterKey, uint256 index) external view returns (bytes32) {
+    function shardKey(bytes32 masterKey, uint256 index) external pure returns (bytes32) {
         return ShardSamples.shardKey(masterKey, index);
     }
 

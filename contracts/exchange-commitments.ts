@@ -2,7 +2,6 @@
  * The hashes of libraries/ExchangeHashes.sol and the rules of libraries/ShardSamples.sol, for those who take part in
  * an exchange: terms and facts, the tree of encrypted shards, keys of shards, and which shards are sampled.
  */
-import { hkdfSync } from "node:crypto";
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, concat, getBytes, hexlify, keccak256 } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
@@ -124,28 +123,31 @@ export function sampleCount(shardCount: number, shardsPerSample: number): number
   return Math.min(Math.ceil(shardCount / shardsPerSample), maxSamples);
 }
 
-/** The sampled shards of a seed, in the order in which they are opened (Floyd's algorithm). */
+/**
+ * The sampled shards of a seed, in ascending order, which is the one in which they are opened: one of each of as many
+ * strata, equal but for one shard.
+ */
 export function sampledIndices(seed: string, shardCount: number, shardsPerSample: number): number[] {
-  const drawn = new Set<number>();
-  for (let j = shardCount - sampleCount(shardCount, shardsPerSample); j < shardCount; j += 1) {
-    const random = BigInt(keccak256(abi.encode(["bytes32", "uint256"], [seed, j])));
-    const index = Number(random % BigInt(j + 1));
-    drawn.add(drawn.has(index) ? j : index);
-  }
-  return [...drawn];
+  const samples = sampleCount(shardCount, shardsPerSample);
+  const size = Math.floor(shardCount / samples);
+  const larger = shardCount % samples;
+  return Array.from({ length: samples }, (_, place) => {
+    const first = place * size + Math.min(place, larger);
+    const random = BigInt(keccak256(abi.encode(["bytes32", "uint256"], [seed, first])));
+    return first + Number(random % BigInt(place < larger ? size + 1 : size));
+  });
 }
 
 /**
- * The key of one shard: HKDF-SHA-256 of the master key, no salt, info "symbolon shard" and the index in four bytes.
+ * The key of one shard, 32 bytes: keccak256 of the master key and the index. A secret of fixed length before the
+ * message makes Keccak a pseudorandom function [BDPV11], so the keys of some shards tell nothing about those of others.
  * @throws KEY_INVALID for a master key of another length than 32 bytes
  */
 export function shardKey(masterKey: Uint8Array, index: number): Buffer {
   if (masterKey.length !== keyBytes) {
     throw new SymbolonError("KEY_INVALID", `a master key has ${keyBytes} bytes, not ${masterKey.length}`);
   }
-  const info = Buffer.alloc(18, "symbolon shard");
-  info.writeUInt32BE(index, 14);
-  return Buffer.from(hkdfSync("sha256", masterKey, Buffer.alloc(0), info, keyBytes));
+  return Buffer.from(getBytes(keccak256(abi.encode(["bytes32", "uint256"], [masterKey, index]))));
 }
 
 /** keccak256 over the sampled keys in a row. */

@@ -28,7 +28,8 @@ import {Amounts, Schedule} from "../libraries/ExchangeTerms.sol";
 ///
 /// What the chain judges: that sampled keys are those that were committed before the sample was known, and that a
 /// master key is the committed one and derives the sampled keys. So a provider that committed m keys out of n that its
-/// master key does not derive gets past with the probability that a sample misses all m.
+/// master key does not derive gets past with the probability that a sample misses all m: at most (1 - 1/p)^m where one
+/// shard is sampled for each started p, below the most that are.
 ///
 /// What it does not judge: whether a ciphertext decrypts to anything, whether features belong to the data or the data
 /// to its description, whether ciphertexts were delivered, and which data set is best. The collector finds out the
@@ -257,15 +258,16 @@ interface IReviewExchange {
 
     function sessionId(Terms calldata terms) external pure returns (bytes32);
 
-    /// @notice Which shards a seed samples.
+    /// @notice Which shards a seed samples, in ascending order: one of each of as many strata. Of n shards and s
+    /// samples, the strata are runs of n / s shards, of one more in the first n mod s of them. In the one that begins
+    /// at shard f, it is the shard f + H(seed, f) mod the stratum's size.
     function sampledIndices(bytes32 seed, uint256 shardCount, uint256 shardsPerSample)
         external
         pure
         returns (uint256[] memory);
 
-    /// @notice The key of a shard: HKDF-SHA-256 of the master key, no salt, info "symbolon shard" and the index in four
-    /// bytes, big-endian.
-    function shardKey(bytes32 masterKey, uint256 index) external view returns (bytes32);
+    /// @notice The key of a shard: H(master key, index).
+    function shardKey(bytes32 masterKey, uint256 index) external pure returns (bytes32);
 
     function seatTransitionAllowed(SeatState from, SeatState to) external pure returns (bool);
 

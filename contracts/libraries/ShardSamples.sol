@@ -12,55 +12,51 @@ library ShardSamples {
     /// @notice No sample is larger, so that what a claim costs is limited.
     uint256 internal constant MAX_SAMPLES = 64;
 
-    bytes32 private constant INNER_PAD = 0x3636363636363636363636363636363636363636363636363636363636363636;
-    bytes32 private constant OUTER_PAD = 0x5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c;
-
     /// @notice One for each started `shardsPerSample` shards, at most {MAX_SAMPLES}.
     function count(uint256 shardCount, uint256 shardsPerSample) internal pure returns (uint256) {
         uint256 samples = (shardCount + shardsPerSample - 1) / shardsPerSample;
         return samples < MAX_SAMPLES ? samples : MAX_SAMPLES;
     }
 
-    /// @notice `samples` different indices below `shardCount`, every set equally likely (Floyd's algorithm): for
-    /// each j from shardCount - samples to shardCount - 1, keccak256(abi.encode(seed, j)) mod (j + 1), or j where
-    /// that index was drawn before. The bias of the remainder is below 2^-220.
+    /// @notice The shard at `place` of a sample. The shards are cut in their order into as many strata as there are
+    /// samples, the first shardCount mod samples of them larger by one, and one of each is drawn, each as likely: in a
+    /// stratum that begins at `first`, keccak256(abi.encode(seed, first)) modulo its size. The bias of the remainder is
+    /// below 2^-224.
+    /// @dev No two places can have the same shard, so nothing has to be compared. Where one is sampled for each started
+    /// p, and they are fewer than {MAX_SAMPLES}, a stratum has at most p shards. So a sample misses m bad shards with a
+    /// probability of at most (1 - 1/p)^m: k of them in one stratum with 1 - k/p, which is no more than (1 - 1/p)^k.
+    function indexAt(bytes32 seed, uint256 shardCount, uint256 samples, uint256 place)
+        internal
+        pure
+        returns (uint256)
+    {
+        // A count of shards has 32 bits, and a sample is no larger.
+        unchecked {
+            uint256 size = shardCount / samples;
+            uint256 larger = shardCount % samples;
+            uint256 first = place * size + (place < larger ? place : larger);
+            if (place < larger) ++size;
+            return first + uint256(ExchangeHashes.words(seed, bytes32(first))) % size;
+        }
+    }
+
+    /// @notice All shards of a sample, in ascending order.
     function indices(bytes32 seed, uint256 shardCount, uint256 samples)
         internal
         pure
         returns (uint256[] memory drawn)
     {
         drawn = new uint256[](samples);
-        uint256 first = shardCount - samples;
-        // Nothing below reaches beyond shardCount.
-        unchecked {
-            for (uint256 k; k < samples; ++k) {
-                uint256 j = first + k;
-                uint256 index = uint256(ExchangeHashes.words(seed, bytes32(j))) % (j + 1);
-                for (uint256 i; i < k; ++i) {
-                    if (drawn[i] == index) {
-                        index = j;
-                        break;
-                    }
-                }
-                drawn[k] = index;
-            }
+        for (uint256 place; place < samples; ++place) {
+            drawn[place] = indexAt(seed, shardCount, samples, place);
         }
     }
 
-    /// @notice keccak256 over the keys, 32 bytes each, of the shards at `drawn`, which come from `masterKey`.
-    function keysHash(bytes32 masterKey, uint256[] memory drawn) internal view returns (bytes32) {
-        bytes32 derivationKey = _extract(masterKey);
-        bytes32[] memory keys = new bytes32[](drawn.length);
-        for (uint256 i; i < drawn.length; ++i) {
-            keys[i] = _expand(derivationKey, drawn[i]);
-        }
-        return keccak256(abi.encodePacked(keys));
-    }
-
-    /// @notice The key of one shard: HKDF-SHA-256 (RFC 5869) without salt, info "symbolon shard" and the index in
-    /// four bytes. From it neither the master key nor another shard's key can be computed.
-    function shardKey(bytes32 masterKey, uint256 index) internal view returns (bytes32) {
-        return _expand(_extract(masterKey), index);
+    /// @notice The key of one shard: keccak256(abi.encode(masterKey, index)). From it neither the master key nor
+    /// another shard's key can be computed, for a secret of fixed length before the message makes Keccak a
+    /// pseudorandom function [BDPV11].
+    function shardKey(bytes32 masterKey, uint256 index) internal pure returns (bytes32) {
+        return ExchangeHashes.words(masterKey, bytes32(index));
     }
 
     /// @notice The keys of a sample, each found to be the committed one of its shard.
@@ -71,59 +67,63 @@ library ShardSamples {
         bytes32 seed,
         IReviewExchange.ShardOpening[] calldata openings
     ) internal pure returns (bytes32[] memory keys) {
-        uint256[] memory drawn = _drawn(amounts, commitment.shardCount, seed);
-        if (openings.length != drawn.length) revert IReviewExchange.OpeningsMiscounted(seat, openings.length, drawn.length);
-        keys = new bytes32[](drawn.length);
-        for (uint256 i; i < drawn.length; ++i) {
-            IReviewExchange.ShardOpening calldata opening = openings[i];
-            keys[i] = opening.key;
+        uint256 samples = count(commitment.shardCount, amounts.shardsPerSample());
+        if (openings.length != samples) revert IReviewExchange.OpeningsMiscounted(seat, openings.length, samples);
+        keys = new bytes32[](samples);
+        for (uint256 place; place < samples; ++place) {
+            IReviewExchange.ShardOpening calldata opening = openings[place];
+            uint256 index = indexAt(seed, commitment.shardCount, samples, place);
+            keys[place] = opening.key;
             // The inner hash is the outer one's preimage, as OpenZeppelin's standard tree has it.
             bytes32 leaf = keccak256(
-                abi.encode(ExchangeHashes.words(bytes32(drawn[i]), opening.ciphertextHash, keccak256(abi.encode(opening.key))))
+                abi.encode(ExchangeHashes.words(bytes32(index), opening.ciphertextHash, keccak256(abi.encode(opening.key))))
             );
             if (!MerkleProof.verifyCalldata(opening.proof, commitment.shardRoot, leaf)) {
-                revert IReviewExchange.OpeningInvalid(seat, drawn[i]);
+                revert IReviewExchange.OpeningInvalid(seat, index);
             }
         }
     }
 
     /// @notice The facts of an answered registration, from a master key and what it derives.
-    function claimedFacts(Amounts amounts, IReviewExchange.Claim calldata revealed) internal view returns (bytes32) {
+    function claimedFacts(Amounts amounts, IReviewExchange.Claim calldata revealed) internal pure returns (bytes32) {
         bytes32 commitment = ExchangeHashes.words(
             revealed.shardRoot, keccak256(abi.encode(revealed.masterKey)), bytes32(uint256(revealed.shardCount))
         );
-        bytes32 sampledHash =
-            keysHash(revealed.masterKey, _drawn(amounts, revealed.shardCount, revealed.seed));
-        return ExchangeHashes.words(ExchangeHashes.words(ExchangeHashes.words(commitment, revealed.seed), revealed.featuresRoot), sampledHash);
+        return ExchangeHashes.words(
+            ExchangeHashes.words(ExchangeHashes.words(commitment, revealed.seed), revealed.featuresRoot),
+            _derivedKeysHash(amounts, revealed)
+        );
     }
 
-    function _drawn(Amounts amounts, uint256 shardCount, bytes32 seed) private pure returns (uint256[] memory) {
-        return indices(seed, shardCount, count(shardCount, amounts.shardsPerSample()));
-    }
-
-    function _extract(bytes32 masterKey) private view returns (bytes32) {
-        return _hmac(0, masterKey, 32);
-    }
-
-    function _expand(bytes32 derivationKey, uint256 index) private view returns (bytes32) {
-        bytes32 info = bytes32("symbolon shard") | bytes32(uint256(uint32(index)) << 112) | bytes32(uint256(1) << 104);
-        return _hmac(derivationKey, info, 19);
-    }
-
-    /// @dev HMAC-SHA-256 (RFC 2104) of the first `length` bytes of `message`, under a key of 32 bytes, which is
-    /// padded with zeros to a block of 64. In assembly, because a claim pays for two hashes for each sampled shard.
-    function _hmac(bytes32 key, bytes32 message, uint256 length) private view returns (bytes32 hash) {
+    /// @dev keccak256 over the keys of the sample in a row, as a claimed master key derives them: {indexAt} and
+    /// {shardKey} for each place. In assembly, because a claim pays for each sampled shard.
+    function _derivedKeysHash(Amounts amounts, IReviewExchange.Claim calldata revealed)
+        private
+        pure
+        returns (bytes32 hash)
+    {
+        uint256 shardCount = revealed.shardCount;
+        uint256 samples = count(shardCount, amounts.shardsPerSample());
+        bytes32 seed = revealed.seed;
+        bytes32 masterKey = revealed.masterKey;
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, xor(key, INNER_PAD))
-            mstore(add(free, 0x20), INNER_PAD)
-            mstore(add(free, 0x40), message)
-            let done := staticcall(gas(), 2, free, add(0x40, length), add(free, 0x40), 0x20)
-            mstore(free, xor(key, OUTER_PAD))
-            mstore(add(free, 0x20), OUTER_PAD)
-            // The precompile fails only for want of gas.
-            if iszero(and(done, staticcall(gas(), 2, free, 0x60, 0x00, 0x20))) { revert(0, 0) }
-            hash := mload(0x00)
+            // Beyond the used memory stand the seed, a stratum's first index, and then the keys; master key and index
+            // in the memory for hashing.
+            let drawing := mload(0x40)
+            let key := add(drawing, 0x40)
+            mstore(drawing, seed)
+            mstore(0x00, masterKey)
+            let size := div(shardCount, samples)
+            let keysOfLarger := add(key, shl(5, mod(shardCount, samples)))
+            let end := add(key, shl(5, samples))
+            for { let first := 0 } lt(key, end) { key := add(key, 0x20) } {
+                mstore(add(drawing, 0x20), first)
+                let stratum := add(size, lt(key, keysOfLarger))
+                mstore(0x20, add(first, mod(keccak256(drawing, 0x40), stratum)))
+                mstore(key, keccak256(0x00, 0x40))
+                first := add(first, stratum)
+            }
+            hash := keccak256(add(drawing, 0x40), shl(5, samples))
         }
     }
 }

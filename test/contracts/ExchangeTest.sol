@@ -115,7 +115,7 @@ abstract contract ExchangeTest {
         d.masterKey = keccak256(abi.encode(label, index));
         d.features = FEATURES;
         for (uint256 i; i < SHARDS; ++i) {
-            d.keys[i] = _hkdf(d.masterKey, i);
+            d.keys[i] = _shardKey(d.masterKey, i);
             d.ciphertexts[i] = keccak256(abi.encode(label, index, i));
         }
         _commit(d);
@@ -138,27 +138,14 @@ abstract contract ExchangeTest {
         return (uint256(uint160(d.provider)) << 64) + d.number;
     }
 
-    /// Extract and expand of RFC 5869, each an HMAC of RFC 2104.
-    function _hkdf(bytes32 masterKey, uint256 index) internal pure returns (bytes32) {
-        bytes32 extracted = _hmac(0, abi.encodePacked(masterKey));
-        return _hmac(extracted, abi.encodePacked("symbolon shard", uint32(index), hex"01"));
+    function _shardKey(bytes32 masterKey, uint256 index) internal pure returns (bytes32) {
+        return keccak256(abi.encode(masterKey, index));
     }
 
-    function _hmac(bytes32 key, bytes memory message) internal pure returns (bytes32) {
-        bytes memory inner = new bytes(64);
-        bytes memory outer = new bytes(64);
-        for (uint256 i; i < 64; ++i) {
-            bytes1 k = i < 32 ? key[i] : bytes1(0);
-            (inner[i], outer[i]) = (k ^ 0x36, k ^ 0x5c);
-        }
-        return sha256(bytes.concat(outer, sha256(bytes.concat(inner, message))));
-    }
-
-    /// Two of eight shards, by the stated rule.
+    /// Two of eight shards, by the stated rule: one of the first four, one of the last four.
     function _drawn(bytes32 seed) internal pure returns (uint256[2] memory drawn) {
-        drawn[0] = uint256(keccak256(abi.encode(seed, 6))) % 7;
-        drawn[1] = uint256(keccak256(abi.encode(seed, 7))) % 8;
-        if (drawn[1] == drawn[0]) drawn[1] = 7;
+        drawn[0] = uint256(keccak256(abi.encode(seed, 0))) % 4;
+        drawn[1] = 4 + uint256(keccak256(abi.encode(seed, 4))) % 4;
     }
 
     function _openings(Data memory d) internal pure returns (IReviewExchange.ShardOpening[] memory openings) {
@@ -289,6 +276,14 @@ abstract contract ExchangeTest {
         if (state == SeatState.Reviewing) return all;
         vm.warp(_end(terms, 3) + 1);
         for (uint256 i; i < count; ++i) _answer(terms, all[i]);
+    }
+
+    /// A session of its own that the registration has won.
+    function _won(Data memory d) internal returns (IReviewExchange.Terms memory terms) {
+        terms = _open(_request());
+        _toAnswered(terms, d);
+        vm.warp(_end(terms, 4) + 1);
+        _optimal(terms, d);
     }
 
     // ---- refusals ----------------------------------------------------------------------------------

@@ -36,6 +36,15 @@ describe("what both sides compute", () => {
     }
   });
 
+  test("what a change must not alter, for sellers keep master keys and claim by them later", () => {
+    const masterKey = Uint8Array.from({ length: 32 }, (_, index) => index);
+    expect(shardKey(masterKey, 5).toString("hex")).toBe(
+      "d101d4e76d813a0ee782ca0cad3f31377b69e0fa1bc1a156b2160f02f9cd889a",
+    );
+    const sampled = [4, 9, 21, 34, 40, 50, 55, 59, 74, 78, 83];
+    expect(sampledIndices(`0x${"5a".repeat(32)}`, 91, 9)).toEqual(sampled);
+  });
+
   test("keys of shards", async () => {
     for (const index of [0, 1, 99, 0xffff_ffff]) {
       const masterKey = getBytes(id(`master ${index}`));

@@ -39,13 +39,13 @@ test("an exchange costs the same over 20 times as many shards, where the sample 
   }
 });
 
-test("a larger sample makes the claim alone dearer, and the largest one within a limit", {
+test("the claim alone depends on the sample, and with the largest one it keeps its limit", {
   timeout: 120_000,
 }, async () => {
   const small = await measureExchangeGas(startDevChain, { shards: 2048, shardsPerSample: 410 });
   const largest = await measureExchangeGas(startDevChain, { shards: 2048, shardsPerSample: 32 });
   expect(largest["hyperx.claim"]).toBeGreaterThan(small["hyperx.claim"]);
-  expect(largest["hyperx.claim"]).toBeLessThan(420_000);
+  expect(largest["hyperx.claim"]).toBeLessThanOrEqual(limits["hyperx.claim"]!);
   for (const name of exchangeGasNames.filter((each) => each !== "hyperx.claim")) {
     expect(Math.abs(largest[name] - small[name]), name).toBeLessThan(300);
   }
