@@ -38,9 +38,9 @@ const hardhat = join(root, "node_modules", ".bin", "hardhat");
 const testsOf = {
   OperatorRegistry: /^(OperatorRegistry|Slashing)/,
   GradientRounds: /^(Gradient|Training)/,
-  ReviewExchange: /^(ReviewExchange|Exchange)/,
+  ReviewExchange: /^(ReviewExchange|Exchange|ShardSamples)/,
   Disputes: /^(Answers|Challenges|Contests|Convictions|SelfConvictions|DisputePayments|Invariants)/,
-  JobEscrow: /^(?!OperatorRegistry|Gradient|Training|ReviewExchange|Exchange)/,
+  JobEscrow: /^(?!OperatorRegistry|Gradient|Training|ReviewExchange|Exchange|ShardSamples)/,
 };
 
 /** Checks that return what they have checked, and the same without the check. */
