@@ -2,7 +2,7 @@
 import { type Provider, type Result, Signature, type TransactionResponse } from "ethers";
 import { artifact } from "./artifacts.ts";
 import type { Deployment } from "./deployment.ts";
-import type { ThreeSignatures } from "./market.ts";
+import type { ThreeSignatures } from "./market-inputs.ts";
 import { toChainError } from "./revert-reasons.ts";
 
 /**

@@ -3,17 +3,9 @@
  * transaction is estimated first, so that a refusal costs nothing and comes as words; it resolves when it is
  * mined.
  */
-import {
-  type BytesLike,
-  type Provider,
-  type Signer,
-  type TransactionReceipt,
-  ZeroAddress,
-  ZeroHash,
-} from "ethers";
+import { type Provider, type Signer, type TransactionReceipt, ZeroAddress } from "ethers";
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact, type ContractName } from "./artifacts.ts";
-import type { ResultParts } from "./commitments.ts";
 import type { Deployment } from "./deployment.ts";
 import { type AttestationMessage, compactSignature, reasonBytes } from "./eip712.ts";
 import {
@@ -23,109 +15,24 @@ import {
   type EventOf,
   type MarketEventType,
 } from "./market-events.ts";
+import {
+  type AttestedResult,
+  type ClaimInput,
+  type FailureNotice,
+  type JobInput,
+  type OfferInput,
+  type OperatorInput,
+  operatorArguments,
+  type PossessionProof,
+  payoutArgument,
+  type SharedAnew,
+  sharedLater,
+  type ThreeSignatures,
+} from "./market-inputs.ts";
 import { MarketReader } from "./market-reader.ts";
-import { type AttestedJob, type Offer, outcomeOf, termsOf, type UseRequest } from "./market-views.ts";
-import type { Payout } from "./payouts.ts";
+import { type AttestedJob, type Offer, outcomeOf, termsOf } from "./market-views.ts";
 import { type GasEstimate, Transactions, type Urgency } from "./transactions.ts";
 import { encodeTerms, type UseTerms } from "./use-terms.ts";
-
-export type {
-  ChunkOfOperator,
-  ChunkOpening,
-  EventOf,
-  EventPosition,
-  FundedJob,
-  MarketEvent,
-  MarketEventType,
-  PublishedOffer,
-} from "./market-events.ts";
-export type {
-  AttestedJob,
-  Credential,
-  Job,
-  JobPrices,
-  Offer,
-  Operator,
-  OperatorSet,
-  QuoteRequest,
-  UseProofs,
-  UseRequest,
-} from "./market-views.ts";
-export type { GasEstimate } from "./transactions.ts";
-export type { UseTerms } from "./use-terms.ts";
-
-export interface OperatorInput {
-  /** Account that signs for the operator. */
-  signer: string;
-  /** X25519 public keys, 32 bytes as 0x-hex. */
-  sealKey: string;
-  channelKey: string;
-  jiffKey: string;
-  /** host:port of the operator's node. */
-  endpoint: string;
-  feeWei: bigint;
-}
-
-/** A signing account's proof of possession, 65 bytes as 0x-hex: `signPossession`. */
-interface PossessionProof {
-  possession: string;
-}
-
-/** What of an offer is known only when its data are shared. */
-interface SharedAnew {
-  nonce: string;
-  /** sha256 of the sealed share of each point. */
-  ciphertextHashes: readonly [string, string, string];
-}
-
-/** In its place before: no share has this hash, and it costs as much gas as one. */
-const noHash = `0x${"11".repeat(32)}`;
-const sharedLater: SharedAnew = { nonce: noHash, ciphertextHashes: [noHash, noHash, noHash] };
-
-export interface OfferInput extends SharedAnew {
-  operatorSet: string;
-  schemaHash: string;
-  rows: number;
-  columns: number;
-  /** What all jobs together may spend, for ever. */
-  budgetMicroRho: bigint;
-  terms: UseTerms;
-}
-
-export interface JobInput extends UseRequest {
-  algorithm: string;
-  operatorSet: string;
-  deadlineSec: number;
-  /** X25519 public key, 32 bytes as 0x-hex. */
-  resultKey: string;
-  /** Canonical JSON. */
-  spec: BytesLike;
-  /** What the buyer agreed to pay; without it, what {@link MarketReader.quote} says now. */
-  amountWei?: bigint;
-}
-
-/** What happened by point: who signed a join or an attestation. 65-byte signatures as 0x-hex. */
-export type ThreeSignatures = readonly [string, string, string];
-
-export interface FailureNotice {
-  point: 1 | 2 | 3;
-  /** An error code. */
-  reason: string;
-  signature: string;
-}
-
-/** What three operators attest together. */
-export interface AttestedResult {
-  job: string;
-  parts: ResultParts;
-  payoutRoot: string;
-  budgetSpent: bigint;
-}
-
-/** One payout of one job. */
-export interface ClaimInput extends Payout {
-  job: string;
-}
 
 export class Market extends MarketReader {
   readonly #transactions: Transactions;
@@ -427,14 +334,4 @@ export class Market extends MarketReader {
     }
     throw new SymbolonError("INTERNAL", `the transaction has no ${type} event`);
   }
-}
-
-function operatorArguments(input: OperatorInput & Partial<PossessionProof>): unknown[] {
-  const { signer, sealKey, channelKey, jiffKey, endpoint, feeWei, possession } = input;
-  const proof = possession === undefined ? [ZeroHash, ZeroHash] : compactSignature(possession);
-  return [{ signer, sealKey, channelKey, jiffKey }, endpoint, feeWei, proof];
-}
-
-function payoutArgument({ index, account, amountWei }: Omit<Payout, "proof">) {
-  return { index, account, amount: amountWei };
 }

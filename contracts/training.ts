@@ -16,7 +16,7 @@ import {
 import { SymbolonError } from "../mpc/errors.ts";
 import { artifact } from "./artifacts.ts";
 import { compactSignature, reasonBytes } from "./eip712.ts";
-import type { FailureNotice, ThreeSignatures } from "./market.ts";
+import type { FailureNotice, ThreeSignatures } from "./market-inputs.ts";
 import { type OperatorStatus, operatorStatuses } from "./market-views.ts";
 import { explainRefusal } from "./operator-status.ts";
 import { deployContract } from "./payer.ts";

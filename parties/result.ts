@@ -25,7 +25,7 @@
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { AbiCoder, keccak256 } from "ethers";
 import type { AttestationPost } from "../bridge/client.ts";
-import type { ChunkOpening } from "../contracts/market.ts";
+import type { ChunkOpening } from "../contracts/market-events.ts";
 import { SymbolonError } from "../mpc/errors.ts";
 import { randomBytes } from "../mpc/random.ts";
 import type { PartyIndex } from "../mpc/transport/transport.ts";

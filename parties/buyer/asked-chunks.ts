@@ -1,5 +1,5 @@
 /** What was asked on chain of the shares of a result, and what became of it. */
-import type { ChunkOpening } from "../../contracts/market.ts";
+import type { ChunkOpening } from "../../contracts/market-events.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
 import type { PartyIndex } from "../../mpc/transport/transport.ts";
 

@@ -2,7 +2,8 @@
 import { ZeroAddress } from "ethers";
 import { encodeJobSpec } from "../../algorithms/job-spec.ts";
 import type { BridgeClient, JobSummary, Watch } from "../../bridge/client.ts";
-import type { Job, Market } from "../../contracts/market.ts";
+import type { Market } from "../../contracts/market.ts";
+import type { Job } from "../../contracts/market-views.ts";
 import { balanceOf, readToken, showAmount } from "../../contracts/tokens.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { type ErrorCode, errorCodes, SymbolonError } from "../../mpc/errors.ts";
@@ -16,7 +17,8 @@ import type { PrepareOptions } from "../seller/prepare.ts";
 import { withSealedFiles } from "../seller/sealed-files.ts";
 import { askedChunks, askedShares, describeAsked } from "./asked-chunks.ts";
 import { type JobOrder, type JobProposal, proposeJob, specOf } from "./proposal.ts";
-import type { JobResult, OnWait } from "./result.ts";
+import type { JobResult } from "./result.ts";
+import type { OnWait } from "./result-shares.ts";
 
 export interface BuyerConnection {
   bridge: BridgeClient;

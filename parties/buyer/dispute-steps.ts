@@ -1,6 +1,7 @@
 /** A dispute from its beginning to its end: what `symbolon buyer dispute` does. */
 import { formatEther } from "ethers";
-import type { Job, Market } from "../../contracts/market.ts";
+import type { Market } from "../../contracts/market.ts";
+import type { Job } from "../../contracts/market-views.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";

@@ -5,7 +5,8 @@
  * nothing to the public, but the other two operators can put it together with their own.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { ChunkOpening, Market } from "../../contracts/market.ts";
+import type { Market } from "../../contracts/market.ts";
+import type { ChunkOpening } from "../../contracts/market-events.ts";
 import { SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../mpc/vector/index.ts";
@@ -22,17 +23,9 @@ import {
   isOpen,
 } from "./asked-chunks.ts";
 import type { BuyerConnection } from "./client.ts";
-import {
-  decodeResult,
-  type FinishedJob,
-  fetchCiphertext,
-  fetchFinishedJob,
-  type JobResult,
-  openPayload,
-  originOf,
-  requireKey,
-  type Three,
-} from "./result.ts";
+import { type FinishedJob, fetchFinishedJob } from "./finished-job.ts";
+import { decodeResult, type JobResult } from "./result.ts";
+import { fetchCiphertext, openPayload, originOf, requireKey, type Three } from "./result-shares.ts";
 
 /** What the buyer got of each party, by point: a share that fits its root, or why there is none. */
 export type ReceivedShares = Three<ResultPayload | SymbolonError>;

@@ -9,9 +9,8 @@ import { planOrAdvise } from "../../algorithms/fit-advice.ts";
 import type { JobSpec } from "../../algorithms/job-spec.ts";
 import type { Algorithm, JobShape, Plan } from "../../algorithms/manifest.ts";
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Offer, Operator } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
-import type { Credential, IdleMember, UseProofs } from "../../contracts/market-views.ts";
+import type { Credential, IdleMember, Offer, Operator, UseProofs } from "../../contracts/market-views.ts";
 import {
   describeTermFailure,
   purposeHash,

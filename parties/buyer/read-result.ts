@@ -1,13 +1,14 @@
 /** Reading a result by what the state of its job leaves to read it from, and what is left to do where it cannot be. */
 import { unreachableHint } from "../../bridge/client.ts";
-import type { Job } from "../../contracts/market.ts";
+import type { Job } from "../../contracts/market-views.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { chainTimeSec } from "../chain-time.ts";
 import { askedChunks, askedShares, describeAsked } from "./asked-chunks.ts";
 import type { BuyerConnection } from "./client.ts";
 import { readResult } from "./dispute.ts";
-import { fetchResult, type JobResult, type OnWait } from "./result.ts";
+import { fetchResult, type JobResult } from "./result.ts";
+import type { OnWait } from "./result-shares.ts";
 
 export interface ReadOptions {
   /** Waits for shares that are not there yet where they may still come, and tells. */

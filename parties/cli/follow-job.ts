@@ -4,7 +4,8 @@ import { shortId } from "../../contracts/use-terms.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
 import { partiesWords, sharesWords } from "../buyer/asked-chunks.ts";
 import type { BuyerClient } from "../buyer/client.ts";
-import type { JobResult, OnWait } from "../buyer/result.ts";
+import type { JobResult } from "../buyer/result.ts";
+import type { OnWait } from "../buyer/result-shares.ts";
 import type { Output } from "./output.ts";
 import { heardWhenInterrupted } from "./until-stopped.ts";
 

@@ -7,7 +7,8 @@
  * out in its place, or in that of what holds it up, at a higher fee, also after a restart: the journal knows the place.
  */
 import type { AttestationPost } from "../../bridge/client.ts";
-import type { AttestedJob, Market } from "../../contracts/market.ts";
+import type { Market } from "../../contracts/market.ts";
+import type { AttestedJob } from "../../contracts/market-views.ts";
 import type { Place } from "../../contracts/transactions.ts";
 import { type ErrorCode, SymbolonError, toSymbolonError } from "../../mpc/errors.ts";
 import { type Challenge, type LedgerJob, MarketLedger } from "../ledger.ts";

@@ -1,12 +1,7 @@
 /** Shows on copies that a result which was tampered with does not pass the buyer's checks. */
 import { SymbolonError } from "../../mpc/errors.ts";
-import {
-  fetchCiphertexts,
-  fetchFinishedJob,
-  openPayloads,
-  reconstructParts,
-  type Three,
-} from "../buyer/result.ts";
+import { fetchFinishedJob } from "../buyer/finished-job.ts";
+import { fetchCiphertexts, openPayloads, reconstructParts, type Three } from "../buyer/result-shares.ts";
 import type { DiffieHellmanKey } from "../keys.ts";
 import type { LocalMarket } from "./market.ts";
 

@@ -1,9 +1,9 @@
 /** The seller's side as a library: share a table to an operator set, publish it, see its use, draw the pay. */
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Market, Operator, UseTerms } from "../../contracts/market.ts";
-import type { IdleMember } from "../../contracts/market-views.ts";
+import type { Market } from "../../contracts/market.ts";
+import type { IdleMember, Operator } from "../../contracts/market-views.ts";
 import { standing } from "../../contracts/operator-status.ts";
-import { exactMicroRho, shortId } from "../../contracts/use-terms.ts";
+import { exactMicroRho, shortId, type UseTerms } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type PartyIndex, partyIndices } from "../../mpc/transport/transport.ts";
 import type { Kernel } from "../../mpc/vector/index.ts";

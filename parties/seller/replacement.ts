@@ -3,8 +3,9 @@
  * contract sees neither the data nor why they are shared again; what makes no sense is refused here, before an upload.
  */
 import type { BridgeClient } from "../../bridge/client.ts";
-import type { Market, Offer } from "../../contracts/market.ts";
+import type { Market } from "../../contracts/market.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { Offer } from "../../contracts/market-views.ts";
 import { shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { type DataSetSchema, schemaHash } from "../data/schema.ts";

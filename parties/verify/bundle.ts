@@ -10,11 +10,12 @@ import type { BridgeClient } from "../../bridge/client.ts";
 import { attestationSignatures } from "../../contracts/attest-call.ts";
 import { deploymentSchema } from "../../contracts/deployment.ts";
 import { recoverAttestation } from "../../contracts/eip712.ts";
-import type { Job, ThreeSignatures } from "../../contracts/market.ts";
+import type { ThreeSignatures } from "../../contracts/market-inputs.ts";
 import type { MarketReader } from "../../contracts/market-reader.ts";
+import type { Job } from "../../contracts/market-views.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { partyIndices } from "../../mpc/transport/transport.ts";
-import { fetchFinishedJob } from "../buyer/result.ts";
+import { fetchFinishedJob } from "../buyer/finished-job.ts";
 import { type DataSetSchema, dataSetSchema } from "../data/schema.ts";
 import { payoutPlan } from "../payout-plan.ts";
 

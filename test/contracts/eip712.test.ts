@@ -21,7 +21,8 @@ import {
   signProgress,
   signUnopened,
 } from "../../contracts/eip712.ts";
-import type { Credential, ThreeSignatures } from "../../contracts/market.ts";
+import type { ThreeSignatures } from "../../contracts/market-inputs.ts";
+import type { Credential } from "../../contracts/market-views.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { membersOnly, openRules, openTerms } from "../../contracts/use-terms.ts";
 import { algorithm, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";

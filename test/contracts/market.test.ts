@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { operatorSetId } from "../../contracts/commitments.ts";
 import { signUnopened } from "../../contracts/eip712.ts";
-import type { GasEstimate } from "../../contracts/market.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
+import type { GasEstimate } from "../../contracts/transactions.ts";
 import { describeTermFailure, exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import {

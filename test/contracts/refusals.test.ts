@@ -4,7 +4,8 @@ import { type Filter, id, JsonRpcProvider, type Log, Network, type Signer, Walle
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { operatorSetId, resultRoot } from "../../contracts/commitments.ts";
 import { signAttestation, signJoin, signPossession } from "../../contracts/eip712.ts";
-import { Market, type ThreeSignatures } from "../../contracts/market.ts";
+import { Market } from "../../contracts/market.ts";
+import type { ThreeSignatures } from "../../contracts/market-inputs.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
 import {

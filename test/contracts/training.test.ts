@@ -3,7 +3,7 @@ import { Contract, id, type Wallet } from "ethers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { artifact } from "../../contracts/artifacts.ts";
 import { operatorSetId } from "../../contracts/commitments.ts";
-import type { ThreeSignatures } from "../../contracts/market.ts";
+import type { ThreeSignatures } from "../../contracts/market-inputs.ts";
 import { payoutTree } from "../../contracts/payouts.ts";
 import { deployGradientRounds, type TrainingDeployment, TrainingMarket } from "../../contracts/training.ts";
 import {

@@ -3,7 +3,7 @@ import { id, ZeroAddress } from "ethers";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { signCredential } from "../../contracts/eip712.ts";
-import type { Credential, QuoteRequest, UseProofs } from "../../contracts/market.ts";
+import type { Credential, QuoteRequest, UseProofs } from "../../contracts/market-views.ts";
 import {
   accountValue,
   allowProof,

@@ -4,7 +4,7 @@ import type { MarketReader } from "../../../contracts/market-reader.ts";
 import type { Job } from "../../../contracts/market-views.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
-import { noResult } from "../../buyer/result.ts";
+import { noResult } from "../../buyer/finished-job.ts";
 import { withBuyer } from "../buyer-connection.ts";
 import { parseId } from "../command.ts";
 import { describeResult } from "../describe-result.ts";

@@ -4,7 +4,7 @@ import type { Job } from "../../../contracts/market-views.ts";
 import { shortId } from "../../../contracts/use-terms.ts";
 import { partyIndices } from "../../../mpc/transport/transport.ts";
 import { type AskedShare, askedChunks, askedShares, describeAsked } from "../../buyer/asked-chunks.ts";
-import { deliveredBy } from "../../buyer/result.ts";
+import { deliveredBy } from "../../buyer/result-shares.ts";
 import { chainTimeSec } from "../../chain-time.ts";
 import { loadPublicKeys } from "../../keys.ts";
 import { chunkElements } from "../../result.ts";

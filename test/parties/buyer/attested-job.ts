@@ -11,7 +11,7 @@ import { randomBytes } from "../../../mpc/random.ts";
 import { type PartyIndex, partyIndices } from "../../../mpc/transport/transport.ts";
 import { createKernel, fieldSpecs } from "../../../mpc/vector/index.ts";
 import type { BuyerConnection } from "../../../parties/buyer/client.ts";
-import type { Three } from "../../../parties/buyer/result.ts";
+import type { Three } from "../../../parties/buyer/result-shares.ts";
 import type { ResultEvidence } from "../../../parties/compute/evidence-store.ts";
 import { ciphertextHash, encodeShare } from "../../../parties/data-set.ts";
 import { payoutPlan } from "../../../parties/payout-plan.ts";
