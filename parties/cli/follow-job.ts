@@ -7,6 +7,7 @@ import type { BuyerClient } from "../buyer/client.ts";
 import type { JobResult } from "../buyer/result.ts";
 import type { OnWait } from "../buyer/result-shares.ts";
 import type { Output } from "./output.ts";
+import { type GivenOptions, runnable } from "./runnable.ts";
 import { heardWhenInterrupted } from "./until-stopped.ts";
 
 /** Nodes need a moment to join and to reach each other: so long there is nothing to say. */
@@ -14,6 +15,23 @@ const momentMs = 5000;
 
 /** A step of a long computation may take longer. */
 const stepMs = 30_000;
+
+/** Follows a job to its result. Who interrupts it is told how to come back to it. */
+export function followToResult(
+  buyer: BuyerClient,
+  job: string,
+  output: Output,
+  options: GivenOptions,
+): Promise<JobResult> {
+  const goOn = `the job goes on by itself; for its result: symbolon buyer result ${job} --wait`;
+  return heardWhenInterrupted(
+    () => output.note(runnable(goOn, options)),
+    async () => {
+      await follow(buyer, job, output);
+      return await awaitResult(buyer, job, output);
+    },
+  );
+}
 
 /** Waits for the result and shows how the job gets on, or for whom and until when it waits. */
 export async function follow(buyer: BuyerClient, job: string, output: Output): Promise<void> {

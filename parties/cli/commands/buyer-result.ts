@@ -9,7 +9,7 @@ import { withBuyer } from "../buyer-connection.ts";
 import { parseId } from "../command.ts";
 import { describeResult } from "../describe-result.ts";
 import { DisputeProgress, endWords } from "../follow-dispute.ts";
-import { awaitResult, follow } from "../follow-job.ts";
+import { awaitResult, followToResult } from "../follow-job.ts";
 import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
@@ -32,8 +32,8 @@ export function result(output: Output): Command {
       withBuyer(options, output, async (buyer, { reader }) => {
         await checkOutFile(options.out);
         const id = await reader.jobNamed(start);
-        if (options.wait === true) await follow(buyer, id, output);
-        const { file } = await awaitResult(buyer, id, output);
+        const read = options.wait === true ? followToResult : awaitResult;
+        const { file } = await read(buyer, id, output, options);
         await writeOutFile(options.out, file);
         output.result(file, () => describeResult(file, output, options.out));
       }),

@@ -8,14 +8,13 @@ import { collect, parseId, wholeNumber } from "../command.ts";
 import { rangeLines } from "../describe-ranges.ts";
 import { describeResult } from "../describe-result.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
-import { awaitResult, follow } from "../follow-job.ts";
+import { followToResult } from "../follow-job.ts";
 import { parseJsonOption } from "../json-option.ts";
 import { type AccountOptions, accountCommand } from "../market-options.ts";
 import { amountIn, type Money, parseMoney } from "../money.ts";
 import { checkOutFile, writeOutFile } from "../out-file.ts";
 import { type Output, showBytes } from "../output.ts";
 import { runnable } from "../runnable.ts";
-import { heardWhenInterrupted } from "../until-stopped.ts";
 
 interface RunOptions extends AccountOptions, DialectOptions {
   offers: string[];
@@ -130,14 +129,7 @@ export function run(output: Output): Command {
         );
         return;
       }
-      const goOn = `the job goes on by itself; for its result: symbolon buyer result ${funded.job} --wait`;
-      let { file } = await heardWhenInterrupted(
-        () => output.note(runnable(goOn, options)),
-        async () => {
-          await follow(buyer, funded.job, output);
-          return await awaitResult(buyer, funded.job, output);
-        },
-      );
+      let { file } = await followToResult(buyer, funded.job, output, options);
       if (options.accept === true) {
         await buyer.accept(funded.job);
         ({ file } = await buyer.result(funded.job));

@@ -28,7 +28,11 @@ test("for whom and until when it waits, and after an interrupt how to go on", as
   const { deadlineSec } = await world.account(1).market.job(job!);
   const deadline = new Date(deadlineSec * 1000).toISOString();
   expect(stderr).toContain(`waiting for parties 1, 2 and 3 to join, until ${deadline}`);
-  expect(stderr.trim().split("\n").at(-1)).toBe(
-    `the job goes on by itself; for its result: symbolon buyer result ${job} ${options} ${out} --wait`,
-  );
+  const result = `buyer result ${job} ${options} ${out} --wait`;
+  const goOn = `the job goes on by itself; for its result: symbolon ${result}`;
+  expect(stderr.trim().split("\n").at(-1)).toBe(goOn);
+  // Which says so again.
+  const again = await interruptCli(result.split(" "), "to join");
+  expect(again.signal).toBe("SIGINT");
+  expect(again.stderr.trim().split("\n").at(-1)).toBe(goOn);
 });
