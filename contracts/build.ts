@@ -22,15 +22,17 @@ const timeoutMs = 300_000;
 
 /**
  * Brings `build/artifacts` up to date.
+ * @param onCompile called before the compiler runs, which takes about half a minute
  * @returns whether the compiler ran
  * @throws INTERNAL with the compiler's words when the sources do not compile
  */
-export async function buildContracts(): Promise<boolean> {
+export async function buildContracts(onCompile: () => void = () => {}): Promise<boolean> {
   const hash = await hashOfSources();
   if (await isBuilt(hash)) return false;
   return alone(async () => {
     // Another process may have built it meanwhile.
     if (await isBuilt(hash)) return false;
+    onCompile();
     await compile();
     await writeFile(stampFile, hash);
     return true;

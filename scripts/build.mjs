@@ -3,4 +3,5 @@ import { buildContracts } from "../contracts/build.ts";
 import { buildKernels } from "../mpc/vector/build.ts";
 
 await buildKernels();
-await buildContracts();
+// Long enough to be taken for a standstill.
+await buildContracts(() => console.error("Compiling the contracts (about half a minute) ..."));

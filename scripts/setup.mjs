@@ -24,9 +24,9 @@ if (!installed) {
 
 const bundled = join(root, "node_modules", ".bin", "node");
 const node = existsSync(bundled) ? bundled : process.execPath;
-// Of a build that is up to date there is nothing to say; the first one is long enough to be taken for a standstill.
+// Of a build that is up to date there is nothing to say.
 const built = existsSync(join(root, "build", "contracts.sha256"));
-if (!built) console.error("Compiling the kernels and the contracts (once, about half a minute) ...");
+if (!built) console.error("Building what is generated (once) ...");
 run(node, [join(root, "scripts", "build.mjs")], "the build failed");
 if (!installed || !built) console.error("Everything is set up.");
 
