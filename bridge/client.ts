@@ -6,10 +6,17 @@
  * documents become SymbolonErrors with the bridge's code; silence becomes BRIDGE_UNREACHABLE.
  */
 import { sha256 } from "ethers";
-import { io, Fetch as LongPolling, WebSocket as PlatformWebSocket, type Socket } from "socket.io-client";
 import { z } from "zod";
-import { type ErrorCode, errorCodes, SymbolonError } from "../mpc/errors.ts";
-import { RecentMap } from "../mpc/recent-map.ts";
+import { SymbolonError } from "../mpc/errors.ts";
+import {
+  aborted,
+  BridgeRequests,
+  type CallOptions,
+  pageEntries,
+  partsAtMost,
+  readAtMost,
+} from "./client-requests.ts";
+import { type Watch, type WatchOptions, watch } from "./job-watch.ts";
 import {
   type AttestationPost,
   type BlobReceipt,
@@ -35,6 +42,8 @@ import {
   type UnopenedPost,
 } from "./schemas.ts";
 
+export { originOf, unreachableHint } from "./client-requests.ts";
+export type { Watch } from "./job-watch.ts";
 export type {
   AttestationPost,
   BlobReceipt,
@@ -64,10 +73,6 @@ export interface BridgeClientOptions {
   pollMs?: number;
 }
 
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
-}
-
 export interface JobQuery {
   state?: JobView["state"];
   operatorSet?: string;
@@ -78,45 +83,38 @@ export interface JobQuery {
   limit?: number;
 }
 
-export interface Watch {
-  close(): void;
-}
-
-const maxJsonBytes = 16 * 1024 * 1024;
-const pageEntries = 500;
-/** Of a list, and of the jobs whose last version a watch knows. */
-const maxEntries = 50_000;
-
 export class BridgeClient {
   readonly url: string;
-  readonly #timeoutMs: number;
+  readonly #requests: BridgeRequests;
   readonly #blobTimeoutMs: number;
-  readonly #pollMs: number;
+  readonly #watchOptions: WatchOptions;
 
   constructor(options: BridgeClientOptions) {
+    const { timeoutMs = 15_000, blobTimeoutMs = 10 * 60_000, pollMs = 3000 } = options;
     this.url = options.url.replace(/\/+$/, "");
-    this.#timeoutMs = options.timeoutMs ?? 15_000;
-    this.#blobTimeoutMs = options.blobTimeoutMs ?? 10 * 60_000;
-    this.#pollMs = options.pollMs ?? 3000;
+    this.#requests = new BridgeRequests(this.url, timeoutMs);
+    this.#blobTimeoutMs = blobTimeoutMs;
+    this.#watchOptions = { url: this.url, timeoutMs, pollMs };
   }
 
   // ---- the market --------------------------------------------------------------------------------
 
   deployment(options?: CallOptions): Promise<DeploymentView> {
-    return this.#get("/v1/deployment", deploymentViewSchema, options);
+    return this.#requests.get("/v1/deployment", deploymentViewSchema, options);
   }
 
   async operators(options?: CallOptions): Promise<OperatorView[]> {
-    return (await this.#get("/v1/operators", z.object({ operators: z.array(operatorViewSchema) }), options))
-      .operators;
+    return (
+      await this.#requests.get("/v1/operators", z.object({ operators: z.array(operatorViewSchema) }), options)
+    ).operators;
   }
 
   async sets(options?: CallOptions): Promise<SetView[]> {
-    return (await this.#get("/v1/sets", z.object({ sets: z.array(setViewSchema) }), options)).sets;
+    return (await this.#requests.get("/v1/sets", z.object({ sets: z.array(setViewSchema) }), options)).sets;
   }
 
   offer(id: string, options?: CallOptions): Promise<OfferView> {
-    return this.#get(`/v1/offers/${encodeURIComponent(id)}`, offerViewSchema, options);
+    return this.#requests.get(`/v1/offers/${encodeURIComponent(id)}`, offerViewSchema, options);
   }
 
   /** All offers that fit, in the order of their publication. */
@@ -125,8 +123,8 @@ export class BridgeClient {
     options?: CallOptions,
   ): Promise<OfferView[]> {
     const page = z.object({ offers: z.array(offerViewSchema).max(pageEntries), next: nextSchema });
-    return this.#pages("/v1/offers", query, async (path) => {
-      const { offers, next } = await this.#get(path, page, options);
+    return this.#requests.pages("/v1/offers", query, async (path) => {
+      const { offers, next } = await this.#requests.get(path, page, options);
       return { entries: offers, next };
     });
   }
@@ -135,21 +133,21 @@ export class BridgeClient {
 
   /** @throws NOT_FOUND until the job's funding has enough confirmations */
   job(id: string, options?: CallOptions): Promise<JobView> {
-    return this.#get(`/v1/jobs/${encodeURIComponent(id)}`, jobViewSchema, options);
+    return this.#requests.get(`/v1/jobs/${encodeURIComponent(id)}`, jobViewSchema, options);
   }
 
   /** All jobs that fit, in the order of their funding. */
   jobs(query: Omit<JobQuery, "limit"> = {}, options?: CallOptions): Promise<JobSummary[]> {
     const page = z.object({ jobs: z.array(jobSummarySchema).max(pageEntries), next: nextSchema });
-    return this.#pages("/v1/jobs", query, async (path) => {
-      const { jobs, next } = await this.#get(path, page, options);
+    return this.#requests.pages("/v1/jobs", query, async (path) => {
+      const { jobs, next } = await this.#requests.get(path, page, options);
       return { entries: jobs, next };
     });
   }
 
   async jobEvents(id: string, after = 0, options?: CallOptions): Promise<JobEventView[]> {
     const path = `/v1/jobs/${encodeURIComponent(id)}/events?after=${after}&limit=500`;
-    return (await this.#get(path, z.object({ events: z.array(jobEventSchema) }), options)).events;
+    return (await this.#requests.get(path, z.object({ events: z.array(jobEventSchema) }), options)).events;
   }
 
   postJoin(id: string, post: JoinPost, options?: CallOptions): Promise<JobView> {
@@ -187,12 +185,12 @@ export class BridgeClient {
       bytes instanceof Uint8Array
         ? [bytes as Uint8Array<ArrayBuffer>, sha256(bytes), bytes.byteLength]
         : [bytes.blob, bytes.hash.toLowerCase(), bytes.blob.size];
-    const response = await this.#fetch("/v1/blobs", this.#blobTimeoutMs, options, {
+    const response = await this.#requests.fetch("/v1/blobs", this.#blobTimeoutMs, options, {
       method: "PUT",
       headers: { "content-type": "application/octet-stream" },
       body,
     });
-    const receipt = await this.#json(response, blobReceiptSchema);
+    const receipt = await this.#requests.json(response, blobReceiptSchema);
     if (receipt.hash !== hash || receipt.bytes !== size) {
       throw new SymbolonError("COMMITMENT_MISMATCH", "the bridge stored other bytes than were sent");
     }
@@ -205,7 +203,7 @@ export class BridgeClient {
    * @throws NOT_FOUND, COMMITMENT_MISMATCH, LIMIT_EXCEEDED, BRIDGE_UNREACHABLE
    */
   async downloadBlob(hash: string, maxBytes: number, options?: CallOptions): Promise<Uint8Array> {
-    const response = await this.#fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
+    const response = await this.#requests.fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
     const bytes = await readAtMost(response, maxBytes);
     if (sha256(bytes) !== hash.toLowerCase()) throw wrongBytes(hash);
     return bytes;
@@ -217,13 +215,13 @@ export class BridgeClient {
    * @throws NOT_FOUND, LIMIT_EXCEEDED, BRIDGE_UNREACHABLE
    */
   async *streamBlob(hash: string, maxBytes: number, options?: CallOptions): AsyncGenerator<Uint8Array> {
-    const response = await this.#fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
+    const response = await this.#requests.fetch(`/v1/blobs/${hash}`, this.#blobTimeoutMs, options);
     yield* partsAtMost(response, maxBytes);
   }
 
   /** Whether the bridge holds an intact blob; it may have to read all of it to say so. */
   async hasBlob(hash: string, options?: CallOptions): Promise<boolean> {
-    const response = await this.#fetch(
+    const response = await this.#requests.fetch(
       `/v1/blobs/${hash}`,
       this.#blobTimeoutMs,
       options,
@@ -245,7 +243,7 @@ export class BridgeClient {
     onView: (view: JobSummary) => void,
     onTrouble: (error: SymbolonError) => void = () => {},
   ): Watch {
-    return this.#watch({ job: id }, async () => [await this.job(id)], onView, onTrouble);
+    return watch(this.#watchOptions, { job: id }, async () => [await this.job(id)], onView, onTrouble);
   }
 
   /** The same for all jobs, or those of one operator set. Jobs that have ended are not listed at the start. */
@@ -263,7 +261,7 @@ export class BridgeClient {
     const filtered = (view: JobSummary): void => {
       if (wanted === undefined || view.operatorSet === wanted) onView(view);
     };
-    return this.#watch({ jobs: true }, list, filtered, onTrouble);
+    return watch(this.#watchOptions, { jobs: true }, list, filtered, onTrouble);
   }
 
   /**
@@ -277,7 +275,7 @@ export class BridgeClient {
   ): Promise<JobSummary> {
     const { promise, resolve, reject } = Promise.withResolvers<JobSummary>();
     let lastTrouble: SymbolonError | undefined;
-    const watch = this.watchJob(
+    const watched = this.watchJob(
       id,
       (view) => {
         options.onView?.(view);
@@ -302,242 +300,15 @@ export class BridgeClient {
     } finally {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", abort);
-      watch.close();
+      watched.close();
     }
   }
 
-  #watch(
-    subscription: { job: string } | { jobs: true },
-    list: () => Promise<JobSummary[]>,
-    onView: (view: JobSummary) => void,
-    onTrouble: (error: SymbolonError) => void,
-  ): Watch {
-    const shown = new RecentMap<string, { version: number; progress: string }>(maxEntries);
-    let closed = false;
-    let live = false;
-    const take = (view: JobSummary): void => {
-      const progress = JSON.stringify(view.progress);
-      const before = shown.get(view.id);
-      const stale = before !== undefined && before.version > view.version;
-      if (closed || stale || (before?.version === view.version && before.progress === progress)) return;
-      shown.set(view.id, { version: view.version, progress });
-      onView(view);
-    };
-    const refresh = async (): Promise<void> => {
-      try {
-        for (const view of await list()) take(view);
-      } catch (thrown) {
-        if (!closed) onTrouble(thrown instanceof SymbolonError ? thrown : unreachable(this.url, thrown));
-      }
-    };
-    const socket = connect(this.url);
-    socket.on("job", (raw: unknown) => {
-      const parsed = jobSummarySchema.safeParse(raw);
-      if (parsed.success) take(parsed.data);
-    });
-    socket.on("connect", () => {
-      socket
-        .timeout(this.#timeoutMs)
-        .emit("subscribe", subscription, (error: Error | null, reply: unknown) => {
-          // A refusal, say of a job that is not known yet, leaves the asking to the polls.
-          live = error === null && (reply as { ok?: unknown } | undefined)?.ok === true;
-          // What happened before the subscription is read once; the rest is pushed.
-          void refresh();
-        });
-    });
-    socket.on("disconnect", () => {
-      live = false;
-    });
-    // Even a live connection is asked now and then, since a push that never comes makes no noise.
-    let ticks = 0;
-    const timer = setInterval(() => {
-      ticks += 1;
-      if (!live || ticks % 10 === 0) void refresh();
-    }, this.#pollMs);
-    void refresh();
-    return {
-      close: () => {
-        closed = true;
-        clearInterval(timer);
-        socket.close();
-      },
-    };
-  }
-
-  // ---- requests ----------------------------------------------------------------------------------
-
-  async #pages<Entry>(
-    path: string,
-    query: object,
-    page: (path: string) => Promise<{ entries: Entry[]; next: number | null }>,
-  ): Promise<Entry[]> {
-    const all: Entry[] = [];
-    const search = new URLSearchParams({ limit: `${pageEntries}` });
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) search.set(name, String(value));
-    // Each page but the last begins further on and has entries, so that no bridge can make the list endless.
-    for (let after = 0; ; ) {
-      const { entries, next } = await page(`${path}?${search}`);
-      all.push(...entries);
-      if (all.length > maxEntries) {
-        throw new SymbolonError("LIMIT_EXCEEDED", `the bridge lists more than ${maxEntries} entries`);
-      }
-      if (next === null) return all;
-      if (next <= after || entries.length === 0) {
-        throw new SymbolonError("BRIDGE_UNREACHABLE", "the pages of the bridge's list do not go on");
-      }
-      after = next;
-      search.set("after", String(next));
-    }
-  }
-
-  async #get<Value>(path: string, schema: z.ZodType<Value>, options?: CallOptions): Promise<Value> {
-    return this.#json(await this.#fetch(path, this.#timeoutMs, options), schema);
-  }
-
-  async #post(id: string, what: string, body: object, options?: CallOptions): Promise<JobView> {
-    const response = await this.#fetch(
-      `/v1/jobs/${encodeURIComponent(id)}/${what}`,
-      this.#timeoutMs,
-      options,
-      {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-      },
-    );
-    return this.#json(response, jobViewSchema);
-  }
-
-  async #fetch(
-    path: string,
-    timeoutMs: number,
-    options: CallOptions | undefined,
-    init: RequestInit = {},
-    missingIsFine = false,
-  ): Promise<Response> {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = options?.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
-    const response = await fetch(`${this.url}${path}`, { ...init, signal, redirect: "error" }).catch(
-      (error) => {
-        if (options?.signal?.aborted === true) throw aborted();
-        throw unreachable(this.url, error);
-      },
-    );
-    if (response.ok || (missingIsFine && response.status === 404)) return response;
-    throw await problemOf(this.url, response);
-  }
-
-  async #json<Value>(response: Response, schema: z.ZodType<Value>): Promise<Value> {
-    const text = new TextDecoder().decode(await readAtMost(response, maxJsonBytes));
-    const parsed = schema.safeParse(parseJson(text));
-    if (parsed.success) return parsed.data;
-    throw new SymbolonError("BRIDGE_UNREACHABLE", "the answer is not of the form that a bridge gives", {
-      hint: `is ${originOf(this.url)} a Symbolon bridge of this version?`,
-    });
-  }
-}
-
-function connect(url: string): Socket {
-  return io(url, {
-    path: "/v1/events",
-    // The run time's own WebSocket, in Node as in a browser; where a proxy stops it, long polling.
-    transports: [PlatformWebSocket, LongPolling],
-    tryAllTransports: true,
-    reconnectionDelayMax: 5000,
-  });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Reads a body without trusting the length that was declared. @throws LIMIT_EXCEEDED, BRIDGE_UNREACHABLE */
-async function readAtMost(response: Response, maxBytes: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of partsAtMost(response, maxBytes)) {
-    length += part.byteLength;
-    parts.push(part);
-  }
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
-}
-
-async function* partsAtMost(response: Response, maxBytes: number): AsyncGenerator<Uint8Array> {
-  let length = 0;
-  if (Number(response.headers.get("content-length") ?? 0) > maxBytes) {
-    await response.body?.cancel();
-    throw tooLong(maxBytes);
-  }
-  try {
-    for await (const part of response.body ?? []) {
-      length += part.byteLength;
-      if (length > maxBytes) throw tooLong(maxBytes);
-      yield part;
-    }
-  } catch (thrown) {
-    if (thrown instanceof SymbolonError) throw thrown;
-    throw unreachable(response.url, thrown);
+  #post(id: string, what: string, body: object, options?: CallOptions): Promise<JobView> {
+    return this.#requests.post(`/v1/jobs/${encodeURIComponent(id)}/${what}`, body, jobViewSchema, options);
   }
 }
 
 function wrongBytes(hash: string): SymbolonError {
   return new SymbolonError("COMMITMENT_MISMATCH", `the bridge sent other bytes for blob ${hash}`);
-}
-
-function tooLong(maxBytes: number): SymbolonError {
-  return new SymbolonError("LIMIT_EXCEEDED", `the bridge sent more than the ${maxBytes} bytes expected`);
-}
-
-const problemLikeSchema = z.object({ code: z.string(), detail: z.string(), hint: z.string().optional() });
-
-/** The error that a problem document stands for. */
-async function problemOf(url: string, response: Response): Promise<SymbolonError> {
-  const body = await readAtMost(response, 64 * 1024).catch(() => new Uint8Array());
-  const parsed = problemLikeSchema.safeParse(parseJson(new TextDecoder().decode(body)));
-  if (parsed.success && Object.hasOwn(errorCodes, parsed.data.code)) {
-    const { code, detail, hint } = parsed.data;
-    return new SymbolonError(code as ErrorCode, `bridge: ${detail}`, hint === undefined ? {} : { hint });
-  }
-  if (response.status === 404) return new SymbolonError("NOT_FOUND", "bridge: no such thing");
-  if (response.status === 403) return new SymbolonError("COMMITMENT_MISMATCH", "bridge: refused");
-  return new SymbolonError(
-    "BRIDGE_UNREACHABLE",
-    `the bridge at ${originOf(url)} answered with status ${response.status}`,
-  );
-}
-
-/** Scheme, host and port: what may be shown of an address whose rest may hold a password or an access key. */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : "an address that is not a URL";
-}
-
-/** What to do about a bridge that does not answer, for all that this client knows. */
-export const unreachableHint = "is the bridge running, and is its address right?";
-
-function unreachable(url: string, cause: unknown): SymbolonError {
-  const late = cause instanceof Error && cause.name === "TimeoutError";
-  return new SymbolonError(
-    "BRIDGE_UNREACHABLE",
-    `the bridge at ${originOf(url)} ${late ? "did not answer in time" : "does not answer"}`,
-    {
-      hint: unreachableHint,
-      cause,
-    },
-  );
-}
-
-function aborted(): SymbolonError {
-  return new SymbolonError("RUN_ABORTED", "the caller ended the request");
 }
