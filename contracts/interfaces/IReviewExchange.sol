@@ -29,7 +29,9 @@ import {Amounts, Schedule} from "../libraries/ExchangeTerms.sol";
 /// What the chain judges: that sampled keys are those that were committed before the sample was known, and that a
 /// master key is the committed one and derives the sampled keys. So a provider that committed m keys out of n that its
 /// master key does not derive gets past with the probability that a sample misses all m: at most (1 - 1/p)^m where one
-/// shard is sampled for each started p, below the most that are.
+/// shard is sampled for each started p, or p is the number of shards over 64, rounded up, where that is more. Which
+/// runs of shards one is sampled from is known beforehand; who spreads bad ones evenly over them has just that chance.
+/// That each index has one leaf is not looked at: the collector builds the tree again from what was delivered.
 ///
 /// What it does not judge: whether a ciphertext decrypts to anything, whether features belong to the data or the data
 /// to its description, whether ciphertexts were delivered, and which data set is best. The collector finds out the
@@ -49,7 +51,7 @@ interface IReviewExchange {
         /// Share of the reward, in hundredths of a percent, that a reviewed provider gets when it does not win.
         uint16 samplingBps;
         uint32 minShards;
-        /// One shard is sampled for each started so many, at most 64.
+        /// One shard is sampled for each started so many, at most 64 of a data set.
         uint16 shardsPerSample;
         /// Last second of registration.
         uint40 registerBySec;

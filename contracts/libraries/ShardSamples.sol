@@ -23,8 +23,9 @@ library ShardSamples {
     /// stratum that begins at `first`, keccak256(abi.encode(seed, first)) modulo its size. The bias of the remainder is
     /// below 2^-224.
     /// @dev No two places can have the same shard, so nothing has to be compared. Where one is sampled for each started
-    /// p, and they are fewer than {MAX_SAMPLES}, a stratum has at most p shards. So a sample misses m bad shards with a
-    /// probability of at most (1 - 1/p)^m: k of them in one stratum with 1 - k/p, which is no more than (1 - 1/p)^k.
+    /// p, a stratum has at most p shards, or the number of shards over {MAX_SAMPLES}, rounded up, where that is more. So
+    /// with the larger of both for p, a sample misses m bad shards with a probability of at most (1 - 1/p)^m: k of them
+    /// in one stratum with at most 1 - k/p, which is no more than (1 - 1/p)^k.
     function indexAt(bytes32 seed, uint256 shardCount, uint256 samples, uint256 place)
         internal
         pure

@@ -7,6 +7,15 @@ import {ShardSamples} from "../../contracts/libraries/ShardSamples.sol";
 import {ExchangeTest} from "./ExchangeTest.sol";
 
 contract ShardSamplesCaller {
+    function openedKeys(
+        Amounts amounts,
+        IReviewExchange.Commitment calldata commitment,
+        bytes32 seed,
+        IReviewExchange.ShardOpening[] calldata openings
+    ) external pure returns (bytes32[] memory) {
+        return ShardSamples.openedKeys(0, amounts, commitment, seed, openings);
+    }
+
     function claimedFacts(Amounts amounts, IReviewExchange.Claim calldata revealed) external pure returns (bytes32) {
         return ShardSamples.claimedFacts(amounts, revealed);
     }
@@ -16,16 +25,16 @@ contract ShardSamplesCaller {
 contract ShardSamplesTest is ExchangeTest {
     ShardSamplesCaller private caller = new ShardSamplesCaller();
 
-    function testFuzz_indicesFollowTheStatedRule(bytes32 seed, uint16 shards, uint8 per) public view {
-        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, per);
+    function testFuzz_indicesFollowTheStatedRule(bytes32 seed, uint32 shards, uint8 shift, uint16 per) public view {
+        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, shift, per);
         uint256[] memory found = exchange.sampledIndices(seed, shardCount, shardsPerSample);
         uint256[] memory expected = _sampled(seed, shardCount, shardsPerSample);
         _eq(found.length, expected.length, "count");
         for (uint256 i; i < found.length; ++i) _eq(found[i], expected[i], "index");
     }
 
-    function testFuzz_indicesAscendInRangeAndAreLimited(bytes32 seed, uint16 shards, uint8 per) public view {
-        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, per);
+    function testFuzz_indicesAscendInRangeAndAreLimited(bytes32 seed, uint32 shards, uint8 shift, uint16 per) public view {
+        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, shift, per);
         uint256[] memory found = exchange.sampledIndices(seed, shardCount, shardsPerSample);
         uint256 due = (shardCount + shardsPerSample - 1) / shardsPerSample;
         _eq(found.length, due < 64 ? due : 64, "count");
@@ -33,8 +42,8 @@ contract ShardSamplesTest is ExchangeTest {
         _true(found[found.length - 1] < shardCount, "in range");
     }
 
-    function testFuzz_aShardIsInAStratumNoLargerThanPromised(uint16 shards, uint8 per) public pure {
-        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, per);
+    function testFuzz_aShardIsInAStratumNoLargerThanPromised(uint32 shards, uint8 shift, uint16 per) public pure {
+        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, shift, per);
         uint256 samples = ShardSamples.count(shardCount, shardsPerSample);
         uint256 end;
         for (uint256 place; place < samples; ++place) {
@@ -67,10 +76,11 @@ contract ShardSamplesTest is ExchangeTest {
         bytes32 masterKey,
         bytes32 seed,
         bytes32 root,
-        uint16 shards,
-        uint8 per
+        uint32 shards,
+        uint8 shift,
+        uint16 per
     ) public view {
-        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, per);
+        (uint256 shardCount, uint256 shardsPerSample) = _plan(shards, shift, per);
         IReviewExchange.Claim memory revealed =
             IReviewExchange.Claim(root, uint32(shardCount), seed, FEATURES, masterKey);
         uint256[] memory sampled = _sampled(seed, shardCount, shardsPerSample);
@@ -85,10 +95,41 @@ contract ShardSamplesTest is ExchangeTest {
         _true(caller.claimedFacts(Amounts.wrap(shardsPerSample << 224), revealed) == facts, "facts");
     }
 
+    function testFuzz_anAnswerOpensTheShardsOfTheRule(bytes32 masterKey, bytes32 seed, uint8 shards, uint8 per)
+        public
+        view
+    {
+        (uint256 shardCount, uint256 shardsPerSample) = (uint256(shards) + 1, uint256(per) % 16 + 1);
+        bytes32[][] memory levels = _tree(masterKey, shardCount);
+        uint256[] memory sampled = _sampled(seed, shardCount, shardsPerSample);
+        IReviewExchange.ShardOpening[] memory openings = new IReviewExchange.ShardOpening[](sampled.length);
+        for (uint256 i; i < sampled.length; ++i) {
+            openings[i] = IReviewExchange.ShardOpening(
+                _shardKey(masterKey, sampled[i]), keccak256(abi.encode(sampled[i])), _proof(levels, sampled[i])
+            );
+        }
+        bytes32[] memory keys = caller.openedKeys(
+            Amounts.wrap(shardsPerSample << 224),
+            IReviewExchange.Commitment(levels[levels.length - 1][0], keccak256(abi.encode(masterKey)), uint32(shardCount)),
+            seed,
+            openings
+        );
+        _eq(keys.length, sampled.length, "one for each");
+        for (uint256 i; i < keys.length; ++i) _true(keys[i] == _shardKey(masterKey, sampled[i]), "its key");
+    }
+
     // ---- the rules ---------------------------------------------------------------------------------
 
-    function _plan(uint16 shards, uint8 per) private pure returns (uint256 shardCount, uint256 shardsPerSample) {
-        (shardCount, shardsPerSample) = (uint256(shards) % 3000 + 1, uint256(per) + 1);
+    /// Counts of all sizes, as many with few bits as with 32.
+    function _plan(uint32 shards, uint8 shift, uint16 per)
+        private
+        pure
+        returns (uint256 shardCount, uint256 shardsPerSample)
+    {
+        shardCount = uint256(shards) >> (shift % 32);
+        if (shardCount == 0) shardCount = 1;
+        shardsPerSample = uint256(per) >> (shift % 16);
+        if (shardsPerSample == 0) shardsPerSample = 1;
     }
 
     function _sampled(bytes32 seed, uint256 shardCount, uint256 shardsPerSample)
@@ -114,5 +155,40 @@ contract ShardSamplesTest is ExchangeTest {
             first += size;
             size = shardCount / samples + (i < shardCount % samples ? 1 : 0);
         }
+    }
+
+    /// Pairs of a level make the next one; who is left over goes up as it is.
+    function _tree(bytes32 masterKey, uint256 shardCount) private pure returns (bytes32[][] memory levels) {
+        uint256 height = 1;
+        for (uint256 width = shardCount; width > 1; width = (width + 1) / 2) ++height;
+        levels = new bytes32[][](height);
+        levels[0] = new bytes32[](shardCount);
+        for (uint256 i; i < shardCount; ++i) {
+            bytes32 keyHash = keccak256(abi.encode(_shardKey(masterKey, i)));
+            levels[0][i] = keccak256(bytes.concat(keccak256(abi.encode(i, keccak256(abi.encode(i)), keyHash))));
+        }
+        for (uint256 level = 1; level < height; ++level) {
+            bytes32[] memory below = levels[level - 1];
+            levels[level] = new bytes32[]((below.length + 1) / 2);
+            for (uint256 i; i < levels[level].length; ++i) {
+                if (2 * i + 1 == below.length) {
+                    levels[level][i] = below[2 * i];
+                    continue;
+                }
+                (bytes32 a, bytes32 b) = (below[2 * i], below[2 * i + 1]);
+                levels[level][i] = a < b ? keccak256(abi.encode(a, b)) : keccak256(abi.encode(b, a));
+            }
+        }
+    }
+
+    function _proof(bytes32[][] memory levels, uint256 index) private pure returns (bytes32[] memory proof) {
+        bytes32[] memory siblings = new bytes32[](levels.length);
+        uint256 length;
+        for (uint256 level; level + 1 < levels.length; ++level) {
+            if (index ^ 1 < levels[level].length) siblings[length++] = levels[level][index ^ 1];
+            index /= 2;
+        }
+        proof = new bytes32[](length);
+        for (uint256 i; i < length; ++i) proof[i] = siblings[i];
     }
 }

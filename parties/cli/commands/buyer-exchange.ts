@@ -135,7 +135,12 @@ function open(output: Output): Command {
     )
     .addOption(whole("--min-shards <count>", "fewest shards of a data set", 1, 2048).default(4))
     .addOption(
-      whole("--shards-per-sample <count>", "one shard is sampled for each so many", 1, 65_535).default(4),
+      whole(
+        "--shards-per-sample <count>",
+        "one shard is sampled out of each so many, out of more where that would be over 64 in all",
+        1,
+        65_535,
+      ).default(4),
     )
     .addOption(whole("--rows-per-shard <count>", "rows that one key opens", 1, 131_072).default(32))
     .addOption(whole("--hidden <units>", "size of the extractor's hidden layer", 2, 256).default(64))
