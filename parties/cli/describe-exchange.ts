@@ -31,12 +31,20 @@ export function sessionDocument(record: SessionRecord) {
   };
 }
 
-/** Reward and deposit; where they are in a token also its address, for any token can call itself by any symbol. */
+/**
+ * Reward, what of it the reviewed get that do not win, and deposit; where they are in a token also its address, for any
+ * token can call itself by any symbol.
+ */
 export async function describeMoney(
-  { token, reward, deposit }: SessionRequest,
+  { token, reward, deposit, samplingBps }: SessionRequest,
   tokens: TokenBook,
 ): Promise<string> {
-  const words = `reward ${await tokens.show(reward, token)}, deposit ${await tokens.show(deposit, token)}`;
+  const share = (reward * BigInt(samplingBps)) / 10_000n;
+  const shared =
+    share === 0n
+      ? "nothing of it to who is reviewed and does not win"
+      : `of which ${await tokens.show(share, token)} to each who is reviewed and does not win`;
+  const words = `reward ${await tokens.show(reward, token)}, ${shared}; deposit ${await tokens.show(deposit, token)}`;
   return token === ether.address ? words : `${words}, token ${token}`;
 }
 

@@ -6,6 +6,7 @@ import { createReadStream } from "node:fs";
 import { pipeline, Readable } from "node:stream";
 import { CsvError, type Parser, parse } from "csv-parse";
 import { SymbolonError } from "../../mpc/errors.ts";
+import { counted } from "../counted.ts";
 import { unreadable } from "../unreadable.ts";
 import { Extremes, fileChanged, type RowBlock, type RowSource } from "./rows.ts";
 import { isColumnName } from "./schema.ts";
@@ -131,8 +132,6 @@ function asTableError(error: unknown, file: string): SymbolonError {
 
 const numberWithPoint = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const numberWithComma = /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?$/;
-
-const counted = (count: number, name: string): string => `${count} ${name}${count === 1 ? "" : "s"}`;
 
 /**
  * Whether the numbers in a header of `width` cells are a numbering 0, 1, 2 ... or 1, 2, 3 ... of the columns,

@@ -39,6 +39,36 @@ export interface OpenRequest {
   phases: PhaseLengths;
 }
 
+/** The contract's most for what a seat holds, a deposit and a compensation together. */
+const mostWei = 2n ** 88n - 1n;
+
+/** Refuses what the contract or every seller would refuse. @throws PARAMETER_INVALID with the options to change */
+function requireAcceptable({ schema, rewardWei, depositWei }: OpenRequest, width: number): void {
+  const refuse = (message: string, hint: string): never => {
+    throw new SymbolonError("PARAMETER_INVALID", message, { hint });
+  };
+  if (rewardWei === 0n || depositWei === 0n) {
+    refuse("reward and deposit are more than nothing", "give --reward and --deposit each at least 1wei");
+  }
+  if (rewardWei + depositWei > mostWei) {
+    refuse("reward and deposit together are 2^88 or more", "give a smaller --reward or --deposit");
+  }
+  const most = guardedWidth(schema);
+  const columns = schema.columns.length;
+  if (most < 1) {
+    refuse(
+      "data sets of one column have no features that guard their rows",
+      "give a --schema of more columns",
+    );
+  }
+  if (width > most) {
+    refuse(
+      `${width} features a row of ${columns} columns: no seller gives more than ${most}, lest they give its rows away`,
+      `give --width ${most} or less, or leave it out`,
+    );
+  }
+}
+
 /** Everything that must not be lost is on disk before the reward is. */
 export async function prepareSession(
   { market, account, chainId }: ExchangeConnection,
@@ -46,19 +76,14 @@ export async function prepareSession(
   asked: OpenRequest,
 ): Promise<Journal<CollectorJournal>> {
   const { schema, phases, title, rowsPerShard, hidden } = asked;
+  const width = asked.width ?? guardedWidth(schema);
+  requireAcceptable(asked, width);
   requirePhases(phases, await market.sampleDelaySec());
   const sealPrivateKey = randomBytes(32);
   const description = parseDescription({
     ...{ version: 1, title, schema, rowsPerShard },
     sealKey: `0x${Buffer.from(x25519PublicKey(sealPrivateKey)).toString("hex")}`,
   });
-  const width = asked.width ?? guardedWidth(schema);
-  if (width < 1) {
-    throw new SymbolonError(
-      "PARAMETER_INVALID",
-      "data sets of one column have no features that guard their rows",
-    );
-  }
   const validation = labelledRows(asked.validation, schema);
   const { document, model } = makeExtractor(splitRows(validation).fit, schema, { hidden, width });
   const hashes = await publishDocuments(journalBlobs(folder), { description, extractor: document });
@@ -99,11 +124,13 @@ export async function prepareSession(
 /**
  * A call that is given again goes on with the session of the journal, and so has to ask for that one. How long
  * registration was to be is not kept: when it ends is, and whoever calls is told.
+ * @param opened whether the chain knows the session
  * @throws USAGE with the options that differ
  */
 export async function requireSameRequest(
   { content, blobs, folder }: Journal<CollectorJournal>,
   asked: OpenRequest,
+  opened: boolean,
 ): Promise<void> {
   const request = requestIn(content.request);
   const { description, extractor } = await fetchDocuments(blobs, request);
@@ -138,7 +165,9 @@ export async function requireSameRequest(
   throw new SymbolonError(
     "USAGE",
     `${folder} holds a session that was asked for with another ${differing.join(", ")}`,
-    { hint: "give the same options to go on with it, or another --folder to open another session" },
+    {
+      hint: `give the same options to go on with it, or another --folder to open another session${opened ? "" : `; it was not opened yet, so ${folder} can as well be removed`}`,
+    },
   );
 }
 

@@ -54,14 +54,15 @@ export class ExchangeCollector {
     const { market } = this.#connection;
     const again = await Journal.exists(this.#folder);
     const journal = again ? await this.#load() : await prepareSession(this.#connection, this.#folder, asked);
-    if (again) await requireSameRequest(journal, asked);
     const { session } = journal.content;
+    const opened = (await market.session(session)).state !== "None";
+    if (again) await requireSameRequest(journal, asked, opened);
     const request = requestIn(journal.content.request);
     // Once more, when the store has lost them.
     for (const hash of [request.descriptionHash, request.extractorHash]) {
       await this.#connection.store.put(await journal.blobs.get(hash));
     }
-    if ((await market.session(session)).state !== "None") return { session, request, txHash: null };
+    if (opened) return { session, request, txHash: null };
     requireOpenable(journal, await market.nowSec());
     const { receipt } = await market.open(request);
     return { session, request, txHash: receipt.hash };
@@ -184,7 +185,7 @@ export class ExchangeCollector {
     const ranked = rankedSeats(journal.content, record, by);
     if (ranked.length === 0) {
       requireSampled(record);
-      throw new SymbolonError("STATE_INVALID", "no sampled provider has a score", {
+      throw new SymbolonError("STATE_INVALID", "no sampled data set has a score", {
         hint: "buyer exchange score looks at what they delivered",
       });
     }
@@ -269,7 +270,7 @@ export class ExchangeCollector {
     shards: LabelledRows[];
     problems: ShardProblem[];
   }> {
-    const { record, view } = await this.#view();
+    const { journal, record, view } = await this.#view();
     const seat = record.seats.find((each) => each.seat === record.winner);
     if (record.state !== "Claimed" || seat?.masterKey === undefined) {
       throw notRevealed(record);
@@ -279,6 +280,7 @@ export class ExchangeCollector {
     }
     const { schema } = view.documents.description;
     const { shards, problems } = await view.decrypt(seat, seat.masterKey);
+    await journal.update({ collected: true });
     return { seat, schema, shards, problems };
   }
 
@@ -309,7 +311,7 @@ export class ExchangeCollector {
   async status(): Promise<{ record: SessionRecord; ranking: ScoredSeat[]; next: NextStep | null }> {
     const { journal, record } = await this.#open();
     const ranking = rankedSeats(journal.content, record);
-    return { record, ranking, next: collectorStep(record, journal.content.scores) };
+    return { record, ranking, next: collectorStep(record, journal.content) };
   }
 
   async #load(): Promise<Journal<CollectorJournal>> {
@@ -381,7 +383,7 @@ function notRevealed({ state, times, nowSec }: SessionRecord): SymbolonError {
 
 function nothingToTake({ state, times }: SessionRecord): SymbolonError {
   const from = state === "Won" ? times.claimBySec : times.optimalBySec;
-  return new SymbolonError("STATE_INVALID", "there is nothing that the collector could take back now", {
+  return new SymbolonError("STATE_INVALID", "there is nothing to take back now", {
     hint:
       state === "Claimed"
         ? "the winner was paid, and no deposit was forfeited"

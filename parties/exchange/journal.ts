@@ -31,7 +31,7 @@ export class Journal<T extends object> {
   ): Promise<Journal<T>> {
     if (await Journal.exists(folder)) {
       throw new SymbolonError("USAGE", `${folder} holds the journal of a session already`, {
-        hint: "give each session and each provider a folder of its own",
+        hint: "give each session and each seller a folder of its own",
       });
     }
     const journal = new Journal(folder, schema, content);
@@ -64,7 +64,7 @@ export class Journal<T extends object> {
       });
     }
     const parsed = schema.safeParse(value);
-    if (!parsed.success) throw malformed(file);
+    if (!parsed.success) throw malformed(file, value);
     return new Journal(folder, schema, parsed.data);
   }
 
@@ -119,6 +119,11 @@ export function journalBlobs(folder: string): FolderStore {
 
 const fileOf = (folder: string): string => join(folder, "journal.json");
 
-function malformed(file: string): SymbolonError {
-  return new SymbolonError("CONFIG_INVALID", `${file} is not a journal of this side of an exchange`);
+/** @param value of which no more than its side is told: there are keys in it */
+function malformed(file: string, value?: unknown): SymbolonError {
+  const side = (value as { side?: unknown } | null | undefined)?.side;
+  const role = side === "collector" ? "buyer" : side === "provider" ? "seller" : undefined;
+  return new SymbolonError("CONFIG_INVALID", `${file} is not a journal of this side of an exchange`, {
+    hint: `${role === undefined ? "" : `it is a ${role}'s; `}--folder names where this side of the session was begun: by buyer exchange open or seller exchange register`,
+  });
 }

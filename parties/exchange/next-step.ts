@@ -1,7 +1,7 @@
 /** What each side of a session has to do next, and by when: told after each command, for a step that is missed is lost. */
 import type { CollectorJournal } from "./collector-journal.ts";
 import { showTime } from "./phases.ts";
-import type { SeatRecord, SessionRecord } from "./session.ts";
+import { type SeatRecord, type SessionRecord, seatName } from "./session.ts";
 
 export interface NextStep {
   /** A command of this side. */
@@ -15,8 +15,12 @@ export interface NextStep {
 }
 
 /** Null once nothing is left to do. */
-export function collectorStep(record: SessionRecord, scores: CollectorJournal["scores"]): NextStep | null {
+export function collectorStep(
+  record: SessionRecord,
+  { scores, collected }: Pick<CollectorJournal, "scores" | "collected">,
+): NextStep | null {
   const { state, times, nowSec } = record;
+  const forfeits: NextStep | null = forfeitable(record).length > 0 ? { command: "close" } : null;
   switch (state) {
     case "Open":
       return openStep(record, scores);
@@ -25,9 +29,9 @@ export function collectorStep(record: SessionRecord, scores: CollectorJournal["s
         ? { command: "collect", note: `once the winner has claimed, until ${showTime(times.claimBySec)}` }
         : { command: "close" };
     case "Claimed":
-      return { command: "collect" };
+      return collected === true ? forfeits : { command: "collect" };
     default:
-      return forfeitable(record).length > 0 ? { command: "close" } : null;
+      return forfeits;
   }
 }
 
@@ -94,6 +98,13 @@ export function providerStep(
   if (seat === undefined && nowSec <= times.registerBySec)
     return { command: "register", bySec: times.registerBySec };
   if (seat === undefined || seat.state === "Ended") return heldWei > 0n ? { command: "withdraw" } : null;
+  const other = record.seats.find(({ seed, provider }) => seed !== undefined && provider === seat.provider);
+  if (seat.state === "Registered" && other !== undefined) {
+    return {
+      ...{ command: "withdraw", ...window(record.nowSec, times.sampleBySec + 1) },
+      note: `of each seller one data set is sampled, and of this one it is seat ${seatName(other.seat)}`,
+    };
+  }
   return seatStep(record, seat) ?? lastStep(record, seat);
 }
 
@@ -136,10 +147,20 @@ function seatStep({ state, winner, nowSec, times }: SessionRecord, seat: SeatRec
 }
 
 /** What is left for a data set that goes no further; null where its deposit is lost. */
-function lastStep({ winner, nowSec, times }: SessionRecord, seat: SeatRecord): NextStep | null {
-  return seat.state === "Accused" || (seat.seat === winner && nowSec > times.claimBySec)
-    ? null
-    : { command: "withdraw" };
+function lastStep(record: SessionRecord, seat: SeatRecord): NextStep | null {
+  return lostBecause(record, seat) === undefined ? { command: "withdraw" } : null;
+}
+
+/** Why the deposit of a seat, and what it would have been paid, is the buyer's; undefined where it is not. */
+export function lostBecause({ winner, nowSec, times }: SessionRecord, seat: SeatRecord): string | undefined {
+  const { reviewBySec, claimBySec } = times;
+  if (seat.state === "Accused" && nowSec > reviewBySec) {
+    return `the features were not delivered by ${showTime(reviewBySec)}, after the buyer said that they are missing`;
+  }
+  if (seat.state === "Answered" && seat.seat === winner && nowSec > claimBySec) {
+    return `it has won, and did not claim by ${showTime(claimBySec)}`;
+  }
+  return undefined;
 }
 
 const ifAsked = (reviewBySec: number): string =>

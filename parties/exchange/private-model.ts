@@ -51,7 +51,7 @@ export function makeExtractor(
 ): { document: ExtractorDocument; model: PrivateModel } {
   if (!(width >= 1 && width < hidden)) {
     throw new SymbolonError("PARAMETER_INVALID", `${width} features of ${hidden} hidden units`, {
-      hint: "features are at least one and fewer than the hidden units, or there were nothing to hide in",
+      hint: `there is nothing to hide in unless features are fewer than the hidden units: give --hidden ${width + 1} or more, or a smaller --width`,
     });
   }
   if (!fit.label.includes(0) || !fit.label.includes(1)) {

@@ -8,15 +8,17 @@ import {
 } from "../../contracts/exchange-commitments.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
 import { randomBytes } from "../../mpc/random.ts";
+import { counted } from "../counted.ts";
 import { conform } from "../data/conform.ts";
 import type { Table } from "../data/csv.ts";
+import type { BlobStore } from "./blob-store.ts";
 import { type ExchangeConnection, requireOwner, sessionAt } from "./connection.ts";
 import { deliver, deliveredBlobs } from "./delivery.ts";
 import { fetchDocuments, type SessionDocuments } from "./documents.ts";
 import { Extractor, requireGuarded } from "./extractor.ts";
 import { Journal, journalBlobs } from "./journal.ts";
 import { KeptStore } from "./kept-store.ts";
-import { type NextStep, providerStep } from "./next-step.ts";
+import { lostBecause, type NextStep, providerStep } from "./next-step.ts";
 import { requireTime, showTime } from "./phases.ts";
 import {
   ownShards,
@@ -26,8 +28,20 @@ import {
   treeOf,
   withFeatures,
 } from "./provider-journal.ts";
-import { type SeatRecord, type SessionRecord, seatOf } from "./session.ts";
+import { type SeatRecord, type SessionRecord, seatName, seatOf } from "./session.ts";
 import { cutShards, encryptShard } from "./shards.ts";
+
+/** What of a data set is in the store and on chain. */
+export interface Delivery {
+  featuresRoot: string;
+  /** Whether the chain has it also as the answer to an accusation. */
+  delivered: boolean;
+  /** Which store. */
+  store: string;
+  /** Whether the session's description was in the store before: else it may not be the store that the buyer reads. */
+  storeHasSession: boolean;
+  txHash: string | null;
+}
 
 /** Seats of an account that are tried for a free one. */
 const maxSeats = 64;
@@ -84,33 +98,32 @@ export class ExchangeProvider {
   /**
    * Computes the features of all rows of a sampled data set, puts shards and features into the store, sealed to the
    * collector, and states their root on chain; after an accusation, delivers it there. Called again, it puts the same
-   * blobs once more.
+   * blobs once more, also into another store.
    * @throws STATE_INVALID when the seat is not sampled, and when it is too late
    */
-  async features(): Promise<{ featuresRoot: string; delivered: boolean; txHash: string | null }> {
+  async features(): Promise<Delivery> {
     const { market } = this.#connection;
     const { journal, record, seat } = await this.#open();
-    const { times, nowSec } = record;
-    // Nobody can be sampled yet.
-    if (seat.seed === undefined && nowSec < times.sampleFromSec)
-      requireTime(record, "sampling", { fromSec: times.sampleFromSec, bySec: times.sampleBySec });
+    const { times } = record;
     if (seat.seed === undefined || (seat.state === "Ended" && seat.featuresRoot === undefined)) {
       throw notSampled(record, seat);
     }
     const due = seat.state === "Accused" || (seat.state === "Sampled" && seat.featuresRoot === undefined);
     if (due) requireTime(record, "delivering features", { bySec: times.reviewBySec });
+    const storeHasSession = await holds(this.#connection.store, record.request.descriptionHash);
     const featuresRoot = await this.#deliver(journal, record, seat);
+    const made = { featuresRoot, store: this.#connection.store.place, storeHasSession };
     const known = { ...seat, featuresRoot };
     if (seat.state === "Accused") {
       const { hash } = await market.deliver(record.terms, known);
-      return { featuresRoot, delivered: true, txHash: hash };
+      return { ...made, delivered: true, txHash: hash };
     }
     // Stated already, or bound to what the collector has named.
     if (seat.state !== "Sampled" || seat.featuresRoot === featuresRoot) {
-      return { featuresRoot, delivered: seat.state === "Delivered", txHash: null };
+      return { ...made, delivered: seat.state === "Delivered", txHash: null };
     }
     const { hash } = await market.features(record.id, BigInt(journal.content.number), featuresRoot);
-    return { featuresRoot, delivered: false, txHash: hash };
+    return { ...made, delivered: false, txHash: hash };
   }
 
   /**
@@ -130,7 +143,12 @@ export class ExchangeProvider {
       throw new SymbolonError(
         "STATE_INVALID",
         `the seat is ${seat.state}: no review of it waits for an answer`,
-        { hint: "seller exchange status shows what is next" },
+        {
+          hint:
+            record.nowSec <= times.reviewBySec
+              ? `the buyer asks for reviews until ${showTime(times.reviewBySec)}; answers are from then on, until ${showTime(times.answerBySec)}`
+              : "seller exchange status shows what is next",
+        },
       );
     }
     requireTime(record, "answering", { fromSec: times.reviewBySec + 1, bySec: times.answerBySec });
@@ -185,6 +203,7 @@ export class ExchangeProvider {
   async withdraw(): Promise<{ token: string; amountWei: bigint; txHash: string | null }> {
     const { market } = this.#connection;
     const { record, seat, id, number } = await this.#look();
+    if (seat !== undefined) requireWithdrawable(record, seat);
     if (seat !== undefined && seat.state !== "Ended") await market.release(record.terms, seat);
     const { state, token, amount } = await market.seat(id);
     if (state === "Idle" && amount > 0n) {
@@ -259,7 +278,8 @@ export class ExchangeProvider {
     if (shards.length < record.request.minShards) {
       throw new SymbolonError(
         "PARAMETER_INVALID",
-        `${table.rows} rows make ${shards.length} shards of ${rowsPerShard} rows, and the session asks for ${record.request.minShards}`,
+        `${counted(table.rows, "row")} make ${counted(shards.length, "shard")} of ${rowsPerShard}, and the session asks for ${record.request.minShards} shards`,
+        { hint: `it takes data sets of ${(record.request.minShards - 1) * rowsPerShard + 1} rows or more` },
       );
     }
     const number = await this.#freeSeat(record.request.token);
@@ -327,11 +347,41 @@ export class ExchangeProvider {
   }
 }
 
-function notSampled({ times, nowSec }: SessionRecord, { state }: SeatRecord): SymbolonError {
-  const waiting = state === "Registered" && nowSec <= times.sampleBySec;
+function notSampled(record: SessionRecord, { state, provider }: SeatRecord): SymbolonError {
+  const { times, nowSec, seats } = record;
+  const { sampleFromSec, sampleBySec } = times;
+  const other = seats.find((each) => each.provider === provider && each.seed !== undefined);
+  const waiting = state === "Registered" && nowSec <= sampleBySec;
+  const withdraw = `the deposit goes back from ${showTime(sampleBySec + 1)} on: seller exchange withdraw`;
   return new SymbolonError("STATE_INVALID", "the seat is not sampled: nobody may ask for its features", {
-    hint: waiting
-      ? `the buyer has until ${showTime(times.sampleBySec)} to sample it`
-      : "a collector that samples nobody, or not this seat, lets the deposit go back: seller exchange withdraw",
+    hint:
+      other !== undefined
+        ? `of each seller one data set is sampled, and of this one it is seat ${seatName(other.seat)}; ${withdraw}`
+        : waiting
+          ? `the buyer samples from ${showTime(sampleFromSec)} to ${showTime(sampleBySec)}; try again when it has`
+          : `the buyer has left it out; ${withdraw}`,
   });
+}
+
+/** @throws STATE_INVALID for a seat that has won, whether its pay is to be claimed or lost */
+function requireWithdrawable(record: SessionRecord, seat: SeatRecord): void {
+  const lost = lostBecause(record, seat);
+  if (lost !== undefined) {
+    throw new SymbolonError("STATE_INVALID", `the deposit of this data set is the buyer's: ${lost}`);
+  }
+  if (record.state !== "Won" || record.winner !== seat.seat || seat.state !== "Answered") return;
+  throw new SymbolonError(
+    "STATE_INVALID",
+    "this data set has won: its claim pays the reward and the deposit",
+    {
+      hint: `seller exchange claim, until ${showTime(record.times.claimBySec)}: the deposit is lost after that`,
+    },
+  );
+}
+
+async function holds(store: BlobStore, address: string): Promise<boolean> {
+  return await store.get(address).then(
+    () => true,
+    () => false,
+  );
 }

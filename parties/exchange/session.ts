@@ -45,7 +45,9 @@ export async function readSession(
   const events = await market.events(fromBlock);
   const opened = events.find((event) => event.type === "SessionOpened" && event.session === session);
   if (opened?.type !== "SessionOpened") {
-    throw new SymbolonError("NOT_FOUND", `no session ${session} was opened at ${market.address}`);
+    throw new SymbolonError("NOT_FOUND", `no session ${session} was opened at ${market.address}`, {
+      hint: "is it the id that buyer exchange open printed, and are --rpc and --deployment those of its chain?",
+    });
   }
   const { collector, request } = opened;
   const seats = await Promise.all(

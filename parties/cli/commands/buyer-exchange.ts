@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ether } from "../../../contracts/tokens.ts";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import { counted } from "../../counted.ts";
 import type { NextStep } from "../../exchange/next-step.ts";
 import { showTime } from "../../exchange/phases.ts";
 import { type Ranking, rankings } from "../../exchange/scoring.ts";
@@ -113,7 +114,11 @@ function open(output: Output): Command {
     "offer a reward for the best data set of some columns; the money is in escrow from then on",
     " --title Tumours --schema schema.json --validation own.csv --reward 1eth --deposit 0.1eth",
   )
-    .requiredOption("--title <text>", "what the session is about; public")
+    .addOption(
+      new Option("--title <text>", "what the session is about; public")
+        .argParser(parseTitle)
+        .makeOptionMandatory(),
+    )
     .requiredOption("--schema <file>", "columns with bounds, and the label; public")
     .requiredOption("--validation <file>", "own rows, by which data sets are scored; they stay here")
     .addOption(
@@ -129,7 +134,7 @@ function open(output: Output): Command {
       ).argParser(parseAccount),
     )
     .addOption(
-      new Option("--sampling-share <percent>", "of the reward, for each reviewed provider that does not win")
+      new Option("--sampling-share <percent>", "of the reward, for each reviewed seller that does not win")
         .argParser(percent)
         .default(5),
     )
@@ -139,7 +144,7 @@ function open(output: Output): Command {
         "--shards-per-sample <count>",
         "one shard is sampled out of each so many, out of more where that would be over 64 in all",
         1,
-        65_535,
+        2048,
       ).default(4),
     )
     .addOption(whole("--rows-per-shard <count>", "rows that one key opens", 1, 131_072).default(32))
@@ -197,7 +202,7 @@ function sample(output: Output): Command {
         const document = { sampled: seatNames(sampled), leftOut: seatNames(leftOut), txHashes };
         const already = txHashes.length === 0 ? " already" : "";
         await report(side, output, document, () => [
-          `${sampled.length} data sets are sampled${already}${listSeats(sampled)}`,
+          `sampled ${counted(sampled.length, "data set")}${already}${listSeats(sampled)}`,
           ...(leftOut.length > 0
             ? [`left out, as further ones of the same seller${listSeats(leftOut)}`]
             : []),
@@ -340,10 +345,8 @@ function collect(output: Output): Command {
             { hint: `the ${rows} rows of the others are in ${options.out}` },
           );
         }
-        output.result(
-          { seat: seatName(seat.seat), rows, file: options.out },
-          () => `${rows} rows are in ${options.out}`,
-        );
+        const document = { seat: seatName(seat.seat), rows, file: options.out };
+        await report(side, output, document, () => [`${counted(rows, "row")} in ${options.out}`]);
       });
     });
 }
@@ -387,6 +390,13 @@ function status(output: Output): Command {
 
 function whole(flags: string, description: string, low: number, high: number): Option {
   return new Option(flags, description).argParser(wholeNumber(low, high));
+}
+
+function parseTitle(text: string): string {
+  if (text.length < 1 || text.length > 200 || /\p{C}/u.test(text)) {
+    throw new InvalidArgumentError("expected 1 to 200 printable characters");
+  }
+  return text;
 }
 
 /** 0 to 100 with at most two decimals: hundredths of a percent are what the chain counts in. */

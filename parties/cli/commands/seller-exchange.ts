@@ -1,11 +1,14 @@
 /** `symbolon seller exchange`: sell a raw data set in a session of review and exchange. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { NextStep } from "../../exchange/next-step.ts";
+import { sampleCount } from "../../../contracts/exchange-commitments.ts";
+import { counted } from "../../counted.ts";
+import { lostBecause, type NextStep } from "../../exchange/next-step.ts";
 import { command, group } from "../command.ts";
 import {
   describeMoney,
   describeNext,
   describeSession,
+  listSeats,
   nextDocument,
   sessionDocument,
   showTx,
@@ -78,7 +81,16 @@ function register(output: Output): Command {
         `${description.title}: ${money}; a sampled data set's labels and ${extractor.lastLayer.length} features a row of ${description.schema.columns.length} columns go to the buyer before any pay`,
       );
       const { seat, rows, txHash } = await side.register(session, table);
+      const others = record.seats.filter(
+        (each) => each.provider === seat.provider && each.seat !== seat.seat,
+      );
+      if (others.length > 0) {
+        output.note(
+          `this account has registered another data set in this session${listSeats(others)}: of each account one is sampled`,
+        );
+      }
       const { shardCount } = seat.commitment;
+      const sampledShards = sampleCount(shardCount, record.request.shardsPerSample);
       await report(
         side,
         output,
@@ -87,11 +99,15 @@ function register(output: Output): Command {
           seat: seatName(seat.seat),
           rows,
           shards: shardCount,
+          sampledShards,
           shardRoot: seat.commitment.shardRoot,
           txHash,
         },
         () =>
-          `${rows} rows in ${shardCount} shards are registered as seat ${seatName(seat.seat)}${showTx(txHash)}`,
+          [
+            `${counted(rows, "row")} in ${counted(shardCount, "shard")} registered as seat ${seatName(seat.seat)}${showTx(txHash)}`,
+            `a review would open ${counted(sampledShards, "shard")}`,
+          ].join("\n"),
       );
     });
   });
@@ -104,12 +120,18 @@ function features(output: Output): Command {
   ).action(async (options: ExchangeOptions) => {
     const as = await provider(options, output);
     await as(async (side) => {
-      const { featuresRoot, delivered, txHash } = await side.features();
+      const { store, storeHasSession, ...delivery } = await side.features();
+      const { featuresRoot, txHash } = delivery;
+      if (!storeHasSession) {
+        output.note(
+          `${store} did not have the description of this session: is it the store that the buyer reads? With the right --store, this command delivers there, too`,
+        );
+      }
       await report(
         side,
         output,
-        { featuresRoot, delivered, txHash },
-        () => `the delivery is in the store as ${featuresRoot}${showTx(txHash)}`,
+        delivery,
+        () => `the delivery is in ${store} as ${featuresRoot}${showTx(txHash)}`,
       );
     });
   });
@@ -121,7 +143,8 @@ function answer(output: Output): Command {
       const as = await provider(options, output);
       await as(async (side) => {
         const { shards, txHash } = await side.answer();
-        const words = () => `opened the shards ${shards.join(", ")}${showTx(txHash)}`;
+        const words = () =>
+          `opened shard${shards.length === 1 ? "" : "s"} ${shards.join(", ")}${showTx(txHash)}`;
         await report(side, output, { shards, txHash }, words);
       });
     },
@@ -139,7 +162,7 @@ function claim(output: Output): Command {
           side,
           output,
           paid,
-          () => `${reward} of reward and the deposit were paid${showTx(paid.txHash)}`,
+          () => `paid: ${reward} of the reward, and the deposit${showTx(paid.txHash)}`,
         );
       });
     },
@@ -155,12 +178,7 @@ function withdraw(output: Output): Command {
     await as(async (side, tokens) => {
       const { token, amountWei, txHash } = await side.withdraw();
       const amount = await tokens.show(amountWei, token);
-      await report(
-        side,
-        output,
-        { token, amountWei, txHash },
-        () => `${amount} were paid out${showTx(txHash)}`,
-      );
+      await report(side, output, { token, amountWei, txHash }, () => `paid out: ${amount}${showTx(txHash)}`);
     });
   });
 }
@@ -174,10 +192,11 @@ function status(output: Output): Command {
         const own = { state: seat?.state ?? null, heldWei: amountWei };
         const words = await describeSession(record, tokens, output);
         const held = await tokens.show(amountWei, token);
+        const lost = seat === undefined ? undefined : lostBecause(record, seat);
         output.result({ ...sessionDocument(record), own, next: nextDocument("seller", next) }, () =>
           [
             words,
-            `this data set: ${seat === undefined ? "not registered" : seat.state}; the seat holds ${held} that no registration binds`,
+            `this data set: ${seat === undefined ? "not registered" : seat.state}${lost === undefined ? "" : `; its deposit is the buyer's: ${lost}`}${amountWei === 0n ? "" : `; the seat holds ${held} that can be withdrawn`}`,
             describeNext("seller", next),
           ].join("\n"),
         );

@@ -34,8 +34,10 @@ test("money in a token comes with the token's address, whatever it calls itself"
   const tokens = new TokenBook({ call: async () => "0x" } as unknown as Provider);
   const token = `0x${"12".repeat(20)}`;
   const money = (of: string) =>
-    describeMoney({ token: of, reward: 10n ** 18n, deposit: 7n } as SessionRequest, tokens);
-  expect(await money(ZeroAddress)).toBe("reward 1 ETH, deposit 7 wei");
+    describeMoney({ token: of, reward: 10n ** 18n, deposit: 7n, samplingBps: 500 } as SessionRequest, tokens);
+  expect(await money(ZeroAddress)).toBe(
+    "reward 1 ETH, of which 0.05 ETH to each who is reviewed and does not win; deposit 7 wei",
+  );
   expect(await money(token)).toMatch(new RegExp(`, token ${token}$`));
 });
 

@@ -152,7 +152,7 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
     ...{ cwd: folder, env },
   });
   expect(said.stdout).toMatch(
-    /^5 data sets are sampled already: .*\nnext: symbolon buyer exchange score until \d{4}-.*\n$/,
+    /^sampled 5 data sets already: .*\nnext: symbolon buyer exchange score until \d{4}-.*\n$/,
   );
   expect(again.next).toMatchObject({ command: "buyer exchange score", bySec: times.reviewBySec });
 

@@ -52,8 +52,11 @@ describe("a journal", () => {
   test("that is missing, of the other side, or no JSON is refused without showing it", async () => {
     await expect(Journal.load(join(folder, "none"), schema)).rejects.toEqual(code("USAGE"));
     const here = join(folder, "other");
-    await Journal.create(here, z.object({ side: z.string() }), { side: "that" });
-    await expect(Journal.load(here, schema)).rejects.toEqual(code("CONFIG_INVALID"));
+    await Journal.create(here, z.object({ side: z.string() }), { side: "provider" });
+    await expect(Journal.load(here, schema)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      hint: expect.stringMatching(/^it is a seller's; --folder names/),
+    });
     await writeFile(join(here, "journal.json"), '{"secret":"0xsecret', { mode: 0o600 });
     const error = await Journal.load(here, schema).catch((thrown: Error) => thrown);
     expect(error).toEqual(code("CONFIG_INVALID"));

@@ -81,16 +81,23 @@ describe("a buyer's next step", () => {
       { command: "close" },
     ],
   ])("%s", (_, at, known, expected) => {
-    const { note: _note, ...step } = collectorStep(at, known)!;
+    const { note: _note, ...step } = collectorStep(at, { scores: known })!;
     expect(step).toEqual(expected);
   });
 
   test("is nothing after the end", () => {
-    expect(collectorStep(record(1700, [], { state: "Closed" }), [])).toBeNull();
+    expect(collectorStep(record(1700, [], { state: "Closed" }), { scores: [] })).toBeNull();
+  });
+
+  test("is over once it has collected, but for deposits that were forfeited", () => {
+    const collected = { scores: [], collected: true };
+    const claimed = { state: "Claimed", winner: 7n } as const;
+    expect(collectorStep(record(1450, [], claimed), collected)).toBeNull();
+    expect(collectorStep(record(1450, [seat("Accused")], claimed), collected)).toEqual({ command: "close" });
   });
 
   test("says who has not delivered, and until when it can be accused", () => {
-    expect(collectorStep(record(1050, [seat("Sampled", sampled)]), [])!.note).toMatch(
+    expect(collectorStep(record(1050, [seat("Sampled", sampled)]), { scores: [] })!.note).toMatch(
       /^1 of 1 sampled data sets have no score yet; .* 1970-01-01T00:20:00.000Z; .* accuse .* until 1970-01-01T00:20:50/,
     );
   });

@@ -182,7 +182,11 @@ describe("before there is anything to do", () => {
     await expect(score()).rejects.toEqual(refused("STATE_INVALID", /none of 1 registered data sets/, next));
     await expect(collector.review(1)).rejects.toEqual(refused("STATE_INVALID", /none of 1/, next));
     await expect(provider(0).answer()).rejects.toEqual(
-      refused("STATE_INVALID", /is Registered/, /seller exchange status/),
+      refused(
+        "STATE_INVALID",
+        /is Registered/,
+        /the buyer asks for reviews until .*; answers are from then on/,
+      ),
     );
     await expect(collector.collect()).rejects.toEqual(
       refused("STATE_INVALID", /not revealed/, /^buyer exchange choose names the winner, from/),

@@ -18,11 +18,14 @@ import { addressOf } from "../../../parties/exchange/blob-store.ts";
 import { ExchangeCollector } from "../../../parties/exchange/collector.ts";
 import type { OpenRequest } from "../../../parties/exchange/collector-opening.ts";
 import { deliver } from "../../../parties/exchange/delivery.ts";
+import { publishDocuments } from "../../../parties/exchange/documents.ts";
 import { Extractor } from "../../../parties/exchange/extractor.ts";
 import { FolderStore } from "../../../parties/exchange/folder-store.ts";
+import { showTime } from "../../../parties/exchange/phases.ts";
+import { makeExtractor } from "../../../parties/exchange/private-model.ts";
 import { ExchangeProvider } from "../../../parties/exchange/provider.ts";
 import type { SeatRecord } from "../../../parties/exchange/session.ts";
-import { cutShards, encryptShard } from "../../../parties/exchange/shards.ts";
+import { cutShards, encryptShard, type LabelledRows } from "../../../parties/exchange/shards.ts";
 import { type NoisySellers, noisySellers } from "./noisy-sellers.ts";
 import {
   compensation,
@@ -32,6 +35,16 @@ import {
   type SessionFixture,
   startSessions,
 } from "./session-fixture.ts";
+
+const leastPhases = {
+  register: 75,
+  sample: 90,
+  features: 60,
+  review: 120,
+  answer: 60,
+  optimal: 60,
+  claim: 60,
+};
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
 /** Too early: it says from when on. */
@@ -192,12 +205,17 @@ describe("a session with a cheat, a silent and a late seller", () => {
     const { masterKey } = await opened.journal(`-${cheat}`);
     expect((await record()).seats.find(({ seat }) => seat === seatOf(cheat))!.keys).not.toContain(masterKey);
 
+    const held = (reason: string) =>
+      expect.objectContaining({ code: "STATE_INVALID", message: expect.stringContaining(reason) });
+    await expect(provider(honest).withdraw()).rejects.toEqual(held("its claim pays the reward"));
+    await expect(provider(silent).withdraw()).rejects.toEqual(held("the features were not delivered by"));
     // The winner sleeps: its deposit and its compensation are lost, and the collector has the reward back but for two.
     await fixture.jump(times.claimBySec + 1);
     const tooLate = await sentWhile(() =>
       expect(provider(honest).claim()).rejects.toEqual(code("STATE_INVALID")),
     );
     expect(tooLate).not.toContain(own.masterKey.slice(2));
+    await expect(provider(honest).withdraw()).rejects.toEqual(held("it has won, and did not claim by"));
     const { forfeited, closed } = await collector.close();
     expect(forfeited.map(({ seat }) => seat)).toEqual([seatOf(silent), seatOf(honest)]);
     expect(closed).toBe(true);
@@ -294,8 +312,15 @@ describe("ciphertexts that decrypt to nothing", () => {
 
 describe("a seller", () => {
   test("does not register for an extractor that could give its rows away", async () => {
-    const { id, provider, name } = await open({ width: 16 });
-    await expect(provider(0).register(id, data.sellers[0]!)).rejects.toEqual(code("TERMS_REFUSED"));
+    const { id, provider, name, record } = await open();
+    const { documents } = await provider(0).look(id);
+    const rows = conform(data.validation, data.schema) as LabelledRows;
+    const { document: extractor } = makeExtractor(rows, data.schema, { hidden: 48, width: 16 });
+    const hashes = await publishDocuments(store, { ...documents, extractor });
+    const hostile = await fixture.of(fixture.collector).open({ ...(await record()).request, ...hashes });
+    await expect(provider(0).register(hostile.session, data.sellers[0]!)).rejects.toEqual(
+      code("TERMS_REFUSED"),
+    );
     expect((await readdir(folder)).includes(`${name}-0`)).toBe(false);
   });
 
@@ -308,6 +333,7 @@ describe("a seller", () => {
 
   test("goes on where it was interrupted, with the same shards and one deposit", async () => {
     const { id, provider, journal, times, collector } = await open();
+    const before = await fixture.provider.getBalance(fixture.address);
     const market = fixture.of(fixture.providers[1]!);
     // More than the session asks for lies in the seat already.
     await market.deposit(0, deposit + 5n);
@@ -321,16 +347,20 @@ describe("a seller", () => {
       txHash: null,
     });
     expect((await journal("-1")).masterKey).toBe(masterKey);
-    expect(await fixture.provider.getBalance(fixture.address)).toBe(reward * 3n + deposit);
+    expect(await fixture.provider.getBalance(fixture.address)).toBe(before + deposit);
 
-    await expect(provider(1).features()).rejects.toEqual(from("sampling"));
+    await expect(provider(1).features()).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      hint: expect.stringContaining(`the buyer samples from ${showTime(times.sampleFromSec)}`),
+    });
     await fixture.jump(times.sampleFromSec);
     await collector.sample();
     const first = await provider(1).features();
     // The store loses everything; what is delivered again are the same blobs.
     const blobs = await readdir(join(folder, "store"));
     for (const blob of blobs) await rm(join(folder, "store", blob));
-    expect(await provider(1).features()).toEqual({ ...first, txHash: null });
+    expect(first.storeHasSession).toBe(true);
+    expect(await provider(1).features()).toEqual({ ...first, storeHasSession: false, txHash: null });
     const { seats } = await collector.score(data.validation);
     expect(seats[0]!.result.score?.rows).toBe(data.sellers[1]!.rows);
     await expect(collector.score(data.sellers[0]!)).rejects.toEqual(code("USAGE"));
@@ -363,6 +393,15 @@ describe("a seller", () => {
     expect(inTime).toContain(secret.slice(2));
     expect(sampled.map((each) => each.seat)).toEqual([seatOf(2)]);
     expect(leftOut.map((each) => each.seat)).toEqual([seat.seat]);
+    expect((await second.status()).next).toMatchObject({
+      command: "withdraw",
+      fromSec: times.sampleBySec + 1,
+      note: expect.stringContaining("/0"),
+    });
+    await expect(second.features()).rejects.toMatchObject({
+      code: "STATE_INVALID",
+      hint: expect.stringContaining("of each seller one data set is sampled"),
+    });
     expect(await collector.sample()).toMatchObject({ sampled: [{ seat: seatOf(2) }], txHashes: [] });
     // Nobody is accused by a buyer that has not looked.
     await fixture.jump(times.featuresBySec + 1);
@@ -373,6 +412,41 @@ describe("a seller", () => {
 });
 
 describe("a buyer", () => {
+  test.each([
+    ["no reward", { rewardWei: 0n }, /--reward/],
+    ["no deposit", { depositWei: 0n }, /--deposit/],
+    ["more than a seat can hold", { rewardWei: 2n ** 88n - deposit }, /--reward/],
+    ["more features than any seller gives", { width: 16 }, /--width 15 or less/],
+    ["no room to hide in", { hidden: 15 }, /--hidden 16 or more/],
+    ["phases that are too short", { phases: { ...leastPhases, review: 60 } }, /--review-for 120/],
+  ])("is refused %s before anything is kept or sent", async (_, change, hint) => {
+    const collector = new ExchangeCollector(connection(fixture.collector), join(folder, "refused"));
+    await expect(collector.open(sessions.request(change))).rejects.toMatchObject({
+      code: "PARAMETER_INVALID",
+      hint: expect.stringMatching(hint),
+    });
+    expect(await readdir(folder)).not.toContain("refused");
+  });
+
+  test("whose session was never opened may begin anew", async () => {
+    const own = join(folder, "begun");
+    const poor = { ...connection(fixture.collector) };
+    const collector = new ExchangeCollector(poor, own);
+    const asked = sessions.request({ rewardWei: 10n ** 24n });
+    await expect(collector.open(asked)).rejects.toEqual(code("FUNDS_MISSING"));
+    await expect(collector.open({ ...asked, rewardWei: reward })).rejects.toMatchObject({
+      code: "USAGE",
+      message: expect.stringMatching(/another --reward$/),
+      hint: expect.stringContaining(`so ${own} can as well be removed`),
+    });
+    await rm(own, { recursive: true });
+    expect((await collector.open({ ...asked, rewardWei: reward })).txHash).not.toBeNull();
+    await expect(collector.open(asked)).rejects.toMatchObject({
+      code: "USAGE",
+      hint: expect.not.stringContaining("removed"),
+    });
+  });
+
   test("opens once, whatever happens in between", async () => {
     const { id, collector, request, name } = await open();
     expect(await collector.open(request)).toMatchObject({ session: id, txHash: null });
