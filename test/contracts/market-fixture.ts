@@ -6,16 +6,16 @@ import { buildContracts } from "../../contracts/build.ts";
 import { type ResultParts, resultRoot } from "../../contracts/commitments.ts";
 import { deployMarket } from "../../contracts/deploy.ts";
 import type { MarketSettings } from "../../contracts/deployment.ts";
-import { signAttestation, signFailure, signJoin, signPossession } from "../../contracts/eip712.ts";
+import { signAttestation, signFailure, signJoin } from "../../contracts/eip712.ts";
 import { Market } from "../../contracts/market.ts";
 import type { JobInput, OfferInput, ThreeSignatures } from "../../contracts/market-inputs.ts";
 import { openProvider } from "../../contracts/provider.ts";
 import { exactMicroRho, openTerms } from "../../contracts/use-terms.ts";
+import { provenKeys } from "./operator-keys.ts";
 import { someParts } from "./some-parts.ts";
 import { startTestChain } from "./test-chain.ts";
 
 export const algorithm = id("an algorithm");
-export const feeWei = 1_000n;
 export const priceWei = 50_000n;
 export const settings: MarketSettings = {
   challengeWindowSec: 100,
@@ -43,17 +43,8 @@ export async function startMarket() {
   const deployment = await deployMarket(deployer, settings);
   const of = (wallet: Wallet): Market => new Market(deployment, wallet);
   for (const [index, owner] of owners.entries()) {
-    const signer = signers[index]!;
-    const message = { operator: owner.address, signer: signer.address };
-    await of(owner).registerOperator({
-      signer: signer.address,
-      possession: await signPossession(signer, deployment, message),
-      sealKey: bytes32(`seal ${index}`),
-      channelKey: bytes32(`channel ${index}`),
-      jiffKey: bytes32(`jiff ${index}`),
-      endpoint: `127.0.0.1:${9000 + index}`,
-      feeWei,
-    });
+    const keys = await provenKeys(deployment, `${index}`, owner, signers[index]!);
+    await of(owner).registerOperator({ ...keys, endpoint: `127.0.0.1:${9000 + index}` });
   }
   const members = owners.map(({ address }) => address) as [string, string, string];
   await of(owners[0]).createSet(members);

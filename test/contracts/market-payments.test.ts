@@ -7,7 +7,8 @@ import { payoutTree } from "../../contracts/payouts.ts";
 import { allowanceOf, balanceOf } from "../../contracts/tokens.ts";
 import type { GasEstimate } from "../../contracts/transactions.ts";
 import { membersOnly, openRules, openTerms, type Rules } from "../../contracts/use-terms.ts";
-import { algorithm, feeWei, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";
+import { algorithm, type MarketFixture, priceWei, startMarket } from "./market-fixture.ts";
+import { feeWei } from "./operator-keys.ts";
 import { deployTestContract } from "./test-contracts.ts";
 
 let market: MarketFixture;

@@ -6,15 +6,8 @@ import { payoutTree } from "../../contracts/payouts.ts";
 import type { GasEstimate } from "../../contracts/transactions.ts";
 import { describeTermFailure, exactMicroRho, openTerms, shortId } from "../../contracts/use-terms.ts";
 import { SymbolonError } from "../../mpc/errors.ts";
-import {
-  algorithm,
-  bytes32,
-  feeWei,
-  type MarketFixture,
-  priceWei,
-  settings,
-  startMarket,
-} from "./market-fixture.ts";
+import { algorithm, bytes32, type MarketFixture, priceWei, settings, startMarket } from "./market-fixture.ts";
+import { feeWei } from "./operator-keys.ts";
 
 let market: MarketFixture;
 beforeAll(async () => {

@@ -20,7 +20,8 @@ import {
   trainingTermsHash,
 } from "../../contracts/training-eip712.ts";
 import { trainingStates, trainingTransitions } from "../../contracts/training-states.ts";
-import { algorithm, feeWei, type MarketFixture, startMarket } from "./market-fixture.ts";
+import { algorithm, type MarketFixture, startMarket } from "./market-fixture.ts";
+import { feeWei } from "./operator-keys.ts";
 
 const evidenceSec = 500;
 const fee = 3n * feeWei;

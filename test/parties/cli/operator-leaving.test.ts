@@ -10,11 +10,11 @@ import { payoutPlan } from "../../../parties/payout-plan.ts";
 import {
   algorithm,
   bytes32,
-  feeWei,
   type MarketFixture,
   settings,
   startMarket,
 } from "../../contracts/market-fixture.ts";
+import { feeWei } from "../../contracts/operator-keys.ts";
 import { runInProcess } from "./in-process.ts";
 
 let market: MarketFixture;
