@@ -1,13 +1,11 @@
 /** `symbolon buyer exchange`: buy the best of several raw data sets in a session of review and exchange. */
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { ether } from "../../../contracts/tokens.ts";
+import { type Command, Option } from "commander";
 import { SymbolonError } from "../../../mpc/errors.ts";
 import { counted } from "../../counted.ts";
-import type { NextStep } from "../../exchange/next-step.ts";
-import { showTime } from "../../exchange/phases.ts";
 import { type Ranking, rankings } from "../../exchange/scoring.ts";
 import { seatName } from "../../exchange/session.ts";
-import { command, group, wholeNumber } from "../command.ts";
+import { collector, exchangeCommand, percent, report, whole } from "../buyer-exchange-side.ts";
+import { group } from "../command.ts";
 import {
   describeNext,
   describeSession,
@@ -22,10 +20,10 @@ import {
   showTx,
 } from "../describe-exchange.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
-import { addExchangeOptions, type ExchangeOptions, withExchange } from "../exchange-options.ts";
-import { amountIn, type Money, parseAccount, parseMoney, type TokenBook } from "../money.ts";
+import type { ExchangeOptions } from "../exchange-options.ts";
 import { checkOutFile } from "../out-file.ts";
 import type { Output } from "../output.ts";
+import { open } from "./buyer-exchange-open.ts";
 
 export function buyerExchangeCommands(output: Output): Command {
   return group(
@@ -44,153 +42,6 @@ export function buyerExchangeCommands(output: Output): Command {
       status(output),
     ],
   );
-}
-
-const rest = "--folder session --store store --keys buyer.keys.json";
-
-function exchangeCommand(name: string, summary: string, details = ""): Command {
-  const example = `symbolon buyer exchange ${name}${details} ${rest}`;
-  return addExchangeOptions(command(name, summary, example), "buyer");
-}
-
-async function collector(options: ExchangeOptions, output: Output) {
-  const { ExchangeCollector } = await import("../../exchange/collector.ts");
-  type Side = InstanceType<typeof ExchangeCollector>;
-  return <T>(body: (side: Side, tokens: TokenBook) => Promise<T>): Promise<T> =>
-    withExchange("buyer", options, output, (connection, tokens) =>
-      body(new ExchangeCollector(connection, options.folder), tokens),
-    );
-}
-
-/** The result of a step, with what is next and by when. */
-async function report(
-  side: { status(): Promise<{ next: NextStep | null }> },
-  output: Output,
-  document: object,
-  words: () => string[],
-): Promise<void> {
-  const { next } = await side.status();
-  output.result({ ...document, next: nextDocument("buyer", next) }, () =>
-    [...words(), describeNext("buyer", next)].join("\n"),
-  );
-}
-
-interface OpenOptions extends ExchangeOptions, DialectOptions {
-  title: string;
-  schema: string;
-  validation: string;
-  token?: string;
-  reward: Money;
-  deposit: Money;
-  samplingShare: number;
-  minShards: number;
-  shardsPerSample: number;
-  rowsPerShard: number;
-  hidden: number;
-  width?: number;
-  phase: number;
-  registerFor?: number;
-  sampleFor?: number;
-  featuresFor?: number;
-  reviewFor?: number;
-  answerFor?: number;
-  chooseFor?: number;
-  claimFor?: number;
-}
-
-const phaseOptions = [
-  ["--register-for", "for registrations"],
-  ["--sample-for", "for sampling; the delay before it counts"],
-  ["--features-for", "for features"],
-  ["--review-for", "for scores and reviews; its first half for accusations"],
-  ["--answer-for", "for answers"],
-  ["--choose-for", "for the choice"],
-  ["--claim-for", "for the winner's claim"],
-] as const;
-
-function open(output: Output): Command {
-  const made = exchangeCommand(
-    "open",
-    "offer a reward for the best data set of some columns; the money is in escrow from then on",
-    " --title Tumours --schema schema.json --validation own.csv --reward 1eth --deposit 0.1eth",
-  )
-    .addOption(
-      new Option("--title <text>", "what the session is about; public")
-        .argParser(parseTitle)
-        .makeOptionMandatory(),
-    )
-    .requiredOption("--schema <file>", "columns with bounds, and the label; public")
-    .requiredOption("--validation <file>", "own rows, by which data sets are scored; they stay here")
-    .addOption(
-      new Option("--reward <amount>", "for the best, such as 1eth")
-        .argParser(parseMoney)
-        .makeOptionMandatory(),
-    )
-    .addOption(new Option("--deposit <amount>", "of each seller").argParser(parseMoney).makeOptionMandatory())
-    .addOption(
-      new Option(
-        "--token <address>",
-        "ERC-20 token of reward and deposit, which are plain numbers then",
-      ).argParser(parseAccount),
-    )
-    .addOption(
-      new Option("--sampling-share <percent>", "of the reward, for each reviewed seller that does not win")
-        .argParser(percent)
-        .default(5),
-    )
-    .addOption(whole("--min-shards <count>", "fewest shards of a data set", 1, 2048).default(4))
-    .addOption(
-      whole(
-        "--shards-per-sample <count>",
-        "one shard is sampled out of each so many, out of more where that would be over 64 in all",
-        1,
-        2048,
-      ).default(4),
-    )
-    .addOption(whole("--rows-per-shard <count>", "rows that one key opens", 1, 131_072).default(32))
-    .addOption(whole("--hidden <units>", "size of the extractor's hidden layer", 2, 256).default(64))
-    .addOption(whole("--width <count>", "features a row; half the columns by default, and at most", 1, 64))
-    .addOption(whole("--phase <seconds>", "length of each phase", 60, 30 * 86_400).default(86_400));
-  for (const [flag, what] of phaseOptions) {
-    made.addOption(whole(`${flag} <seconds>`, `another length ${what}`, 60, 30 * 86_400));
-  }
-  return addDialectOptions(made).action(async (options: OpenOptions) => {
-    const { loadSchema } = await import("../../data/schema.ts");
-    const { readTable } = await import("../../data/csv.ts");
-    const schema = await loadSchema(options.schema);
-    const validation = await readTable(options.validation, dialectOf(options));
-    const { phase } = options;
-    const as = await collector(options, output);
-    await as(async (side, tokens) => {
-      const token = await tokens.of(options.token ?? ether.address);
-      const { session, request, txHash } = await side.open({
-        ...{ title: options.title, schema, validation, token: token.address },
-        rewardWei: amountIn(options.reward, token),
-        depositWei: amountIn(options.deposit, token),
-        samplingBps: Math.round(options.samplingShare * 100),
-        minShards: options.minShards,
-        shardsPerSample: options.shardsPerSample,
-        rowsPerShard: options.rowsPerShard,
-        hidden: options.hidden,
-        ...(options.width !== undefined && { width: options.width }),
-        phases: {
-          register: options.registerFor ?? phase,
-          sample: options.sampleFor ?? phase,
-          features: options.featuresFor ?? phase,
-          review: options.reviewFor ?? phase,
-          answer: options.answerFor ?? phase,
-          optimal: options.chooseFor ?? phase,
-          claim: options.claimFor ?? phase,
-        },
-      });
-      const { extractorHash, descriptionHash, registerBySec } = request;
-      const document = { session, registerBySec, extractorHash, descriptionHash, txHash };
-      await report(side, output, document, () => [
-        `session ${session} takes registrations until ${showTime(registerBySec)}${showTx(txHash)}`,
-        `sellers need that id and the same store; description ${descriptionHash}`,
-      ]);
-    });
-  });
 }
 
 function sample(output: Output): Command {
@@ -386,24 +237,4 @@ function status(output: Output): Command {
       });
     },
   );
-}
-
-function whole(flags: string, description: string, low: number, high: number): Option {
-  return new Option(flags, description).argParser(wholeNumber(low, high));
-}
-
-function parseTitle(text: string): string {
-  if (text.length < 1 || text.length > 200 || /\p{C}/u.test(text)) {
-    throw new InvalidArgumentError("expected 1 to 200 printable characters");
-  }
-  return text;
-}
-
-/** 0 to 100 with at most two decimals: hundredths of a percent are what the chain counts in. */
-function percent(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d{1,2})?$/.test(text) || value > 100) {
-    throw new InvalidArgumentError("expected a percentage from 0 to 100 with at most two decimals");
-  }
-  return value;
 }
