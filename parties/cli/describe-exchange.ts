@@ -3,8 +3,10 @@ import type { SessionRequest } from "../../contracts/exchange-commitments.ts";
 import { ether } from "../../contracts/tokens.ts";
 import type { ScoredSeat } from "../exchange/collector.ts";
 import type { Review } from "../exchange/collector-view.ts";
+import type { DoneStep } from "../exchange/follow.ts";
 import type { NextStep } from "../exchange/next-step.ts";
 import { phaseTable, showTime } from "../exchange/phases.ts";
+import type { Delivery } from "../exchange/provider.ts";
 import { type SeatRecord, type SessionRecord, seatName } from "../exchange/session.ts";
 import type { TokenBook } from "./money.ts";
 import type { Output } from "./output.ts";
@@ -79,8 +81,8 @@ export async function describeSession(
 /** The next step of one side, its command as it is typed. */
 export function nextDocument(role: "buyer" | "seller", next: NextStep | null) {
   if (next === null) return null;
-  const { command, fromSec = null, bySec = null, note = null } = next;
-  return { command: `${role} exchange ${command}`, fromSec, bySec, note };
+  const { command, fromSec = null, bySec = null, note = null, due } = next;
+  return { command: `${role} exchange ${command}`, fromSec, bySec, note, due };
 }
 
 export function describeNext(role: "buyer" | "seller", next: NextStep | null): string {
@@ -89,6 +91,46 @@ export function describeNext(role: "buyer" | "seller", next: NextStep | null): s
   const from = fromSec === undefined ? "" : ` from ${showTime(fromSec)}`;
   const by = bySec === undefined ? "" : ` until ${showTime(bySec)}`;
   return `next: symbolon ${role} exchange ${command}${from}${by}${note === undefined ? "" : `; ${note}`}`;
+}
+
+/** A step of a seller that was done. */
+export async function stepWords(step: DoneStep, tokens: TokenBook): Promise<string> {
+  switch (step.command) {
+    case "features":
+      return featuresWords(step.result);
+    case "answer":
+      return answerWords(step.result);
+    case "claim":
+      return await claimWords(step.result, tokens);
+    default:
+      return await withdrawWords(step.result, tokens);
+  }
+}
+
+export function featuresWords({ store, storeHasSession, featuresRoot, txHash }: Delivery): string {
+  const doubt = storeHasSession
+    ? ""
+    : `\n${store} did not have the description of this session: is it the store that the buyer reads? With the right --store, this command delivers there, too`;
+  return `the delivery is in ${store} as ${featuresRoot}${showTx(txHash)}${doubt}`;
+}
+
+type Result<Step extends DoneStep["command"]> = (DoneStep & { command: Step })["result"];
+
+export const answerWords = ({ shards, txHash }: Result<"answer">): string =>
+  `opened shard${shards.length === 1 ? "" : "s"} ${shards.join(", ")}${showTx(txHash)}`;
+
+export async function claimWords(
+  { rewardWei, token, txHash }: Result<"claim">,
+  tokens: TokenBook,
+): Promise<string> {
+  return `paid: ${await tokens.show(rewardWei, token)} of the reward, and the deposit${showTx(txHash)}`;
+}
+
+export async function withdrawWords(
+  { amountWei, token, txHash }: Result<"withdraw">,
+  tokens: TokenBook,
+): Promise<string> {
+  return `paid out: ${await tokens.show(amountWei, token)}${showTx(txHash)}`;
 }
 
 export function scoreDocument({ seat, score }: ScoredSeat) {

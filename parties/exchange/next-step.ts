@@ -12,6 +12,8 @@ export interface NextStep {
   bySec?: number;
   /** What it waits for, or what there is besides. */
   note?: string;
+  /** Whether it can be done now: its time has come, and it waits for nothing of the other side's. */
+  due: boolean;
 }
 
 /** Null once nothing is left to do. */
@@ -20,16 +22,19 @@ export function collectorStep(
   { scores, collected }: Pick<CollectorJournal, "scores" | "collected">,
 ): NextStep | null {
   const { state, times, nowSec } = record;
-  const forfeits: NextStep | null = forfeitable(record).length > 0 ? { command: "close" } : null;
+  const forfeits = forfeitable(record).length > 0 ? { command: "close", due: true } : null;
   switch (state) {
     case "Open":
       return openStep(record, scores);
     case "Won":
       return nowSec <= times.claimBySec
-        ? { command: "collect", note: `once the winner has claimed, until ${showTime(times.claimBySec)}` }
-        : { command: "close" };
+        ? {
+            ...{ command: "collect", due: false },
+            note: `once the winner has claimed, until ${showTime(times.claimBySec)}`,
+          }
+        : { command: "close", due: true };
     case "Claimed":
-      return collected === true ? forfeits : { command: "collect" };
+      return collected === true ? forfeits : { command: "collect", due: true };
     default:
       return forfeits;
   }
@@ -39,8 +44,9 @@ function openStep(record: SessionRecord, scores: CollectorJournal["scores"]): Ne
   const { times, nowSec, seats } = record;
   const { registerBySec, sampleFromSec, sampleBySec, reviewBySec, answerBySec, optimalBySec } = times;
   if (nowSec <= registerBySec || (nowSec <= sampleBySec && unsampled(seats).length > 0)) {
-    const note = seats.length === 0 ? { note: "no data set is registered yet" } : {};
-    return { command: "sample", ...window(nowSec, sampleFromSec, sampleBySec), ...note };
+    const time = window(nowSec, sampleFromSec, sampleBySec);
+    if (seats.length > 0) return { command: "sample", ...time };
+    return { command: "sample", ...time, due: false, note: "no data set is registered yet" };
   }
   const reviewed = seats.filter(({ reviewAsked }) => reviewAsked);
   const answered = reviewed.filter(({ keys }) => keys !== undefined);
@@ -53,6 +59,7 @@ function openStep(record: SessionRecord, scores: CollectorJournal["scores"]): Ne
     return {
       command: scored ? "review" : "score",
       bySec: reviewBySec,
+      due: true,
       note: deliveryNote(record, scores),
     };
   }
@@ -96,8 +103,10 @@ export function providerStep(
 ): NextStep | null {
   const { times, nowSec } = record;
   if (seat === undefined && nowSec <= times.registerBySec)
-    return { command: "register", bySec: times.registerBySec };
-  if (seat === undefined || seat.state === "Ended") return heldWei > 0n ? { command: "withdraw" } : null;
+    return { command: "register", bySec: times.registerBySec, due: true };
+  if (seat === undefined || seat.state === "Ended") {
+    return heldWei > 0n ? { command: "withdraw", due: true } : null;
+  }
   const other = record.seats.find(({ seed, provider }) => seed !== undefined && provider === seat.provider);
   if (seat.state === "Registered" && other !== undefined) {
     return {
@@ -117,38 +126,44 @@ function seatStep({ state, winner, nowSec, times }: SessionRecord, seat: SeatRec
     case "Registered":
       if (nowSec > sampleBySec) return;
       return {
-        ...{ command: "features", ...window(nowSec, sampleFromSec, featuresBySec) },
+        ...{ command: "features", ...window(nowSec, sampleFromSec, featuresBySec), due: false },
         note: `once the buyer has sampled this data set, for which it has until ${showTime(sampleBySec)}`,
       };
     case "Sampled":
       if (nowSec > reviewBySec) return;
-      if (seat.featuresRoot !== undefined) return { ...answer, note: ifAsked(reviewBySec) };
-      if (nowSec <= featuresBySec) return { command: "features", bySec: featuresBySec };
-      return { command: "features", bySec: reviewBySec, note: "late: the buyer may accuse this seller" };
+      if (seat.featuresRoot !== undefined) return { ...answer, due: false, note: ifAsked(reviewBySec) };
+      if (nowSec <= featuresBySec) return { command: "features", bySec: featuresBySec, due: true };
+      return {
+        ...{ command: "features", bySec: reviewBySec, due: true },
+        note: "late: the buyer may accuse this seller",
+      };
     case "Accused":
       if (nowSec > reviewBySec) return;
-      return { command: "features", bySec: reviewBySec, note: "the deposit is lost otherwise" };
+      return {
+        ...{ command: "features", bySec: reviewBySec, due: true },
+        note: "the deposit is lost otherwise",
+      };
     case "Delivered":
     case "Candidate":
       if (nowSec > reviewBySec) return;
-      return { ...answer, note: ifAsked(reviewBySec) };
+      return { ...answer, due: false, note: ifAsked(reviewBySec) };
     case "Reviewing":
       return nowSec > answerBySec ? undefined : answer;
     default:
       if (state === "Open" && nowSec <= optimalBySec) {
         return {
-          ...{ command: "claim", ...window(nowSec, answerBySec + 1, claimBySec) },
+          ...{ command: "claim", ...window(nowSec, answerBySec + 1, claimBySec), due: false },
           note: `if the buyer names this data set, for which it has until ${showTime(optimalBySec)}; withdraw otherwise`,
         };
       }
       if (state !== "Won" || winner !== seat.seat || nowSec > claimBySec) return;
-      return { command: "claim", bySec: claimBySec };
+      return { command: "claim", bySec: claimBySec, due: true };
   }
 }
 
 /** What is left for a data set that goes no further; null where its deposit is lost. */
 function lastStep(record: SessionRecord, seat: SeatRecord): NextStep | null {
-  return lostBecause(record, seat) === undefined ? { command: "withdraw" } : null;
+  return lostBecause(record, seat) === undefined ? { command: "withdraw", due: true } : null;
 }
 
 /** Why the deposit of a seat, and what it would have been paid, is the buyer's; undefined where it is not. */
@@ -166,7 +181,15 @@ export function lostBecause({ winner, nowSec, times }: SessionRecord, seat: Seat
 const ifAsked = (reviewBySec: number): string =>
   `if the buyer asks for a review, for which it has until ${showTime(reviewBySec)}; withdraw otherwise`;
 
-/** The time for a step, without a beginning that has come. */
-function window(nowSec: number, fromSec: number, bySec?: number): Pick<NextStep, "fromSec" | "bySec"> {
-  return { ...(fromSec > nowSec && { fromSec }), ...(bySec !== undefined && { bySec }) };
+/** The time for a step, without a beginning that has come; it is due then, unless it waits for more than that. */
+function window(
+  nowSec: number,
+  fromSec: number,
+  bySec?: number,
+): Pick<NextStep, "fromSec" | "bySec" | "due"> {
+  return {
+    ...(fromSec > nowSec && { fromSec }),
+    ...(bySec !== undefined && { bySec }),
+    due: fromSec <= nowSec,
+  };
 }

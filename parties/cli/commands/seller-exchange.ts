@@ -3,27 +3,41 @@ import { type Command, InvalidArgumentError } from "commander";
 import { sampleCount } from "../../../contracts/exchange-commitments.ts";
 import { counted } from "../../counted.ts";
 import { lostBecause, type NextStep } from "../../exchange/next-step.ts";
-import { command, group } from "../command.ts";
+import { command, group, wholeNumber } from "../command.ts";
 import {
+  answerWords,
+  claimWords,
   describeMoney,
   describeNext,
   describeSession,
+  featuresWords,
   listSeats,
   nextDocument,
   sessionDocument,
   showTx,
+  stepWords,
+  withdrawWords,
 } from "../describe-exchange.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
 import { addExchangeOptions, type ExchangeOptions, withExchange } from "../exchange-options.ts";
 import type { TokenBook } from "../money.ts";
 import type { Output } from "../output.ts";
+import { heardWhenInterrupted } from "../until-stopped.ts";
 
 export function sellerExchangeCommands(output: Output): Command {
   return group(
     "exchange",
     "sell a raw data set in a session that a buyer opened; see docs/exchange.md",
     "symbolon seller exchange status --folder session --store store --keys seller.keys.json",
-    [register(output), features(output), answer(output), claim(output), withdraw(output), status(output)],
+    [
+      register(output),
+      followed(output),
+      features(output),
+      answer(output),
+      claim(output),
+      withdraw(output),
+      status(output),
+    ],
   );
 }
 
@@ -113,6 +127,50 @@ function register(output: Output): Command {
   });
 }
 
+function followed(output: Output): Command {
+  return exchangeCommand(
+    "follow",
+    "once registered: do each step when it is due, until the session is over for the data set",
+  )
+    .option("--poll <seconds>", "how often to look", wholeNumber(1, 3600), 15)
+    .addHelpText(
+      "after",
+      [
+        "",
+        "It delivers when the buyer has sampled, answers a review, claims as the winner and withdraws what is owed.",
+        "It can be interrupted and given again at any time; while it does not run, nothing is done.",
+      ].join("\n"),
+    )
+    .action(async (options: ExchangeOptions & { poll: number }) => {
+      const { follow } = await import("../../exchange/follow.ts");
+      const as = await provider(options, output);
+      await as(async (side, tokens) => {
+        const done = await heardWhenInterrupted(
+          () => output.note("nothing is done from now on; to go on, give the same command again"),
+          () =>
+            follow(side, {
+              pollMs: options.poll * 1000,
+              onDone: async (step) => output.note(await stepWords(step, tokens)),
+              onWait: (next) => output.note(describeNext("seller", next)),
+              onTrouble: ({ code, message, hint }) => {
+                const todo = hint === undefined ? "" : `; ${hint}`;
+                output.note(`${code}: ${message}${todo}; it is tried again`);
+              },
+            }),
+        );
+        await report(
+          side,
+          output,
+          { steps: done.map(({ command, result }) => ({ command, ...result })) },
+          () =>
+            done.length === 0
+              ? "nothing was left to do"
+              : `done: ${done.map((step) => step.command).join(", ")}`,
+        );
+      });
+    });
+}
+
 function features(output: Output): Command {
   return exchangeCommand(
     "features",
@@ -120,19 +178,9 @@ function features(output: Output): Command {
   ).action(async (options: ExchangeOptions) => {
     const as = await provider(options, output);
     await as(async (side) => {
-      const { store, storeHasSession, ...delivery } = await side.features();
-      const { featuresRoot, txHash } = delivery;
-      if (!storeHasSession) {
-        output.note(
-          `${store} did not have the description of this session: is it the store that the buyer reads? With the right --store, this command delivers there, too`,
-        );
-      }
-      await report(
-        side,
-        output,
-        delivery,
-        () => `the delivery is in ${store} as ${featuresRoot}${showTx(txHash)}`,
-      );
+      const delivery = await side.features();
+      const { featuresRoot, delivered, txHash } = delivery;
+      await report(side, output, { featuresRoot, delivered, txHash }, () => featuresWords(delivery));
     });
   });
 }
@@ -142,10 +190,8 @@ function answer(output: Output): Command {
     async (options: ExchangeOptions) => {
       const as = await provider(options, output);
       await as(async (side) => {
-        const { shards, txHash } = await side.answer();
-        const words = () =>
-          `opened shard${shards.length === 1 ? "" : "s"} ${shards.join(", ")}${showTx(txHash)}`;
-        await report(side, output, { shards, txHash }, words);
+        const opened = await side.answer();
+        await report(side, output, opened, () => answerWords(opened));
       });
     },
   );
@@ -157,13 +203,8 @@ function claim(output: Output): Command {
       const as = await provider(options, output);
       await as(async (side, tokens) => {
         const paid = await side.claim();
-        const reward = await tokens.show(paid.rewardWei, paid.token);
-        await report(
-          side,
-          output,
-          paid,
-          () => `paid: ${reward} of the reward, and the deposit${showTx(paid.txHash)}`,
-        );
+        const words = await claimWords(paid, tokens);
+        await report(side, output, paid, () => words);
       });
     },
   );
@@ -176,9 +217,9 @@ function withdraw(output: Output): Command {
   ).action(async (options: ExchangeOptions) => {
     const as = await provider(options, output);
     await as(async (side, tokens) => {
-      const { token, amountWei, txHash } = await side.withdraw();
-      const amount = await tokens.show(amountWei, token);
-      await report(side, output, { token, amountWei, txHash }, () => `paid out: ${amount}${showTx(txHash)}`);
+      const paid = await side.withdraw();
+      const words = await withdrawWords(paid, tokens);
+      await report(side, output, paid, () => words);
     });
   });
 }

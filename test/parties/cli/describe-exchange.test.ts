@@ -15,17 +15,25 @@ import { Output } from "../../../parties/cli/output.ts";
 const output = new Output(false);
 
 test("what is next comes as a command, with its time and what it waits for", () => {
-  const step = { command: "sample", fromSec: 60, bySec: 120, note: "no data set is registered yet" };
+  const step = {
+    command: "sample",
+    fromSec: 60,
+    bySec: 120,
+    note: "no data set is registered yet",
+    due: false,
+  };
   expect(describeNext("buyer", step)).toBe(
     "next: symbolon buyer exchange sample from 1970-01-01T00:01:00.000Z until 1970-01-01T00:02:00.000Z; no data set is registered yet",
   );
-  expect(describeNext("seller", { command: "withdraw" })).toBe("next: symbolon seller exchange withdraw");
+  expect(describeNext("seller", { command: "withdraw", due: true })).toBe(
+    "next: symbolon seller exchange withdraw",
+  );
   expect(describeNext("seller", null)).toBe("next: nothing, this session is over for you");
 });
 
 test("in JSON, every part of it has a value", () => {
-  expect(nextDocument("seller", { command: "claim", bySec: 120 })).toEqual({
-    ...{ command: "seller exchange claim", fromSec: null, bySec: 120, note: null },
+  expect(nextDocument("seller", { command: "claim", bySec: 120, due: true })).toEqual({
+    ...{ command: "seller exchange claim", fromSec: null, bySec: 120, note: null, due: true },
   });
   expect(nextDocument("buyer", null)).toBeNull();
 });

@@ -35,50 +35,85 @@ describe("a buyer's next step", () => {
     { seat: "7", featuresRoot: root, score: { rows: 1, accuracy: 1, logLoss: 0, agreement: 1 } },
   ];
   test.each([
-    ["without a registration", record(900, []), [], { command: "sample", fromSec: 1030, bySec: 1100 }],
-    ["once sampling has begun", record(1050, [seat("Registered")]), [], { command: "sample", bySec: 1100 }],
-    ["when nobody came", record(1050, []), [], { command: "close", fromSec: 1501 }],
-    ["when sampling was missed", record(1101, [seat("Registered")]), [], { command: "close", fromSec: 1501 }],
-    ["once all are sampled", record(1050, [seat("Sampled", sampled)]), [], { command: "score", bySec: 1300 }],
-    ["with scores", record(1250, [seat("Sampled", named)]), scores, { command: "review", bySec: 1300 }],
+    [
+      "without a registration",
+      record(900, []),
+      [],
+      { command: "sample", fromSec: 1030, bySec: 1100, due: false },
+    ],
+    [
+      "once sampling has begun",
+      record(1050, [seat("Registered")]),
+      [],
+      { command: "sample", bySec: 1100, due: true },
+    ],
+    ["when nobody came", record(1050, []), [], { command: "close", fromSec: 1501, due: false }],
+    [
+      "when sampling was missed",
+      record(1101, [seat("Registered")]),
+      [],
+      { command: "close", fromSec: 1501, due: false },
+    ],
+    [
+      "once all are sampled",
+      record(1050, [seat("Sampled", sampled)]),
+      [],
+      { command: "score", bySec: 1300, due: true },
+    ],
+    [
+      "with scores",
+      record(1250, [seat("Sampled", named)]),
+      scores,
+      { command: "review", bySec: 1300, due: true },
+    ],
     [
       "when no review was asked in time",
       record(1301, [seat("Sampled", named)]),
       scores,
-      { command: "close", fromSec: 1501 },
+      { command: "close", fromSec: 1501, due: false },
     ],
     [
       "with a review that was asked",
       record(1290, [seat("Reviewing", { ...named, reviewAsked: true })]),
       scores,
-      { command: "choose", fromSec: 1401, bySec: 1500 },
+      { command: "choose", fromSec: 1401, bySec: 1500, due: false },
     ],
     [
       "when no review was answered",
       record(1401, [seat("Reviewing", { ...named, reviewAsked: true })]),
       scores,
-      { command: "close", fromSec: 1501 },
+      { command: "close", fromSec: 1501, due: false },
     ],
     [
       "with an answer",
       record(1450, [seat("Answered", answered)]),
       scores,
-      { command: "choose", bySec: 1500 },
+      { command: "choose", bySec: 1500, due: true },
     ],
-    ["when the choice was missed", record(1501, [seat("Answered", answered)]), scores, { command: "close" }],
-    ["with a winner", record(1450, [], { state: "Won", winner: 7n }), [], { command: "collect" }],
-    ["with a winner that sleeps", record(1601, [], { state: "Won", winner: 7n }), [], { command: "close" }],
+    [
+      "when the choice was missed",
+      record(1501, [seat("Answered", answered)]),
+      scores,
+      { command: "close", due: true },
+    ],
+    ["with a winner", record(1450, [], { state: "Won", winner: 7n }), [], { command: "collect", due: false }],
+    [
+      "with a winner that sleeps",
+      record(1601, [], { state: "Won", winner: 7n }),
+      [],
+      { command: "close", due: true },
+    ],
     [
       "once the winner was paid",
       record(1450, [], { state: "Claimed", winner: 7n }),
       [],
-      { command: "collect" },
+      { command: "collect", due: true },
     ],
     [
       "with a deposit that it can take",
       record(1700, [seat("Accused")], { state: "Closed" }),
       [],
-      { command: "close" },
+      { command: "close", due: true },
     ],
   ])("%s", (_, at, known, expected) => {
     const { note: _note, ...step } = collectorStep(at, { scores: known })!;
@@ -93,7 +128,10 @@ describe("a buyer's next step", () => {
     const collected = { scores: [], collected: true };
     const claimed = { state: "Claimed", winner: 7n } as const;
     expect(collectorStep(record(1450, [], claimed), collected)).toBeNull();
-    expect(collectorStep(record(1450, [seat("Accused")], claimed), collected)).toEqual({ command: "close" });
+    expect(collectorStep(record(1450, [seat("Accused")], claimed), collected)).toEqual({
+      command: "close",
+      due: true,
+    });
   });
 
   test("says who has not delivered, and until when it can be accused", () => {
@@ -105,43 +143,48 @@ describe("a buyer's next step", () => {
 
 describe("a seller's next step", () => {
   test.each([
-    ["registered", record(900, []), seat("Registered"), { command: "features", fromSec: 1030, bySec: 1200 }],
-    ["never sampled", record(1101, []), seat("Registered"), { command: "withdraw" }],
-    ["sampled", record(1050, []), seat("Sampled", sampled), { command: "features", bySec: 1200 }],
-    ["late", record(1201, []), seat("Sampled", sampled), { command: "features", bySec: 1300 }],
+    [
+      "registered",
+      record(900, []),
+      seat("Registered"),
+      { command: "features", fromSec: 1030, bySec: 1200, due: false },
+    ],
+    ["never sampled", record(1101, []), seat("Registered"), { command: "withdraw", due: true }],
+    ["sampled", record(1050, []), seat("Sampled", sampled), { command: "features", bySec: 1200, due: true }],
+    ["late", record(1201, []), seat("Sampled", sampled), { command: "features", bySec: 1300, due: true }],
     [
       "delivered",
       record(1201, []),
       seat("Sampled", named),
-      { command: "answer", fromSec: 1301, bySec: 1400 },
+      { command: "answer", fromSec: 1301, bySec: 1400, due: false },
     ],
-    ["not reviewed", record(1301, []), seat("Sampled", named), { command: "withdraw" }],
-    ["a candidate in vain", record(1301, []), seat("Candidate", named), { command: "withdraw" }],
-    ["accused", record(1250, []), seat("Accused", sampled), { command: "features", bySec: 1300 }],
+    ["not reviewed", record(1301, []), seat("Sampled", named), { command: "withdraw", due: true }],
+    ["a candidate in vain", record(1301, []), seat("Candidate", named), { command: "withdraw", due: true }],
+    ["accused", record(1250, []), seat("Accused", sampled), { command: "features", bySec: 1300, due: true }],
     ["accused and silent", record(1301, []), seat("Accused", sampled), null],
-    ["asked", record(1350, []), seat("Reviewing", named), { command: "answer", bySec: 1400 }],
-    ["asked and silent", record(1401, []), seat("Reviewing", named), { command: "withdraw" }],
+    ["asked", record(1350, []), seat("Reviewing", named), { command: "answer", bySec: 1400, due: true }],
+    ["asked and silent", record(1401, []), seat("Reviewing", named), { command: "withdraw", due: true }],
     [
       "opened",
       record(1390, []),
       seat("Answered", answered),
-      { command: "claim", fromSec: 1401, bySec: 1600 },
+      { command: "claim", fromSec: 1401, bySec: 1600, due: false },
     ],
-    ["opened in vain", record(1501, []), seat("Answered", answered), { command: "withdraw" }],
+    ["opened in vain", record(1501, []), seat("Answered", answered), { command: "withdraw", due: true }],
     [
       "named",
       record(1450, [], { state: "Won", winner: 7n }),
       seat("Answered", answered),
-      { command: "claim", bySec: 1600 },
+      { command: "claim", bySec: 1600, due: true },
     ],
     ["named and asleep", record(1601, [], { state: "Won", winner: 7n }), seat("Answered", answered), null],
     [
       "beaten",
       record(1450, [], { state: "Won", winner: 8n }),
       seat("Answered", answered),
-      { command: "withdraw" },
+      { command: "withdraw", due: true },
     ],
-    ["not there yet", record(900, []), undefined, { command: "register", bySec: 1000 }],
+    ["not there yet", record(900, []), undefined, { command: "register", bySec: 1000, due: true }],
     ["not there in time", record(1001, []), undefined, null],
     ["over", record(1700, []), seat("Ended"), null],
   ])("whose data set is %s", (_, at, own, expected) => {
@@ -152,8 +195,8 @@ describe("a seller's next step", () => {
   });
 
   test("is to take back what the seat holds", () => {
-    expect(providerStep(record(1700, []), seat("Ended"), 5n)).toEqual({ command: "withdraw" });
-    expect(providerStep(record(1700, []), undefined, 5n)).toEqual({ command: "withdraw" });
+    expect(providerStep(record(1700, []), seat("Ended"), 5n)).toEqual({ command: "withdraw", due: true });
+    expect(providerStep(record(1700, []), undefined, 5n)).toEqual({ command: "withdraw", due: true });
   });
 });
 

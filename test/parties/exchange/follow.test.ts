@@ -1,0 +1,114 @@
+/** A seller's side that goes by itself, on a chain and beside a market that fails it. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SymbolonError } from "../../../mpc/errors.ts";
+import { type DoneStep, type FollowedSide, follow } from "../../../parties/exchange/follow.ts";
+import type { NextStep } from "../../../parties/exchange/next-step.ts";
+import { compensation, deposit, reward, type SessionFixture, startSessions } from "./session-fixture.ts";
+
+let sessions: SessionFixture;
+beforeAll(async () => {
+  sessions = await startSessions([0, 0.4, 0.1]);
+}, 60_000);
+afterAll(() => sessions?.close());
+
+const names = (steps: readonly DoneStep[]) => steps.map(({ command }) => command);
+
+test("sellers that only register and follow are paid what is theirs", { timeout: 60_000 }, async () => {
+  const { exchange, data, open } = sessions;
+  const { id, collector, times, provider } = await open({ shardsPerSample: 6 });
+  const waits: string[] = [];
+  for (const index of [0, 1, 2]) await provider(index).register(id, data.sellers[index]!);
+  const following = [0, 1, 2].map((index) =>
+    follow(provider(index), { pollMs: 20, farMs: 20, onWait: ({ command }) => waits.push(command) }),
+  );
+  await exchange.jump(times.sampleFromSec);
+  await collector.sample();
+  const scored = async () => {
+    const { seats } = await collector.score(data.validation);
+    return seats.filter(({ result }) => result.score !== undefined).length;
+  };
+  await expect.poll(scored, { timeout: 20_000 }).toBe(3);
+  // The worst is not asked for a review.
+  await collector.review(2);
+  await exchange.jump(times.reviewBySec + 1);
+  await expect.poll(async () => (await collector.reviews()).length, { timeout: 20_000 }).toBe(2);
+  await exchange.jump(times.answerBySec + 1);
+  const { winner } = await collector.choose({});
+  expect(winner.provider).toBe(exchange.providers[0]!.address.toLowerCase());
+  const [first, second, third] = await Promise.all(following);
+  expect(names(first!)).toEqual(["features", "answer", "claim"]);
+  expect(names(second!)).toEqual(["features", "withdraw"]);
+  expect(names(third!)).toEqual(["features", "answer", "withdraw"]);
+  expect(first!.at(-1)!.result).toMatchObject({ rewardWei: reward - compensation, depositWei: deposit });
+  expect(third!.at(-1)!.result).toMatchObject({ amountWei: deposit + compensation });
+  expect((await collector.collect()).problems).toEqual([]);
+  expect(await exchange.provider.getBalance(exchange.address)).toBe(0n);
+  expect(waits).toContain("claim");
+  // Nothing is done twice.
+  expect(await follow(provider(0), { pollMs: 20 })).toEqual([]);
+});
+
+test("a data set that is not registered is not followed", async () => {
+  const { id, provider } = await sessions.open();
+  const own = provider(1);
+  await own.look(id);
+  await expect(follow(own, { pollMs: 20 })).rejects.toMatchObject({ code: "USAGE" });
+});
+
+describe("what is no refusal of the first look", () => {
+  const next = (command: string, due: boolean): NextStep => ({ command, due });
+  /** Looks that come one after another: what is next, or an error; null is the end. */
+  const side = (looks: (NextStep | Error | null)[], fails: Error[] = []): FollowedSide => {
+    const done = async () => {
+      const error = fails.shift();
+      if (error !== undefined) throw error;
+      return { txHash: null };
+    };
+    const status = async () => {
+      const look = looks.shift();
+      if (look === undefined) throw new Error("looked once more");
+      if (look instanceof Error) throw look;
+      return { next: look, record: { nowSec: 100 } };
+    };
+    return { status, features: done, answer: done, claim: done, withdraw: done } as unknown as FollowedSide;
+  };
+  const silent = new SymbolonError("CHAIN_UNREACHABLE", "no answer");
+
+  test("is tried again, and told once while it lasts", async () => {
+    const troubles: string[] = [];
+    const looks = [
+      next("features", true),
+      silent,
+      silent,
+      next("features", true),
+      silent,
+      next("claim", true),
+      null,
+    ];
+    const done = await follow(side(looks, [new SymbolonError("FUNDS_MISSING", "no gas")]), {
+      pollMs: 1,
+      onTrouble: ({ code }) => troubles.push(code),
+    });
+    expect(names(done)).toEqual(["features", "claim"]);
+    expect(troubles).toEqual(["FUNDS_MISSING", "CHAIN_UNREACHABLE", "CHAIN_UNREACHABLE"]);
+  });
+
+  test("but of the first look, and faults of the program, end it", async () => {
+    await expect(follow(side([silent]), { pollMs: 1 })).rejects.toBe(silent);
+    const fault = new TypeError("not a function");
+    await expect(follow(side([next("features", true)], [fault]), { pollMs: 1 })).rejects.toBe(fault);
+    await expect(follow(side([next("register", true)]), { pollMs: 1 })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await expect(follow(side([next("sample", true)]), { pollMs: 1 })).rejects.toMatchObject({
+      code: "INTERNAL",
+    });
+  });
+
+  test("is no reason to wait for a step twice", async () => {
+    const waits: string[] = [];
+    const looks = [next("answer", false), next("answer", false), next("claim", false), null];
+    await follow(side(looks), { pollMs: 1, onWait: ({ command }) => waits.push(command) });
+    expect(waits).toEqual(["answer", "claim"]);
+  });
+});
