@@ -33,10 +33,10 @@ test("each step that takes long is announced, and one that has nothing to do is 
   };
   expect(await said()).toEqual([
     ...[expect.stringMatching(/^Installing/), "-"],
-    ...[expect.stringMatching(/^Compiling/), "-"],
+    ...[expect.stringMatching(/^Building/), "-"],
     "Everything is set up.",
   ]);
   expect(await said()).toEqual(["-"]);
   await rm(file("build", "contracts.sha256"));
-  expect(await said()).toEqual([expect.stringMatching(/^Compiling/), "-", "Everything is set up."]);
+  expect(await said()).toEqual([expect.stringMatching(/^Building/), "-", "Everything is set up."]);
 });
