@@ -3,7 +3,12 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { NextStep } from "../exchange/next-step.ts";
 import { command, wholeNumber } from "./command.ts";
 import { describeNext, nextDocument } from "./describe-exchange.ts";
-import { addExchangeOptions, type ExchangeOptions, withExchange } from "./exchange-options.ts";
+import {
+  addExchangeOptions,
+  type ExchangeOptions,
+  type FolderUse,
+  withExchange,
+} from "./exchange-options.ts";
 import type { TokenBook } from "./money.ts";
 import type { Output } from "./output.ts";
 
@@ -16,11 +21,11 @@ export function exchangeCommand(name: string, summary: string, details = ""): Co
 }
 
 /** Runs bodies with the session in `--folder`. */
-export async function collector(options: ExchangeOptions, output: Output) {
+export async function collector(options: ExchangeOptions, output: Output, use: FolderUse = "alone") {
   const { ExchangeCollector } = await import("../exchange/collector.ts");
   type Side = InstanceType<typeof ExchangeCollector>;
   return <T>(body: (side: Side, tokens: TokenBook) => Promise<T>): Promise<T> =>
-    withExchange("buyer", options, output, (connection, tokens) =>
+    withExchange("buyer", options, use, output, (connection, tokens) =>
       body(new ExchangeCollector(connection, options.folder), tokens),
     );
 }

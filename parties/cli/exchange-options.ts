@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { Wallet } from "ethers";
 import { ExchangeMarket } from "../../contracts/exchange.ts";
 import type { ExchangeConnection } from "../exchange/connection.ts";
+import { aloneIn } from "../exchange/folder-lock.ts";
 import { openStore } from "../exchange/open-store.ts";
 import { keysOf } from "./key-options.ts";
 import {
@@ -35,13 +36,20 @@ export function addExchangeOptions(made: Command, role: "seller" | "buyer"): Com
     );
 }
 
+/** Whether a command changes something, and so has to be the only one in its folder, or only looks. */
+export type FolderUse = "alone" | "looking";
+
 /** Connects the account of `role` to the exchange; the gas of each call is shown before it is sent. */
 export async function withExchange<T>(
   role: "seller" | "buyer",
   options: ExchangeOptions,
+  use: FolderUse,
   output: Output,
   body: (connection: ExchangeConnection, tokens: TokenBook) => Promise<T>,
 ): Promise<T> {
+  if (use === "alone") {
+    return await aloneIn(options.folder, () => withExchange(role, options, "looking", output, body));
+  }
   const { account } = await keysOf(role, options);
   return await withConnection(options, output, async ({ deployment, provider, tokens }) => {
     const wallet = new Wallet(account.privateKey.hex(), provider);

@@ -222,7 +222,7 @@ function close(output: Output): Command {
 function status(output: Output): Command {
   return exchangeCommand("status", "the session's phases and data sets, with the scores so far").action(
     async (options: ExchangeOptions) => {
-      const as = await collector(options, output);
+      const as = await collector(options, output, "looking");
       await as(async (side, tokens) => {
         const { record, ranking, next } = await side.status();
         const words = await describeSession(record, tokens, output);

@@ -19,7 +19,12 @@ import {
   withdrawWords,
 } from "../describe-exchange.ts";
 import { addDialectOptions, type DialectOptions, dialectOf } from "../dialect-options.ts";
-import { addExchangeOptions, type ExchangeOptions, withExchange } from "../exchange-options.ts";
+import {
+  addExchangeOptions,
+  type ExchangeOptions,
+  type FolderUse,
+  withExchange,
+} from "../exchange-options.ts";
 import type { TokenBook } from "../money.ts";
 import type { Output } from "../output.ts";
 import { heardWhenInterrupted } from "../until-stopped.ts";
@@ -48,11 +53,11 @@ function exchangeCommand(name: string, summary: string, details = ""): Command {
   return addExchangeOptions(command(name, summary, example), "seller");
 }
 
-async function provider(options: ExchangeOptions, output: Output) {
+async function provider(options: ExchangeOptions, output: Output, use: FolderUse = "alone") {
   const { ExchangeProvider } = await import("../../exchange/provider.ts");
   type Side = InstanceType<typeof ExchangeProvider>;
   return <T>(body: (side: Side, tokens: TokenBook) => Promise<T>): Promise<T> =>
-    withExchange("seller", options, output, (connection, tokens) =>
+    withExchange("seller", options, use, output, (connection, tokens) =>
       body(new ExchangeProvider(connection, options.folder), tokens),
     );
 }
@@ -227,7 +232,7 @@ function withdraw(output: Output): Command {
 function status(output: Output): Command {
   return exchangeCommand("status", "the session's phases, and how far the data set is in it").action(
     async (options: ExchangeOptions) => {
-      const as = await provider(options, output);
+      const as = await provider(options, output, "looking");
       await as(async (side, tokens) => {
         const { record, seat, token, amountWei, next } = await side.status();
         const own = { state: seat?.state ?? null, heldWei: amountWei };

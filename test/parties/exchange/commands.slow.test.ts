@@ -15,6 +15,7 @@ import { shardKey } from "../../../contracts/exchange-commitments.ts";
 import { openProvider } from "../../../contracts/provider.ts";
 import { conform } from "../../../parties/data/conform.ts";
 import { readTable } from "../../../parties/data/csv.ts";
+import { aloneIn } from "../../../parties/exchange/folder-lock.ts";
 import { readSession } from "../../../parties/exchange/session.ts";
 import { decryptShard } from "../../../parties/exchange/shards.ts";
 import { createKeys, saveKeys } from "../../../parties/keys.ts";
@@ -205,6 +206,16 @@ it("finds the seller with the fewest wrong labels, pays it, and brings its rows"
       expect(await seller(index, "withdraw")).toMatchObject({ amountWei: String(eth / 5n) });
       continue;
     }
+    const side = `--folder selling-${index} --keys seller-${index}.keys`;
+    await aloneIn(join(folder, `selling-${index}`), async () => {
+      expect(await symbolon(`seller exchange follow ${side}`)).toMatchObject({
+        status: 2,
+        document: {
+          error: { code: "USAGE", message: expect.stringContaining("another command is at work") },
+        },
+      });
+      expect((await seller(index, "status")).own.state).toBe("Answered");
+    });
     const followed = await seller(index, "follow --poll 1");
     expect(followed).toMatchObject({
       steps: [{ command: "withdraw", amountWei: String(eth / 5n + eth / 10n) }],

@@ -228,7 +228,7 @@ describe("before there is anything to do", () => {
     const sent = await exchange.providers[0]!.getNonce();
     await expect(provider(0).register(id, data.sellers[0]!)).rejects.toEqual(late);
     expect(await exchange.providers[0]!.getNonce()).toBe(sent);
-    expect((await provider(0).status()).next).toEqual({ command: "withdraw" });
+    expect((await provider(0).status()).next).toEqual({ command: "withdraw", due: true });
     expect(await provider(0).withdraw()).toMatchObject({ amountWei: deposit });
     await expect(provider(0).withdraw()).rejects.toEqual(
       refused("STATE_INVALID", /holds nothing/, /no deposit was made/),
