@@ -87,10 +87,21 @@ export function nextDocument(role: "buyer" | "seller", next: NextStep | null) {
 
 export function describeNext(role: "buyer" | "seller", next: NextStep | null): string {
   if (next === null) return "next: nothing, this session is over for you";
-  const { command, fromSec, bySec, note } = next;
+  return `next: symbolon ${role} exchange ${next.command}${timeOf(next)}`;
+}
+
+/** What a seller's side that goes by itself waits for. */
+export function describeWait(next: NextStep): string {
+  const step =
+    { features: "deliver", answer: "answer a review", claim: "claim" }[next.command] ?? next.command;
+  return `waits to ${step}${timeOf(next)}`;
+}
+
+/** From when and until when, and what it waits for. */
+function timeOf({ fromSec, bySec, note }: NextStep): string {
   const from = fromSec === undefined ? "" : ` from ${showTime(fromSec)}`;
   const by = bySec === undefined ? "" : ` until ${showTime(bySec)}`;
-  return `next: symbolon ${role} exchange ${command}${from}${by}${note === undefined ? "" : `; ${note}`}`;
+  return `${from}${by}${note === undefined ? "" : `; ${note}`}`;
 }
 
 /** A step of a seller that was done. */
@@ -110,7 +121,7 @@ export async function stepWords(step: DoneStep, tokens: TokenBook): Promise<stri
 export function featuresWords({ store, storeHasSession, featuresRoot, txHash }: Delivery): string {
   const doubt = storeHasSession
     ? ""
-    : `\n${store} did not have the description of this session: is it the store that the buyer reads? With the right --store, this command delivers there, too`;
+    : `\n${store} did not have the description of this session: is it the store that the buyer reads? symbolon seller exchange features, with the right --store, delivers there, too`;
   return `the delivery is in ${store} as ${featuresRoot}${showTx(txHash)}${doubt}`;
 }
 

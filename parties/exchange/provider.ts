@@ -126,6 +126,24 @@ export class ExchangeProvider {
     return { ...made, delivered: false, txHash: hash };
   }
 
+  /** @throws NOT_FOUND when the store does not have the session's description: the buyer put it into its own */
+  async requireStore(): Promise<void> {
+    const { store } = this.#connection;
+    const { record } = await this.#look();
+    if (await holds(store, record.request.descriptionHash)) return;
+    throw new SymbolonError("NOT_FOUND", `${store.place} does not have the description of this session`, {
+      hint: "name the store that the buyer reads, with --store; if it is this one, buyer exchange open, given again, puts the description back",
+    });
+  }
+
+  /** Whether the store lacks what was delivered to the buyer. */
+  async deliveryMissing(): Promise<boolean> {
+    const { journal, seat } = await this.#look();
+    const { featuresRoot } = journal.content;
+    if (featuresRoot === undefined || seat?.featuresRoot !== featuresRoot) return false;
+    return !(await holds(this.#connection.store, featuresRoot));
+  }
+
   /**
    * Opens the sampled shards for a review that was asked; once that is done, says which they were.
    * @throws STATE_INVALID outside the answer phase or without a review; LIMIT_EXCEEDED when more reviews were asked than

@@ -10,6 +10,7 @@ import {
   describeMoney,
   describeNext,
   describeSession,
+  describeWait,
   featuresWords,
   listSeats,
   nextDocument,
@@ -150,28 +151,30 @@ function followed(output: Output): Command {
       const { follow } = await import("../../exchange/follow.ts");
       const as = await provider(options, output);
       await as(async (side, tokens) => {
+        const say = (words: string) => output.note(`${new Date().toISOString()} ${words}`);
+        say("follows this session; it may be interrupted, and the same command goes on");
         const done = await heardWhenInterrupted(
-          () => output.note("nothing is done from now on; to go on, give the same command again"),
+          () => say("nothing is done from now on; to go on, give the same command again"),
           () =>
             follow(side, {
               pollMs: options.poll * 1000,
-              onDone: async (step) => output.note(await stepWords(step, tokens)),
-              onWait: (next) => output.note(describeNext("seller", next)),
+              onDone: async (step) => say(await stepWords(step, tokens)),
+              onWait: (next) => say(describeWait(next)),
               onTrouble: ({ code, message, hint }) => {
                 const todo = hint === undefined ? "" : `; ${hint}`;
-                output.note(`${code}: ${message}${todo}; it is tried again`);
+                say(`${code}: ${message}${todo}; it is tried again every ${counted(options.poll, "second")}`);
               },
+              onRecovered: () => say("the trouble is over"),
             }),
         );
-        await report(
-          side,
-          output,
-          { steps: done.map(({ command, result }) => ({ command, ...result })) },
-          () =>
-            done.length === 0
-              ? "nothing was left to do"
-              : `done: ${done.map((step) => step.command).join(", ")}`,
-        );
+        const { record, seat } = await side.status();
+        const lost = seat === undefined ? undefined : lostBecause(record, seat);
+        const steps = done.map(({ command, result }) => ({ command, ...result }));
+        await report(side, output, { steps, lost: lost ?? null }, () => {
+          const commands = done.map((step) => step.command).join(", ");
+          const words = done.length === 0 ? "nothing was left to do" : `done: ${commands}`;
+          return lost === undefined ? words : `${words}; the deposit is the buyer's: ${lost}`;
+        });
       });
     });
 }

@@ -1,8 +1,11 @@
 /** A seller's side that goes by itself, on a chain and beside a market that fails it. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import { FolderStore } from "../../../parties/exchange/folder-store.ts";
 import { type DoneStep, type FollowedSide, follow } from "../../../parties/exchange/follow.ts";
 import type { NextStep } from "../../../parties/exchange/next-step.ts";
+import { ExchangeProvider } from "../../../parties/exchange/provider.ts";
 import { compensation, deposit, reward, type SessionFixture, startSessions } from "./session-fixture.ts";
 
 let sessions: SessionFixture;
@@ -48,6 +51,31 @@ test("sellers that only register and follow are paid what is theirs", { timeout:
   expect(await follow(provider(0), { pollMs: 20 })).toEqual([]);
 });
 
+test("a store that is not the buyer's is refused at the start, and one that lost the delivery gets it again", async () => {
+  const { exchange, data, open, folder, connection } = sessions;
+  const { id, collector, times, provider, name } = await open();
+  await provider(0).register(id, data.sellers[0]!);
+  const elsewhere = new ExchangeProvider(
+    { ...connection(exchange.providers[0]!), store: new FolderStore(join(folder, "elsewhere")) },
+    join(folder, `${name}-0`),
+  );
+  await expect(follow(elsewhere, { pollMs: 20 })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+    message: expect.stringContaining("elsewhere does not have the description"),
+  });
+  await exchange.jump(times.sampleFromSec);
+  await collector.sample();
+  // By hand it goes there all the same, and the buyer finds nothing.
+  await elsewhere.features();
+  expect((await collector.score(data.validation)).seats[0]!.result.problem?.code).toBe("NOT_FOUND");
+  const delivered = Promise.withResolvers<void>();
+  const following = follow(provider(0), { pollMs: 20, farMs: 20, onDone: async () => delivered.resolve() });
+  await delivered.promise;
+  expect((await collector.score(data.validation)).seats[0]!.result.score).toBeDefined();
+  await exchange.jump(times.reviewBySec + 1);
+  expect(names(await following)).toEqual(["features", "withdraw"]);
+});
+
 test("a data set that is not registered is not followed", async () => {
   const { id, provider } = await sessions.open();
   const own = provider(1);
@@ -70,13 +98,16 @@ describe("what is no refusal of the first look", () => {
       if (look instanceof Error) throw look;
       return { next: look, record: { nowSec: 100 } };
     };
-    return { status, features: done, answer: done, claim: done, withdraw: done } as unknown as FollowedSide;
+    const steps = { features: done, answer: done, claim: done, withdraw: done };
+    const store = { requireStore: async () => {}, deliveryMissing: async () => false };
+    return { status, ...store, ...steps } as unknown as FollowedSide;
   };
   const silent = new SymbolonError("CHAIN_UNREACHABLE", "no answer");
 
   test("is tried again, and told once while it lasts", async () => {
     const troubles: string[] = [];
     const looks = [
+      next("features", true),
       next("features", true),
       silent,
       silent,
@@ -85,12 +116,35 @@ describe("what is no refusal of the first look", () => {
       next("claim", true),
       null,
     ];
-    const done = await follow(side(looks, [new SymbolonError("FUNDS_MISSING", "no gas")]), {
-      pollMs: 1,
-      onTrouble: ({ code }) => troubles.push(code),
-    });
+    const done = await follow(
+      side(
+        looks,
+        [1, 2].map((gas) => new SymbolonError("FUNDS_MISSING", `${gas} gas`)),
+      ),
+      {
+        pollMs: 1,
+        onTrouble: ({ code }) => troubles.push(code),
+        onRecovered: () => troubles.push("over"),
+      },
+    );
     expect(names(done)).toEqual(["features", "claim"]);
-    expect(troubles).toEqual(["FUNDS_MISSING", "CHAIN_UNREACHABLE", "CHAIN_UNREACHABLE"]);
+    expect(troubles).toEqual(["FUNDS_MISSING", "CHAIN_UNREACHABLE", "over", "CHAIN_UNREACHABLE", "over"]);
+  });
+
+  test("keeps no claim back, when it is the store's", async () => {
+    const troubles: string[] = [];
+    const looks = [next("claim", true), next("withdraw", true), next("answer", false), null];
+    const gone = new SymbolonError("STORE_UNREACHABLE", "gone");
+    const ok = side(looks);
+    const broken = {
+      ...ok,
+      requireStore: () => Promise.reject(gone),
+      deliveryMissing: async () => true,
+      features: () => Promise.reject(gone),
+    };
+    const done = await follow(broken, { pollMs: 1, onTrouble: ({ code }) => troubles.push(code) });
+    expect(names(done)).toEqual(["claim", "withdraw"]);
+    expect(troubles).toEqual(["STORE_UNREACHABLE"]);
   });
 
   test("but of the first look, and faults of the program, end it", async () => {
