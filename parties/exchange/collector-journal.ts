@@ -60,7 +60,7 @@ export const collectorJournal = z.strictObject({
   /** Of the validation rows: scores are of the rows that the session was opened with. */
   validationHash: hex32,
   scores: z.array(seatScoreSchema),
-  /** Whether what was bought was decrypted. */
+  /** Whether what was bought was decrypted and written. */
   collected: z.boolean().optional(),
 });
 export type CollectorJournal = z.infer<typeof collectorJournal>;

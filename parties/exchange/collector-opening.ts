@@ -124,13 +124,11 @@ export async function prepareSession(
 /**
  * A call that is given again goes on with the session of the journal, and so has to ask for that one. How long
  * registration was to be is not kept: when it ends is, and whoever calls is told.
- * @param opened whether the chain knows the session
  * @throws USAGE with the options that differ
  */
 export async function requireSameRequest(
   { content, blobs, folder }: Journal<CollectorJournal>,
   asked: OpenRequest,
-  opened: boolean,
 ): Promise<void> {
   const request = requestIn(content.request);
   const { description, extractor } = await fetchDocuments(blobs, request);
@@ -165,9 +163,7 @@ export async function requireSameRequest(
   throw new SymbolonError(
     "USAGE",
     `${folder} holds a session that was asked for with another ${differing.join(", ")}`,
-    {
-      hint: `give the same options to go on with it, or another --folder to open another session${opened ? "" : `; it was not opened yet, so ${folder} can as well be removed`}`,
-    },
+    { hint: "give the same options to go on with it, or another --folder to open another session" },
   );
 }
 

@@ -54,15 +54,14 @@ export class ExchangeCollector {
     const { market } = this.#connection;
     const again = await Journal.exists(this.#folder);
     const journal = again ? await this.#load() : await prepareSession(this.#connection, this.#folder, asked);
+    if (again) await requireSameRequest(journal, asked);
     const { session } = journal.content;
-    const opened = (await market.session(session)).state !== "None";
-    if (again) await requireSameRequest(journal, asked, opened);
     const request = requestIn(journal.content.request);
     // Once more, when the store has lost them.
     for (const hash of [request.descriptionHash, request.extractorHash]) {
       await this.#connection.store.put(await journal.blobs.get(hash));
     }
-    if (opened) return { session, request, txHash: null };
+    if ((await market.session(session)).state !== "None") return { session, request, txHash: null };
     requireOpenable(journal, await market.nowSec());
     const { receipt } = await market.open(request);
     return { session, request, txHash: receipt.hash };
@@ -270,7 +269,7 @@ export class ExchangeCollector {
     shards: LabelledRows[];
     problems: ShardProblem[];
   }> {
-    const { journal, record, view } = await this.#view();
+    const { record, view } = await this.#view();
     const seat = record.seats.find((each) => each.seat === record.winner);
     if (record.state !== "Claimed" || seat?.masterKey === undefined) {
       throw notRevealed(record);
@@ -280,8 +279,12 @@ export class ExchangeCollector {
     }
     const { schema } = view.documents.description;
     const { shards, problems } = await view.decrypt(seat, seat.masterKey);
-    await journal.update({ collected: true });
     return { seat, schema, shards, problems };
+  }
+
+  /** Says that what was collected is kept: then collecting is no next step any more. */
+  async keepCollected(): Promise<void> {
+    await (await this.#load()).update({ collected: true });
   }
 
   /**

@@ -59,7 +59,7 @@ function openStep(record: SessionRecord, scores: CollectorJournal["scores"]): Ne
     return {
       command: scored ? "review" : "score",
       bySec: reviewBySec,
-      due: true,
+      due: scored || seats.some(({ featuresRoot }) => featuresRoot !== undefined),
       note: deliveryNote(record, scores),
     };
   }
@@ -169,10 +169,11 @@ function lastStep(record: SessionRecord, seat: SeatRecord): NextStep | null {
 /** Why the deposit of a seat, and what it would have been paid, is the buyer's; undefined where it is not. */
 export function lostBecause({ winner, nowSec, times }: SessionRecord, seat: SeatRecord): string | undefined {
   const { reviewBySec, claimBySec } = times;
-  if (seat.state === "Accused" && nowSec > reviewBySec) {
+  const taken = seat.outcome?.ended === "forfeited";
+  if (taken ? seat.seat !== winner : seat.state === "Accused" && nowSec > reviewBySec) {
     return `the features were not delivered by ${showTime(reviewBySec)}, after the buyer said that they are missing`;
   }
-  if (seat.state === "Answered" && seat.seat === winner && nowSec > claimBySec) {
+  if (taken || (seat.state === "Answered" && seat.seat === winner && nowSec > claimBySec)) {
     return `it has won, and did not claim by ${showTime(claimBySec)}`;
   }
   return undefined;

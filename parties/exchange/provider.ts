@@ -18,7 +18,7 @@ import { fetchDocuments, type SessionDocuments } from "./documents.ts";
 import { Extractor, requireGuarded } from "./extractor.ts";
 import { Journal, journalBlobs } from "./journal.ts";
 import { KeptStore } from "./kept-store.ts";
-import { lostBecause, type NextStep, providerStep } from "./next-step.ts";
+import { type NextStep, providerStep } from "./next-step.ts";
 import { requireTime, showTime } from "./phases.ts";
 import {
   ownShards,
@@ -28,7 +28,8 @@ import {
   treeOf,
   withFeatures,
 } from "./provider-journal.ts";
-import { type SeatRecord, type SessionRecord, seatName, seatOf } from "./session.ts";
+import { notSampled, requireWithdrawable } from "./provider-refusals.ts";
+import { type SeatRecord, type SessionRecord, seatOf } from "./session.ts";
 import { cutShards, encryptShard } from "./shards.ts";
 
 /** What of a data set is in the store and on chain. */
@@ -110,14 +111,14 @@ export class ExchangeProvider {
     }
     const due = seat.state === "Accused" || (seat.state === "Sampled" && seat.featuresRoot === undefined);
     if (due) requireTime(record, "delivering features", { bySec: times.reviewBySec });
-    const storeHasSession = await holds(this.#connection.store, record.request.descriptionHash);
-    const featuresRoot = await this.#deliver(journal, record, seat);
-    const made = { featuresRoot, store: this.#connection.store.place, storeHasSession };
+    const featuresRoot = await this.#seal(journal, record, seat);
     const known = { ...seat, featuresRoot };
-    if (seat.state === "Accused") {
-      const { hash } = await market.deliver(record.terms, known);
-      return { ...made, delivered: true, txHash: hash };
-    }
+    // The chain first, which keeps the deposit: an accused seller's store may be out of its hands.
+    const answered = seat.state === "Accused" ? (await market.deliver(record.terms, known)).hash : undefined;
+    const storeHasSession = await holds(this.#connection.store, record.request.descriptionHash);
+    await this.#put(journal, featuresRoot);
+    const made = { featuresRoot, store: this.#connection.store.place, storeHasSession };
+    if (answered !== undefined) return { ...made, delivered: true, txHash: answered };
     // Stated already, or bound to what the collector has named.
     if (seat.state !== "Sampled" || seat.featuresRoot === featuresRoot) {
       return { ...made, delivered: seat.state === "Delivered", txHash: null };
@@ -221,8 +222,10 @@ export class ExchangeProvider {
   async withdraw(): Promise<{ token: string; amountWei: bigint; txHash: string | null }> {
     const { market } = this.#connection;
     const { record, seat, id, number } = await this.#look();
-    if (seat !== undefined) requireWithdrawable(record, seat);
-    if (seat !== undefined && seat.state !== "Ended") await market.release(record.terms, seat);
+    if (seat !== undefined && seat.state !== "Ended") {
+      requireWithdrawable(record, seat);
+      await market.release(record.terms, seat);
+    }
     const { state, token, amount } = await market.seat(id);
     if (state === "Idle" && amount > 0n) {
       const { hash } = await market.withdraw(number, amount);
@@ -338,68 +341,37 @@ export class ExchangeProvider {
     if (held > deposit) await market.withdraw(number, held - deposit);
   }
 
-  async #deliver(
-    journal: Journal<ProviderJournal>,
-    record: SessionRecord,
-    seat: SeatRecord,
-  ): Promise<string> {
-    const { store, chainId, market } = this.#connection;
-    const kept = new KeptStore(journal.blobs, store);
-    const { featuresRoot } = journal.content;
-    if (featuresRoot !== undefined) {
-      // What was sealed once stays: the root stands for these very blobs.
-      for (const address of await deliveredBlobs(journal.blobs, featuresRoot)) {
-        await store.put(await journal.blobs.get(address));
-      }
-      return featuresRoot;
+  /** Puts what is sealed into the store. */
+  async #put({ blobs }: Journal<ProviderJournal>, featuresRoot: string): Promise<void> {
+    for (const address of await deliveredBlobs(blobs, featuresRoot)) {
+      await this.#connection.store.put(await blobs.get(address));
     }
+  }
+
+  /** Seals shards and features, at home. What was sealed once stays: the root stands for these very blobs. */
+  async #seal(journal: Journal<ProviderJournal>, record: SessionRecord, seat: SeatRecord): Promise<string> {
+    const { store, chainId, market } = this.#connection;
+    const { featuresRoot } = journal.content;
+    if (featuresRoot !== undefined) return featuresRoot;
+    const kept = new KeptStore(journal.blobs, store);
     const { description, extractor } = await fetchDocuments(kept, record.request);
     requireGuarded(extractor, description.schema);
     const scope = { chainId, exchange: market.address, session: record.id, seat: seat.seat };
     const masterKey = getBytes(journal.content.masterKey);
     const features = new Extractor(extractor, description.schema);
     const shards = withFeatures(ownShards(journal, description.schema), features);
-    const root = await deliver(kept, scope, description.sealKey, masterKey, shards);
+    const root = await deliver(journal.blobs, scope, description.sealKey, masterKey, shards);
     await journal.update({ featuresRoot: root });
     return root;
   }
 }
 
-function notSampled(record: SessionRecord, { state, provider }: SeatRecord): SymbolonError {
-  const { times, nowSec, seats } = record;
-  const { sampleFromSec, sampleBySec } = times;
-  const other = seats.find((each) => each.provider === provider && each.seed !== undefined);
-  const waiting = state === "Registered" && nowSec <= sampleBySec;
-  const withdraw = `the deposit goes back from ${showTime(sampleBySec + 1)} on: seller exchange withdraw`;
-  return new SymbolonError("STATE_INVALID", "the seat is not sampled: nobody may ask for its features", {
-    hint:
-      other !== undefined
-        ? `of each seller one data set is sampled, and of this one it is seat ${seatName(other.seat)}; ${withdraw}`
-        : waiting
-          ? `the buyer samples from ${showTime(sampleFromSec)} to ${showTime(sampleBySec)}; try again when it has`
-          : `the buyer has left it out; ${withdraw}`,
-  });
-}
-
-/** @throws STATE_INVALID for a seat that has won, whether its pay is to be claimed or lost */
-function requireWithdrawable(record: SessionRecord, seat: SeatRecord): void {
-  const lost = lostBecause(record, seat);
-  if (lost !== undefined) {
-    throw new SymbolonError("STATE_INVALID", `the deposit of this data set is the buyer's: ${lost}`);
-  }
-  if (record.state !== "Won" || record.winner !== seat.seat || seat.state !== "Answered") return;
-  throw new SymbolonError(
-    "STATE_INVALID",
-    "this data set has won: its claim pays the reward and the deposit",
-    {
-      hint: `seller exchange claim, until ${showTime(record.times.claimBySec)}: the deposit is lost after that`,
-    },
-  );
-}
-
 async function holds(store: BlobStore, address: string): Promise<boolean> {
-  return await store.get(address).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await store.get(address);
+    return true;
+  } catch (error) {
+    if (["NOT_FOUND", "COMMITMENT_MISMATCH"].includes((error as SymbolonError).code)) return false;
+    throw error;
+  }
 }

@@ -187,6 +187,7 @@ function collect(output: Output): Command {
       await as(async (side) => {
         const { seat, schema, shards, problems } = await side.collect();
         await writeRows(options.out, shards, schema);
+        await side.keepCollected();
         const rows = shards.reduce((sum, shard) => sum + shard.rows, 0);
         if (problems.length > 0) {
           const shown = problems.slice(0, 5).map(({ shard, message }) => `shard ${shard}: ${message}`);

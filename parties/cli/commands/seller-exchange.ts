@@ -153,7 +153,7 @@ function followed(output: Output): Command {
       await as(async (side, tokens) => {
         const say = (words: string) => output.note(`${new Date().toISOString()} ${words}`);
         say("follows this session; it may be interrupted, and the same command goes on");
-        const done = await heardWhenInterrupted(
+        const end = await heardWhenInterrupted(
           () => say("nothing is done from now on; to go on, give the same command again"),
           () =>
             follow(side, {
@@ -162,18 +162,18 @@ function followed(output: Output): Command {
               onWait: (next) => say(describeWait(next)),
               onTrouble: ({ code, message, hint }) => {
                 const todo = hint === undefined ? "" : `; ${hint}`;
-                say(`${code}: ${message}${todo}; it is tried again every ${counted(options.poll, "second")}`);
+                say(`${code}: ${message}${todo}; it is tried again`);
               },
               onRecovered: () => say("the trouble is over"),
             }),
         );
-        const { record, seat } = await side.status();
-        const lost = seat === undefined ? undefined : lostBecause(record, seat);
-        const steps = done.map(({ command, result }) => ({ command, ...result }));
-        await report(side, output, { steps, lost: lost ?? null }, () => {
-          const commands = done.map((step) => step.command).join(", ");
-          const words = done.length === 0 ? "nothing was left to do" : `done: ${commands}`;
-          return lost === undefined ? words : `${words}; the deposit is the buyer's: ${lost}`;
+        const { lost = null } = end;
+        const steps = end.steps.map(({ command, result }) => ({ command, ...result }));
+        output.result({ steps, lost, next: null }, () => {
+          const commands = steps.map((step) => step.command).join(", ");
+          const words = steps.length === 0 ? "nothing was left to do" : `done: ${commands}`;
+          const loss = lost === null ? [] : [`the deposit is the buyer's: ${lost}`];
+          return [words, ...loss, describeNext("seller", null)].join("\n");
         });
       });
     });

@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SymbolonError } from "../../../mpc/errors.ts";
+import type { BlobStore } from "../../../parties/exchange/blob-store.ts";
 import { FolderStore } from "../../../parties/exchange/folder-store.ts";
-import { type DoneStep, type FollowedSide, follow } from "../../../parties/exchange/follow.ts";
+import { type FollowedEnd, type FollowedSide, follow } from "../../../parties/exchange/follow.ts";
 import type { NextStep } from "../../../parties/exchange/next-step.ts";
 import { ExchangeProvider } from "../../../parties/exchange/provider.ts";
 import { compensation, deposit, reward, type SessionFixture, startSessions } from "./session-fixture.ts";
@@ -14,7 +15,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => sessions?.close());
 
-const names = (steps: readonly DoneStep[]) => steps.map(({ command }) => command);
+const gone = new SymbolonError("STORE_UNREACHABLE", "gone");
+const names = ({ steps }: FollowedEnd) => steps.map(({ command }) => command);
 
 test("sellers that only register and follow are paid what is theirs", { timeout: 60_000 }, async () => {
   const { exchange, data, open } = sessions;
@@ -42,13 +44,16 @@ test("sellers that only register and follow are paid what is theirs", { timeout:
   expect(names(first!)).toEqual(["features", "answer", "claim"]);
   expect(names(second!)).toEqual(["features", "withdraw"]);
   expect(names(third!)).toEqual(["features", "answer", "withdraw"]);
-  expect(first!.at(-1)!.result).toMatchObject({ rewardWei: reward - compensation, depositWei: deposit });
-  expect(third!.at(-1)!.result).toMatchObject({ amountWei: deposit + compensation });
+  expect(first!.steps.at(-1)!.result).toMatchObject({
+    rewardWei: reward - compensation,
+    depositWei: deposit,
+  });
+  expect(third!.steps.at(-1)!.result).toMatchObject({ amountWei: deposit + compensation });
   expect((await collector.collect()).problems).toEqual([]);
   expect(await exchange.provider.getBalance(exchange.address)).toBe(0n);
   expect(waits).toContain("claim");
   // Nothing is done twice.
-  expect(await follow(provider(0), { pollMs: 20 })).toEqual([]);
+  expect(await follow(provider(0), { pollMs: 20 })).toEqual({ steps: [], lost: undefined });
 });
 
 test("a store that is not the buyer's is refused at the start, and one that lost the delivery gets it again", async () => {
@@ -71,9 +76,61 @@ test("a store that is not the buyer's is refused at the start, and one that lost
   const delivered = Promise.withResolvers<void>();
   const following = follow(provider(0), { pollMs: 20, farMs: 20, onDone: async () => delivered.resolve() });
   await delivered.promise;
+  // A restart with the wrong store is refused, too, though nothing is due.
+  await expect(follow(elsewhere, { pollMs: 20 })).rejects.toMatchObject({ code: "NOT_FOUND" });
   expect((await collector.score(data.validation)).seats[0]!.result.score).toBeDefined();
   await exchange.jump(times.reviewBySec + 1);
   expect(names(await following)).toEqual(["features", "withdraw"]);
+});
+
+test("accused sellers keep their deposit though the store fails, and what it lost is delivered later", async () => {
+  const { exchange, data, open, store, folder, connection } = sessions;
+  const { id, collector, times, provider, name } = await open();
+  await provider(1).register(id, data.sellers[1]!);
+  await exchange.jump(times.sampleFromSec);
+  await collector.sample();
+  await collector.score(data.validation);
+  await exchange.jump(times.featuresBySec + 1);
+  await collector.accuse();
+  let down = true;
+  const failing: BlobStore = {
+    place: store.place,
+    put: (bytes) => (down ? Promise.reject(gone) : store.put(bytes)),
+    get: (address) => (down ? Promise.reject(gone) : store.get(address)),
+  };
+  const seller = new ExchangeProvider(
+    { ...connection(exchange.providers[1]!), store: failing },
+    join(folder, `${name}-1`),
+  );
+  const said: string[] = [];
+  const following = follow(seller, {
+    ...{ pollMs: 20, farMs: 20 },
+    onTrouble: ({ code }) => said.push(code),
+    onRecovered: () => said.push("over"),
+  });
+  await expect.poll(async () => (await provider(1).status()).seat?.state).toBe("Delivered");
+  expect((await collector.score(data.validation)).seats[0]!.result.score).toBeUndefined();
+  down = false;
+  await expect.poll(() => said).toEqual(["STORE_UNREACHABLE", "over"]);
+  expect((await collector.score(data.validation)).seats[0]!.result.score).toBeDefined();
+  await exchange.jump(times.reviewBySec + 1);
+  expect(names(await following)).toEqual(["features", "withdraw"]);
+});
+
+test("a deposit that was lost is told, also once the buyer has it", async () => {
+  const { exchange, data, open } = sessions;
+  const { id, collector, times, provider } = await open();
+  await provider(2).register(id, data.sellers[2]!);
+  await exchange.jump(times.sampleFromSec);
+  await collector.sample();
+  await collector.score(data.validation);
+  await exchange.jump(times.featuresBySec + 1);
+  await collector.accuse();
+  await exchange.jump(times.reviewBySec + 1);
+  const lost = { steps: [], lost: expect.stringContaining("the features were not delivered by") };
+  expect(await follow(provider(2), { pollMs: 20 })).toEqual(lost);
+  await collector.close();
+  expect(await follow(provider(2), { pollMs: 20 })).toEqual(lost);
 });
 
 test("a data set that is not registered is not followed", async () => {
@@ -85,6 +142,8 @@ test("a data set that is not registered is not followed", async () => {
 
 describe("what is no refusal of the first look", () => {
   const next = (command: string, due: boolean): NextStep => ({ command, due });
+  const ends = ["register", "sample", "features", "accuse", "review", "answer", "optimal", "claim"];
+  const times = Object.fromEntries(ends.map((end, index) => [`${end}BySec`, 1000 * (index + 1)]));
   /** Looks that come one after another: what is next, or an error; null is the end. */
   const side = (looks: (NextStep | Error | null)[], fails: Error[] = []): FollowedSide => {
     const done = async () => {
@@ -96,7 +155,7 @@ describe("what is no refusal of the first look", () => {
       const look = looks.shift();
       if (look === undefined) throw new Error("looked once more");
       if (look instanceof Error) throw look;
-      return { next: look, record: { nowSec: 100 } };
+      return { next: look, record: { nowSec: 100, times } };
     };
     const steps = { features: done, answer: done, claim: done, withdraw: done };
     const store = { requireStore: async () => {}, deliveryMissing: async () => false };
@@ -134,7 +193,6 @@ describe("what is no refusal of the first look", () => {
   test("keeps no claim back, when it is the store's", async () => {
     const troubles: string[] = [];
     const looks = [next("claim", true), next("withdraw", true), next("answer", false), null];
-    const gone = new SymbolonError("STORE_UNREACHABLE", "gone");
     const ok = side(looks);
     const broken = {
       ...ok,
@@ -142,7 +200,11 @@ describe("what is no refusal of the first look", () => {
       deliveryMissing: async () => true,
       features: () => Promise.reject(gone),
     };
-    const done = await follow(broken, { pollMs: 1, onTrouble: ({ code }) => troubles.push(code) });
+    const done = await follow(broken, {
+      pollMs: 1,
+      onTrouble: ({ code }) => troubles.push(code),
+      onRecovered: () => troubles.push("over"),
+    });
     expect(names(done)).toEqual(["claim", "withdraw"]);
     expect(troubles).toEqual(["STORE_UNREACHABLE"]);
   });

@@ -58,7 +58,7 @@ describe("a buyer's next step", () => {
       "once all are sampled",
       record(1050, [seat("Sampled", sampled)]),
       [],
-      { command: "score", bySec: 1300, due: true },
+      { command: "score", bySec: 1300, due: false },
     ],
     [
       "with scores",

@@ -21,7 +21,6 @@ import { type NoisySellers, noisySellers } from "./noisy-sellers.ts";
 import {
   compensation,
   deposit,
-  reward,
   rowsPerShard,
   type SessionFixture,
   startSessions,
@@ -302,25 +301,6 @@ describe("a buyer", () => {
       hint: expect.stringMatching(hint),
     });
     expect(await readdir(folder)).not.toContain("refused");
-  });
-
-  test("whose session was never opened may begin anew", async () => {
-    const own = join(folder, "begun");
-    const poor = { ...connection(fixture.collector) };
-    const collector = new ExchangeCollector(poor, own);
-    const asked = sessions.request({ rewardWei: 10n ** 24n });
-    await expect(collector.open(asked)).rejects.toEqual(code("FUNDS_MISSING"));
-    await expect(collector.open({ ...asked, rewardWei: reward })).rejects.toMatchObject({
-      code: "USAGE",
-      message: expect.stringMatching(/another --reward$/),
-      hint: expect.stringContaining(`so ${own} can as well be removed`),
-    });
-    await rm(own, { recursive: true });
-    expect((await collector.open({ ...asked, rewardWei: reward })).txHash).not.toBeNull();
-    await expect(collector.open(asked)).rejects.toMatchObject({
-      code: "USAGE",
-      hint: expect.not.stringContaining("removed"),
-    });
   });
 
   test("opens once, whatever happens in between", async () => {
