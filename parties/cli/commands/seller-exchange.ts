@@ -161,8 +161,8 @@ function followed(output: Output): Command {
               onDone: async (step) => say(await stepWords(step, tokens)),
               onWait: (next) => say(describeWait(next)),
               onTrouble: ({ code, message, hint }) => {
-                const todo = hint === undefined ? "" : `; ${hint}`;
-                say(`${code}: ${message}${todo}; it is tried again`);
+                const advice = hint === undefined ? "" : `; ${hint}`;
+                say(`${code}: ${message}${advice}; it is tried again`);
               },
               onRecovered: () => say("the trouble is over"),
             }),
